@@ -1,0 +1,1 @@
+"""The app: settings, composition root, command line."""

@@ -1,0 +1,1 @@
+"""The way out: one exchange, and everything that holds it."""

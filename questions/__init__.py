@@ -1,0 +1,1 @@
+"""The one way a question takes, for requests and batches alike."""

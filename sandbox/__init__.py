@@ -1,0 +1,1 @@
+"""Stand-ins that speak the real services' wire formats; imports no other room."""
