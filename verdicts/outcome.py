@@ -1,0 +1,49 @@
+"""What a check found, and what that is worth."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from msgspec import Struct
+
+from verdicts.evidence import Evidence
+from verdicts.reason import Reason
+
+
+class Conclusion(Enum):
+    """What a check can conclude about a value. UNDECIDED is about us, never about the value."""
+
+    CONFIRMED = "CONFIRMED"
+    REFUTED = "REFUTED"
+    DOUBTFUL = "DOUBTFUL"
+    UNDECIDED = "UNDECIDED"
+
+
+class Found(Struct, frozen=True, gc=False):
+    """What an exchange or a local check found about one value, before it is dated and priced.
+
+    `fresh_for_s` bounds, in seconds, how long it may be kept, where the source says so itself
+    (a DNS time to live, say); None leaves that to the settings.
+    """
+
+    conclusion: Conclusion
+    reasons: tuple[Reason, ...] = ()
+    evidence: Evidence | None = None
+    fresh_for_s: float | None = None
+
+
+class Outcome(Struct, frozen=True, gc=False, array_like=True):
+    """What one check found about one value: when, until when, from whom, at what cost.
+
+    `provider` and `found_at` are None for a local check, which is made anew for each answer.
+    `cost` is in the gateway's currency. An outcome whose `expires_at` is None was never kept.
+    """
+
+    check: str
+    conclusion: Conclusion
+    found_at: datetime | None = None
+    expires_at: datetime | None = None
+    reasons: tuple[Reason, ...] = ()
+    evidence: Evidence | None = None
+    provider: str | None = None
+    cost: Decimal = Decimal(0)
