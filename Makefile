@@ -1,0 +1,111 @@
+# Everything runs from .venv, which `make setup` builds from the lock files. Nothing but GNU make
+# and Python 3.11 or newer has to be there before.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PY := $(BIN)/python
+OLDEST := 3.11
+PYTHON ?=
+JOBS ?= auto
+PYTEST_ARGS ?=
+SERVE_ARGS ?=
+comma := ,
+
+# A stamp is named after what it was made from, so a change of branch is noticed and a mere `touch` is not.
+sum = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
+INSTALLED := .venv/.installed-$(call sum,pyproject.toml requirements/dev.txt)
+BUILT := console/assets/.built-$(call sum,package-lock.json console/build.py)
+
+.PHONY: help setup demo serve test lint types schema schema-check bench scoreboard format lock clean
+
+help:  ## explain the targets
+	@echo "Assay: records in, verdicts out."
+	@echo
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) \
+	  | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+setup: $(INSTALLED) $(BUILT)  ## build the environment in .venv from the lock files (done by every target below)
+
+demo: setup  ## start Assay and its sandbox, validate examples/contacts.csv, show what it took, stop
+	@$(PY) -m examples.demo
+
+serve: setup  ## serve the API and GraphiQL on 127.0.0.1:8000, with sandbox services, until Ctrl-C
+	@$(BIN)/assay serve --sandbox $(SERVE_ARGS)
+
+test: setup  ## run every test (PYTEST_ARGS="tests/cache -k name" runs some, JOBS=0 in one process)
+	@$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: setup  ## check style, format and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+types: setup  ## check the types of the whole tree, strictly
+	@$(BIN)/basedpyright
+
+schema: setup  ## print the GraphQL schema
+	@$(BIN)/assay schema
+
+schema-check: setup  ## compare the schema with the committed schema.graphql
+	@$(BIN)/assay schema > .venv/schema.graphql
+	@diff -u schema.graphql .venv/schema.graphql \
+	  || { echo "schema.graphql is not what the code says: run 'make schema > schema.graphql' and read the difference" >&2; exit 1; }
+	@echo "schema.graphql is what the code says"
+
+bench: setup  ## measure Assay and write benchmarks/RESULTS.md
+	@$(PY) benchmarks/run.py
+
+scoreboard: setup  ## show where Assay stands against its goals and its peers
+	@$(PY) benchmarks/scoreboard.py
+
+format: setup  ## put the tree into the house format
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+lock: setup  ## resolve the dependencies of pyproject.toml and package.json anew
+	@for part in runtime dev setup; do \
+	  case $$part in runtime) from="pyproject.toml";; \
+	    dev) from="pyproject.toml --group dev -c requirements/runtime.txt";; \
+	    setup) from="--group setup -c requirements/dev.txt";; esac; \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile $$from -o requirements/$$part.txt --quiet --upgrade \
+	    --universal --python-version $(OLDEST) --generate-hashes --no-emit-index-url --no-emit-find-links || exit 1; \
+	done
+	@$(PY) console/build.py --lock
+
+clean:  ## remove the environment and everything that was built
+	rm -rf .venv node_modules console/assets checks/data/role_accounts.json build dist
+
+.venv/bin/uv: requirements/setup.txt
+	@python=; for name in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$name" -c 'import sys; sys.exit(sys.version_info < ($(subst .,$(comma),$(OLDEST))))' >/dev/null 2>&1; \
+	  then python=$$name; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "Assay needs Python $(OLDEST) or newer, and found $$(python3 --version 2>&1)." >&2; \
+	  echo "Install one, or name it: make setup PYTHON=/path/to/python$(OLDEST)" >&2; exit 1; fi; \
+	if ! "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	  echo "$$python cannot make an environment: its modules venv and ensurepip are missing." >&2; \
+	  echo "On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; fi; \
+	echo "Making .venv with $$($$python --version)" >&2; \
+	"$$python" -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/setup.txt
+	@touch $@
+
+# uv is quick, but reads its own settings only; where the index is set for pip, pip installs the same locked files.
+$(INSTALLED): .venv/bin/uv
+	@echo "Installing the locked dependencies" >&2
+	@$(BIN)/uv pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt \
+	  || { echo "uv could not install them; trying pip, which has settings of its own" >&2; \
+	       $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; }
+	@$(BIN)/uv pip install --quiet --python $(PY) --offline --no-deps --no-build-isolation --editable .
+	@rm -f .venv/.installed-*
+	@touch $@
+
+$(BUILT): $(INSTALLED)
+	@echo "Building the console's assets" >&2
+	@$(PY) console/build.py
+	@rm -f console/assets/.built-*
+	@touch $@
