@@ -36,7 +36,9 @@ class PhoneLine(Struct, frozen=True, gc=False, array_like=True, tag_field="is", 
     mobile_network_code: str | None = None
 
 
-class VatRegistration(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="vat_registration"):
+class VatRegistration(
+    Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="vat_registration"
+):
     """A VAT register's entry. What a member state does not disclose is None."""
 
     registered_name: str | None = None
@@ -45,7 +47,9 @@ class VatRegistration(Struct, frozen=True, gc=False, array_like=True, tag_field=
     confirmed_at: datetime | None = None
 
 
-class LeiRegistration(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="lei_registration"):
+class LeiRegistration(
+    Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="lei_registration"
+):
     """The LEI record: who it stands for, and whether the entity and the registration live."""
 
     legal_name: str | None = None
@@ -57,7 +61,9 @@ class LeiRegistration(Struct, frozen=True, gc=False, array_like=True, tag_field=
     registered_as: str | None = None
 
 
-class CompanyRegistration(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="company"):
+class CompanyRegistration(
+    Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="company"
+):
     """A company register's entry."""
 
     registered_name: str | None = None
@@ -69,7 +75,9 @@ class CompanyRegistration(Struct, frozen=True, gc=False, array_like=True, tag_fi
     jurisdiction: str | None = None
 
 
-class PostcodeArea(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="postcode_area"):
+class PostcodeArea(
+    Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="postcode_area"
+):
     """Where a postcode lies; for one that has ended, when it did."""
 
     country: str | None = None

@@ -59,7 +59,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.FORBIDDEN_CHARACTER: "The value holds a character that its kind never has.",
     ReasonCode.MALFORMED: "The value does not have the form of its kind.",
     ReasonCode.WRONG_LENGTH: "The value has too few or too many characters for its kind.",
-    ReasonCode.WRONG_CHECK_DIGIT: "The check digits do not fit the rest: most often a typing error.",
+    ReasonCode.WRONG_CHECK_DIGIT: "The check digits do not fit the rest: often a typing error.",
     ReasonCode.UNKNOWN_COUNTRY: "The country or region code is missing, or is not a known one.",
     ReasonCode.MISSING_PART: "A part that this check needs was not given.",
     ReasonCode.UNASSIGNED_NUMBER: "No number of this range has been handed out in its country.",
@@ -93,10 +93,10 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.QUOTA_EXHAUSTED: "The account's quota with the provider is used up for now.",
     ReasonCode.SOURCE_UNAVAILABLE: "The register behind the provider is down or overloaded.",
     ReasonCode.PROVIDER_UNAVAILABLE: "The provider is down, cannot be reached or is too slow.",
-    ReasonCode.PROVIDER_PROTOCOL: "The provider answered something that its contract does not know.",
+    ReasonCode.PROVIDER_PROTOCOL: "The provider answered what its contract does not know.",
     ReasonCode.PROVIDER_REFUSED: "The provider refused our credentials or blocked the account.",
     ReasonCode.OUT_OF_CREDIT: "The account with the provider has no credit left.",
-    ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which we hold for right.",
+    ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which seems right to us.",
 }
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 

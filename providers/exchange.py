@@ -1,0 +1,153 @@
+"""A conversation with a service: calls out, answers in, what was found at the end. No I/O here."""
+
+import base64
+import zlib
+from collections.abc import Generator, Mapping, Sequence
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from providers.errors import Fault, ProtocolBroken
+from verdicts.outcome import Found
+
+T = TypeVar("T")
+
+
+class Call(Struct, frozen=True, gc=False):
+    """One HTTP request of an exchange.
+
+    `path` lies below the provider's base URL, its parts already percent-encoded (`encoded`); the
+    values of `query` are not. At most one of `json` and `form` is the body. `safe` says that
+    sending it twice neither changes anything nor costs twice. `bulk` picks the service's bulk
+    address and limits, where it has its own.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    json: object = None
+    form: tuple[tuple[str, str], ...] | None = None
+    safe: bool = True
+    bulk: bool = False
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """What came back: status, headers in lower case, the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def read(self, decoder: msgspec.json.Decoder[T]) -> T:
+        """Return the body as `decoder` knows it.
+
+        Raises:
+            ProtocolBroken: it is not JSON, not of that shape, or says that it is something else.
+        """
+        media_type = self.headers.get("content-type", "application/json")
+        if "json" not in media_type:
+            raise ProtocolBroken(f"the answer is {media_type.split(';')[0]}, not JSON")
+        try:
+            return decoder.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+            # msgspec names the field and the type, never the content
+            kind = "shape" if isinstance(error, msgspec.ValidationError) else "JSON"
+            raise ProtocolBroken(f"the answer has not the {kind} that its contract tells") from None
+
+
+Exchange = Generator[Call, Answer, Mapping[str, Found]]
+
+
+class Account:
+    """The credentials that a limit counts, and a token that they were changed for."""
+
+    def __init__(self, name: str, secrets: Mapping[str, str], requester: str | None = None) -> None:
+        """Hold `secrets` (the names are the service's: `api_key`, `client_id`, …).
+
+        `requester` is our own VAT number, for registers that give a consultation number for it.
+        """
+        self.name = name
+        self.requester = requester
+        self.token: str | None = None
+        self._secrets = secrets
+
+    def __repr__(self) -> str:
+        return f"Account({self.name!r})"
+
+    def secret(self, name: str) -> str:
+        """Return the secret called `name`; KeyError when it is not configured."""
+        return self._secrets[name]
+
+    def basic(self, user: str, password: str | None = None) -> tuple[str, str]:
+        """Return the header of RFC 7617 with the secrets of these names."""
+        pair = f"{self.secret(user)}:{self.secret(password) if password else ''}"
+        return "Authorization", "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+class Defaults(Struct, frozen=True):
+    """What the service's own documentation says of its address and limits."""
+
+    base_url: str
+    sandbox_path: str
+    rates: tuple[str, ...] = ()
+    concurrency: int = 16
+    timeout_s: float = 10.0
+    price: str = "0"
+    bulk: int = 1
+    bulk_from: int = 2
+    bulk_base_url: str | None = None
+    bulk_sandbox_path: str | None = None
+    bulk_rates: tuple[str, ...] | None = None
+
+
+class Service(Protocol):
+    """What a module must hold to be a service: it speaks one outside API."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802 - a module's constant
+    @property
+    def KIND(self) -> str: ...  # noqa: N802
+    @property
+    def CHECK(self) -> str: ...  # noqa: N802
+    @property
+    def SECRETS(self) -> tuple[str, ...]:  # noqa: N802
+        """The credentials it can't work without."""
+        ...
+
+    @property
+    def DEFAULTS(self) -> Defaults: ...  # noqa: N802
+    def serves(self, value: str, /) -> bool:
+        """Return whether this service knows anything of `value` (its country, say)."""
+        ...
+
+    def ask(self, values: Sequence[str], account: Account, /) -> Exchange:
+        """Ask for all `values` in one exchange; at most `DEFAULTS.bulk` of them."""
+        ...
+
+    def fault_of(self, answer: Answer, /) -> Fault | None:
+        """Return what is wrong with `answer`, None when the exchange can read it."""
+        ...
+
+
+def encoded(part: str) -> str:
+    """Return `part` percent-encoded for one segment of a path (RFC 3986, section 3.3)."""
+    return quote(part, safe="")
+
+
+def inflated(body: bytes, bytes_max: int) -> bytes:
+    """Return gzip `body` unpacked, at most `bytes_max` of it.
+
+    Raises:
+        ProtocolBroken: it is not gzip, or holds more than that.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(body, bytes_max)
+    except zlib.error:
+        raise ProtocolBroken("the answer says that it is gzip and is not") from None
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise ProtocolBroken(f"the answer unpacks to more than {bytes_max} bytes, or is cut")
+    return plain

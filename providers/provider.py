@@ -1,0 +1,260 @@
+"""A provider: our configured way to one service. Slot, permit, call, retry; many values at once."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Protocol
+
+from msgspec import Struct
+
+from providers.backoff import full_jitter, retry_after_s
+from providers.carrier import carry
+from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError, TimedOut
+from providers.exchange import Account, Answer, Call, Service
+from providers.permits import Permits
+from providers.rates import Rate
+from providers.statistics import Statistics
+from providers.transport import Transport
+from verdicts.outcome import Conclusion, Found
+from verdicts.reason import ReasonCode, because
+
+BULK_PATIENCE_S = 0.5
+PAUSE_WITHOUT_WORD_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """Whether a provider can be asked."""
+
+    READY = "READY"
+    SANDBOX = "SANDBOX"
+    NOT_CONFIGURED = "NOT_CONFIGURED"
+
+
+class Bill(Struct):
+    """What an ask has cost so far: calls made, values answered for money, their cost."""
+
+    provider: str
+    calls: int = 0
+    cost: Decimal = Decimal(0)
+
+
+Deliver = Callable[[Mapping[str, Found], Bill], None]
+
+
+class Asker(Protocol):
+    """Whoever can answer the questions of one check."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> State: ...
+    def serves(self, value: str, /) -> bool:
+        """Return whether `value` is one that this provider knows of."""
+        ...
+
+    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver, /) -> None:
+        """Ask about all `values` until `deadline` (loop clock), handing in what is found at once.
+
+        Every value is delivered exactly once; a failure is delivered as UNDECIDED.
+        """
+        ...
+
+
+class Terms(Struct, frozen=True):
+    """How a provider is to be used: addresses, limits, patience, price for each value."""
+
+    base_url: str
+    bulk_base_url: str
+    rates: tuple[Rate, ...]
+    concurrency: int
+    timeout_s: float
+    attempts: int
+    bulk: int
+    bulk_from: int
+    price: Decimal
+    state: State
+
+
+class Provider:
+    """One account with one service."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
+        self,
+        *,
+        name: str,
+        service: Service,
+        terms: Terms,
+        account: Account,
+        permits: Permits,
+        bulk_permits: Permits,
+        transport: Transport,
+        random: Callable[[], float],
+    ) -> None:
+        """Put the parts together; nothing is opened here."""
+        self.name = name
+        self.service = service
+        self.terms = terms
+        self.permits = permits
+        self.statistics = Statistics()
+        self._account = account
+        self._bulk_permits = bulk_permits
+        self._transport = transport
+        self._random = random
+        self._slots = asyncio.Semaphore(terms.concurrency)
+
+    @property
+    def state(self) -> State:
+        """Whether it can be asked, and whether the sandbox answers."""
+        return self.terms.state
+
+    def serves(self, value: str) -> bool:
+        """Return whether the service knows anything of `value`."""
+        return self.service.serves(value)
+
+    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+        """Ask about all `values` until `deadline`; see `Asker.ask`."""
+        if self.terms.state is State.NOT_CONFIGURED:
+            deliver(self._undecided(values, ReasonCode.NOT_CONFIGURED), Bill(self.name))
+            return
+        chunks = deque(self._chunks(values))
+        workers = min(len(chunks), self.terms.concurrency)
+        if workers == 1:
+            await self._work(chunks, deadline, deliver)
+            return
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(chunks, deadline, deliver))
+
+    async def close(self) -> None:
+        """Refuse whoever waits for a permit."""
+        await self.permits.close()
+        if self._bulk_permits is not self.permits:
+            await self._bulk_permits.close()
+
+    def _chunks(self, values: Sequence[str]) -> list[Sequence[str]]:
+        size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
+        return [values[at : at + size] for at in range(0, len(values), size)]
+
+    async def _work(self, chunks: deque[Sequence[str]], deadline: float, deliver: Deliver) -> None:
+        while chunks:
+            values = chunks.popleft()
+            bill = Bill(self.name)
+            try:
+                found = await self._found(values, deadline, bill)
+            except NoPermit as error:
+                if len(values) > 1 and self._bulk_permits is not self.permits:
+                    chunks.extend(values[at : at + 1] for at in range(len(values)))
+                    continue
+                found = self._failed(values, error)
+            except ProviderError as error:
+                found = self._failed(values, error)
+            deliver(found, bill)
+
+    async def _found(
+        self, values: Sequence[str], deadline: float, bill: Bill
+    ) -> Mapping[str, Found]:
+        """Carry an exchange for `values`, and one more for those that its answer left out."""
+
+        async def send(call: Call) -> Answer:
+            return await self._send(call, deadline, bill)
+
+        found = dict(await carry(self.service, values, self._account, send))
+        self._charge(len(found), bill)
+        missing = [value for value in values if value not in found]
+        if missing and len(missing) < len(values):
+            again = await carry(self.service, missing, self._account, send)
+            self._charge(len(again), bill)
+            found.update(again)
+            missing = [value for value in missing if value not in found]
+        if missing:
+            found.update(
+                self._failed(missing, ProtocolBroken("the answer leaves values out, twice"))
+            )
+        return found
+
+    async def _send(self, call: Call, deadline: float, bill: Bill) -> Answer:
+        """Send one call: slot, permit, transport; again after a failure that allows it."""
+        loop = asyncio.get_running_loop()
+        for attempt in range(1, self.terms.attempts + 1):
+            try:
+                return await self._attempt(call, deadline, bill)
+            except ProviderError as error:
+                self.statistics.failures[error.code] += 1
+                repeatable = error.again and (call.safe or not error.sent)
+                wait_s = full_jitter(attempt, self._random)
+                if (
+                    not repeatable
+                    or attempt == self.terms.attempts
+                    or loop.time() + wait_s >= deadline
+                ):
+                    raise
+                await asyncio.sleep(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(self, call: Call, deadline: float, bill: Bill) -> Answer:
+        loop = asyncio.get_running_loop()
+        permits = self._bulk_permits if call.bulk else self.permits
+        patience = deadline
+        if call.bulk and permits is not self.permits:
+            patience = min(deadline, loop.time() + BULK_PATIENCE_S)
+        async with self._slots:
+            await permits.take(patience)
+            started = loop.time()
+            timeout_s = min(self.terms.timeout_s, deadline - started)
+            if timeout_s <= 0:
+                raise TimedOut("the deadline passed before the call could be sent")
+            bill.calls += 1
+            statistics = self.statistics
+            statistics.calls += 1
+            statistics.in_flight += 1
+            try:
+                base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
+                answer = await self._transport.send(base, call, timeout_s)
+            finally:
+                statistics.in_flight -= 1
+            statistics.answered(loop.time() - started)
+        fault = self.service.fault_of(answer)
+        if fault is None:
+            return answer
+        await self._heed(fault.pause_s, fault.code, answer, permits)
+        raise Faulted(fault, answer.status)
+
+    async def _heed(
+        self, pause_s: float | None, code: ReasonCode, answer: Answer, permits: Permits
+    ) -> None:
+        asked_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
+        if asked_s is None:
+            asked_s = pause_s
+        if asked_s is None and code is ReasonCode.RATE_LIMITED:
+            asked_s = PAUSE_WITHOUT_WORD_S
+        if asked_s:
+            await permits.pause(asked_s)
+
+    def _charge(self, values: int, bill: Bill) -> None:
+        cost = self.terms.price * values
+        bill.cost += cost
+        self.statistics.cost += cost
+        self.statistics.values += values
+
+    def _failed(self, values: Sequence[str], error: ProviderError) -> dict[str, Found]:
+        _log.warning(
+            "provider failed",
+            extra={
+                "provider": self.name,
+                "check": self.service.CHECK,
+                "reason": error.code.value,
+                "detail": str(error),
+                "values": len(values),
+            },
+        )
+        return self._undecided(values, error.code, retryable=error.retryable)
+
+    def _undecided(
+        self, values: Sequence[str], code: ReasonCode, *, retryable: bool = False
+    ) -> dict[str, Found]:
+        reasons = (because(code, self.service.CHECK, retryable=retryable),)
+        return dict.fromkeys(values, Found(Conclusion.UNDECIDED, reasons))

@@ -1,0 +1,1 @@
+"""The services that Assay speaks, one module each: a conversation, no I/O."""

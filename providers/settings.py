@@ -1,0 +1,48 @@
+"""What an operator may say of a provider: one table `[providers.NAME]` each."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr
+
+from providers.rates import Rate, rate_of
+
+
+def _rate(value: object) -> object:
+    return rate_of(value) if isinstance(value, str) else value
+
+
+RateSetting = Annotated[Rate, BeforeValidator(_rate)]
+
+
+class ProviderSettings(BaseModel):
+    """One provider. What is left out is as the service's own documentation says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    service: str | None = Field(
+        None, description="Which service it speaks; its own name if left out."
+    )
+    base_url: HttpUrl | None = Field(None, description="Where the service is.")
+    bulk_base_url: HttpUrl | None = Field(
+        None, description="Where its bulk calls go, if elsewhere."
+    )
+    api_key: SecretStr | None = Field(None, description="The key, or the user part of basic auth.")
+    api_secret: SecretStr | None = Field(None, description="The password part of basic auth.")
+    client_id: SecretStr | None = Field(None, description="OAuth2 client id.")
+    client_secret: SecretStr | None = Field(None, description="OAuth2 client secret.")
+    requester: str | None = Field(
+        None, description="Our own VAT number, for registers that then give a consultation number."
+    )
+    rates: tuple[RateSetting, ...] | None = Field(
+        None, description="Limits of the account, all together: `10/s`, `600/5m`, `100000/d`."
+    )
+    bulk_rates: tuple[RateSetting, ...] | None = Field(
+        None, description="Limits of the bulk calls, where the service counts them apart."
+    )
+    concurrency: int | None = Field(None, ge=1, le=1000, description="Calls in flight at most.")
+    timeout: float | None = Field(None, gt=0, le=300, description="Seconds for one call.")
+    attempts: int = Field(3, ge=1, le=8, description="Times that one call is sent at most.")
+    bulk: int | None = Field(None, ge=1, le=1000, description="Values in one call at most.")
+    bulk_from: int | None = Field(None, ge=2, description="From how many values on bulk is used.")
+    price: Decimal | None = Field(None, ge=0, description="What one answered value costs.")

@@ -1,0 +1,58 @@
+"""What a provider did so far in this process: calls, failures, latency."""
+
+from collections import Counter, deque
+from decimal import Decimal
+
+from msgspec import Struct
+
+from verdicts.reason import ReasonCode
+
+LATENCIES_KEPT = 512
+
+
+class Statistics:
+    """Counts the calls of one provider; `snapshot` shows them."""
+
+    def __init__(self) -> None:
+        """Start at nought."""
+        self.calls = 0
+        self.values = 0
+        self.in_flight = 0
+        self.cost = Decimal(0)
+        self.failures: Counter[ReasonCode] = Counter()
+        self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+
+    def answered(self, latency_s: float) -> None:
+        """Note an answer and how long it took."""
+        self._latencies.append(latency_s)
+
+    def snapshot(self) -> "Snapshot":
+        """Return the figures as they are now; latencies are of the last `LATENCIES_KEPT` calls."""
+        ordered = sorted(self._latencies)
+        return Snapshot(
+            calls=self.calls,
+            values=self.values,
+            in_flight=self.in_flight,
+            cost=self.cost,
+            failures=tuple(sorted(self.failures.items(), key=lambda item: -item[1])),
+            latency_p50_ms=_at(ordered, 0.5),
+            latency_p95_ms=_at(ordered, 0.95),
+        )
+
+
+class Snapshot(Struct, frozen=True):
+    """A provider's figures at one moment; latencies are None before the first answer."""
+
+    calls: int
+    values: int
+    in_flight: int
+    cost: Decimal
+    failures: tuple[tuple[ReasonCode, int], ...]
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+
+
+def _at(ordered: list[float], share: float) -> float | None:
+    if not ordered:
+        return None
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 3)

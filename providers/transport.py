@@ -1,0 +1,117 @@
+"""The only place that speaks HTTP to the outside: one aiohttp session a process."""
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable
+from providers.exchange import Answer, Call, inflated
+
+ANSWER_BYTES_MAX = 1 << 20
+BULK_ANSWER_BYTES_MAX = 64 << 20
+KEEPALIVE_S = 15.0
+DNS_TTL_S = 300
+_CHUNK_BYTES = 1 << 16
+_NOT_OURS = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
+
+
+class Transport:
+    """Sends calls and returns answers; every failure becomes one of ours."""
+
+    def __init__(self) -> None:
+        """Open the session; must be called in the running loop."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEPALIVE_S
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NOT_OURS,
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": "assay"},
+        )
+
+    async def send(self, base_url: str, call: Call, timeout_s: float) -> Answer:
+        """Send `call` below `base_url` and return the whole answer within `timeout_s` seconds.
+
+        Raises:
+            Unreachable: no connection, so the service can't have seen the call.
+            TimedOut: no whole answer in time.
+            Broken: the connection ended in mid-answer.
+            ProtocolBroken: what came back is not HTTP, a redirect, or larger than the bound.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._exchange(base_url, call)
+        except TimeoutError:
+            raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise Unreachable(type(error).__name__) from None
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
+            raise Broken(type(error).__name__) from None
+        except aiohttp.ClientOSError as error:
+            raise Broken(type(error).__name__) from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise ProtocolBroken(type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        await self._session.close()
+
+    async def _exchange(self, base_url: str, call: Call) -> Answer:
+        headers = dict(call.headers)
+        body: bytes | aiohttp.FormData | None = None
+        if call.json is not None:
+            body = orjson.dumps(call.json)
+            headers.setdefault("Content-Type", "application/json")
+        elif call.form is not None:
+            body = aiohttp.FormData(call.form)
+        async with self._session.request(
+            call.method,
+            _url(base_url, call),
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+        ) as response:
+            bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else ANSWER_BYTES_MAX
+            raw = await _bounded(response.content, bytes_max)
+            packing = response.headers.get("Content-Encoding", "identity")
+            if packing == "gzip":
+                raw = inflated(raw, bytes_max)
+            elif packing != "identity":
+                raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
+            return Answer(response.status, _lowered(response.headers), raw)
+
+
+def _url(base_url: str, call: Call) -> URL:
+    query = "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query
+    )
+    return URL(f"{base_url}{call.path}?{query}" if query else base_url + call.path, encoded=True)
+
+
+async def _bounded(stream: aiohttp.StreamReader, bytes_max: int) -> bytes:
+    first = await stream.readany()
+    if stream.at_eof():
+        _check(len(first), bytes_max)
+        return first
+    parts = [first]
+    size = len(first)
+    while part := await stream.read(_CHUNK_BYTES):
+        size += len(part)
+        _check(size, bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _check(size: int, bytes_max: int) -> None:
+    if size > bytes_max:
+        raise ProtocolBroken(f"the answer is larger than {bytes_max} bytes")
+
+
+def _lowered(headers: CIMultiDictProxy[str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
