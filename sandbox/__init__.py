@@ -1,1 +1,1 @@
-"""Stand-ins that speak the real services' wire formats; imports no other room."""
+"""Stand-ins that speak the real services' wire formats; imports nothing of ours."""

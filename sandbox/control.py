@@ -1,0 +1,120 @@
+"""`/_control`: what tests and demos ask the sandbox, and tell it.
+
+GET  /_control/statistics                 counts of every mount
+GET  /_control/{mount}/log                the last calls with the values asked, as received
+POST /_control/{mount}/fault              one fault or a list of them, instead of those before
+DELETE /_control/{mount}/fault            no faults
+POST /_control/{mount}/latency            {"ms": 20, "jitter_ms": 10, "seed": 1}
+POST /_control/{mount}/limit              {"windows": [{"requests": 5, "window_s": 1}], …}
+DELETE /_control/{mount}/limit            no limit at all
+POST /_control/{mount}/{command}          what that service alone can change
+POST /_control/reset                      everything as at the start
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from sandbox.faults import DELAY_MS_MAX, MODES, Fault
+from sandbox.limits import Limit
+from sandbox.message import Reply, Request
+from sandbox.mount import Latency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.mount import Mount
+
+T = TypeVar("T")
+ALIASES = {"twilio-lookup": "twilio"}
+
+
+class Mistake(Exception):
+    """A control call that cannot be done; says what to do instead."""
+
+
+def read_faults(body: bytes, own_modes: set[str]) -> list[Fault]:
+    """Return the faults in a control body; raise Mistake when one is not possible."""
+    try:
+        faults = msgspec.json.decode(body, type=list[Fault] | Fault)
+    except msgspec.DecodeError as error:
+        message = f"not a fault: {error}"
+        raise Mistake(message) from error
+    faults = faults if isinstance(faults, list) else [faults]
+    for fault in faults:
+        if fault.mode not in own_modes:
+            known = ", ".join(sorted(own_modes))
+            message = f"no fault mode {fault.mode!r} here; there are: {known}"
+            raise Mistake(message)
+        if not 0 <= fault.delay_ms + fault.jitter_ms <= DELAY_MS_MAX:
+            message = f"delay_ms and jitter_ms together must be from 0 to {DELAY_MS_MAX}"
+            raise Mistake(message)
+    return faults
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        message = f"not a {kind.__name__.lower()}: {error}"
+        raise Mistake(message) from error
+
+
+class Control:
+    """Answers `/_control` for all mounts and for DNS."""
+
+    def __init__(self, mounts: Mapping[str, Mount], dns: Any) -> None:
+        self._mounts = mounts
+        self._dns = dns
+
+    def answer(self, request: Request) -> Reply:
+        """Return the answer to a control call; a mistake is 400 or 404 with its reason."""
+        try:
+            return Reply(payload=self._do(request))
+        except Mistake as mistake:
+            return Reply(400, {"error": str(mistake)})
+
+    def _do(self, request: Request) -> Any:
+        match request.method, request.segments[1:]:
+            case "GET", ["statistics"]:
+                return {name: mount.statistics() for name, mount in self._mounts.items()}
+            case "POST", ["reset"]:
+                for mount in self._mounts.values():
+                    mount.reset()
+                return {}
+            case method, [name, subject]:
+                return self._tell(method, self._mount(name), subject, request.body)
+            case _:
+                message = f"no such control: {request.method} {request.path}"
+                raise Mistake(message)
+
+    def _mount(self, name: str) -> Mount:
+        dashed = name.replace("_", "-")
+        mount = self._mounts.get(ALIASES.get(dashed, dashed))
+        if mount is None:
+            message = f"no service {name!r}; there are: {', '.join(self._mounts)}"
+            raise Mistake(message)
+        return mount
+
+    def _tell(self, method: str, mount: Mount, subject: str, body: bytes) -> Any:
+        match method, subject:
+            case "GET", "log":
+                return mount.log()
+            case "POST", "fault":
+                mount.faults = read_faults(body, {*MODES, *mount.standin.faults})
+            case "DELETE", "fault":
+                mount.faults = []
+            case "POST", "latency":
+                mount.delay(_read(body, Latency))
+            case "POST", "limit":
+                mount.gate.change(_read(body, Limit))
+            case "DELETE", "limit":
+                mount.gate.change(Limit())
+            case "POST", command if command in mount.standin.commands:
+                return mount.standin.commands[command](_read(body or b"{}", dict[str, Any]))
+            case _:
+                message = f"{mount.name} has no control {method} {subject}"
+                raise Mistake(message)
+        return {}

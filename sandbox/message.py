@@ -1,0 +1,115 @@
+"""One HTTP request as a stand-in sees it, and the reply it gives: plain data, no sockets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "sandbox"
+"""The credential that every stand-in accepts; `sandbox-…` is a further account with limits of
+its own."""
+
+
+class Manner(enum.Enum):
+    """How the bytes of a reply go out."""
+
+    WHOLE = "whole"
+    RESET = "reset"
+    RESET_MID_BODY = "reset_mid_body"
+    FIN_MID_BODY = "fin_mid_body"
+    CUT_UNDECLARED = "cut_undeclared"
+    DRIP = "drip"
+    HANG = "hang"
+
+
+@dataclass(slots=True)
+class Request:
+    """A complete request. `path` is as sent, without the mount and still percent-encoded."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    mount: str = ""
+    _parameters: dict[str, str] | None = None
+    _json: Any = None
+
+    @property
+    def segments(self) -> list[str]:
+        """Return the decoded parts of the path; an encoded slash stays inside its part."""
+        return [unquote(part) for part in self.path.strip("/").split("/")]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the decoded query; the last of equal names wins."""
+        if self._parameters is None:
+            self._parameters = dict(parse_qsl(self.query, keep_blank_values=True))
+        return self._parameters
+
+    @property
+    def json(self) -> Any:
+        """Return the decoded JSON body, None when it is not JSON."""
+        if self._json is None and self.body:
+            try:
+                self._json = orjson.loads(self.body)
+            except orjson.JSONDecodeError:
+                return None
+        return self._json
+
+    def basic_auth(self) -> tuple[str, str]:
+        """Return user and password of the Authorization header, empty when there is none."""
+        scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return "", ""
+        try:
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return "", ""
+        return user, password
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes back. `payload` is dumped as JSON unless `body` is given.
+
+    `items` names the list of a bulk answer inside the payload; `delay_s` holds the first byte
+    back; `pace_s` is the pause between the bytes of a drip; `done` is called once the reply is
+    out or the client is gone.
+    """
+
+    status: int = 200
+    payload: Any = None
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    items: str | None = None
+    delay_s: float = 0.0
+    manner: Manner = Manner.WHOLE
+    pace_s: float = 0.5
+    date_skew_s: float = 0.0
+    done: Callable[[], None] | None = field(default=None, repr=False)
+
+    def content(self) -> bytes:
+        """Return the bytes of the body."""
+        if self.body is not None:
+            return self.body
+        return b"" if self.payload is None else orjson.dumps(self.payload)
+
+    def plus(self, *headers: tuple[str, str]) -> Reply:
+        """Return this reply with more headers."""
+        return replace(self, headers=(*self.headers, *headers))
+
+
+def is_account(key: str) -> bool:
+    """Return whether the stand-ins know this credential."""
+    return key == KEY or key.startswith(f"{KEY}-")

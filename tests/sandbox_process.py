@@ -1,0 +1,98 @@
+"""Run the sandbox as a process of its own, and talk to its controls."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+READY_S_MAX = 20.0
+STOP_S_MAX = 10.0
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """Where a sandbox serves: `http` is a URL without a path, `dns` is host:port."""
+
+    http: str
+    dns: str
+    pid: int
+    session: aiohttp.ClientSession
+
+    def url(self, mount: str, path: str = "") -> str:
+        """Return the address of a path below a mount; without one, the service's base URL."""
+        return f"{self.http}/{mount}{path}"
+
+    async def control(self, method: str, path: str, body: object = None) -> Any:
+        """Do one control call and return its answer; raise AssertionError when it is refused."""
+        data = None if body is None else orjson.dumps(body)
+        async with self.session.request(method, f"{self.http}/_control/{path}", data=data) as answer:
+            content: Any = orjson.loads(await answer.read())
+            assert answer.status == 200, content  # noqa: PLR2004, HTTP's OK
+            return content
+
+    async def fault(self, mount: str, mode: str, **options: object) -> None:
+        """Let a mount fail from now on, in one mode only: `share`, `count`, `delay_ms` …"""
+        await self.control("POST", f"{mount}/fault", {"mode": mode, **options})
+
+    async def faults(self, mount: str, *faults: dict[str, object]) -> None:
+        """Let a mount fail in several modes; the first that strikes counts. None: stop."""
+        await self.control("POST", f"{mount}/fault", list(faults))
+
+    async def latency(self, mount: str, ms: float, jitter_ms: float = 0, seed: int = 0) -> None:
+        """Let every answer of a mount take so long."""
+        body = {"ms": ms, "jitter_ms": jitter_ms, "seed": seed}
+        await self.control("POST", f"{mount}/latency", body)
+
+    async def limit(self, mount: str, **limit: object) -> None:
+        """Enforce another limit; without any argument none at all."""
+        await self.control("POST", f"{mount}/limit", limit)
+
+    async def statistics(self, mount: str | None = None) -> Any:
+        """Return the counts of one mount, or of all by name."""
+        everything = await self.control("GET", "statistics")
+        return everything if mount is None else everything[mount]
+
+    async def log(self, mount: str) -> list[dict[str, Any]]:
+        """Return the calls that reached a mount, oldest first, with the values as received."""
+        return (await self.control("GET", f"{mount}/log"))["calls"]
+
+    async def values_asked(self, mount: str) -> list[str]:
+        """Return every value that a mount was asked, in order, repeats included."""
+        return [value for call in await self.log(mount) for value in call["values"]]
+
+    async def reset(self) -> None:
+        """Forget faults, limits, latency and counts."""
+        await self.control("POST", "reset")
+
+
+@asynccontextmanager
+async def running_sandbox() -> AsyncGenerator[RunningSandbox]:
+    """Start a sandbox on free ports, yield it once it is ready, stop it when left."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), READY_S_MAX)
+        ready = orjson.loads(line)
+        async with aiohttp.ClientSession() as session:
+            yield RunningSandbox(ready["http"], ready["dns"], process.pid, session)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S_MAX)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
