@@ -1,0 +1,30 @@
+"""What every test gets."""
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+# Only calls that one of our rooms makes count: a test may read a file as it likes.
+SCANNED = (
+    "cache",
+    "checks",
+    "console",
+    "gateway",
+    "providers",
+    "questions",
+    "resolvers",
+    "sandbox",
+    "schema",
+    "verdicts",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unblocked_loop() -> Iterator[None]:
+    """Let a blocking call that a room makes inside a running event loop fail the test."""
+    with blockbuster_ctx(scanned_modules=SCANNED) as buster:
+        # A traceback that is logged reads the source lines once; Python keeps them.
+        for name in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"):
+            buster.functions[name].can_block_in("linecache.py", {"checkcache", "updatecache"})
+        yield
