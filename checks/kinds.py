@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from checks import vat
+from checks import email, vat
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Kind
 from verdicts.verdict import Verdict
@@ -14,7 +14,7 @@ class KindModule(Protocol):
     @property
     def KIND(self) -> Kind: ...  # noqa: N802 - a module's constant
 
-    def examine(self, value: Any, /) -> Examined[Any]:
+    def examine(self, value: Any, /) -> Examined[Any]:  # noqa: ANN401 - each kind has its own
         """Return the canonical value and what the local checks found."""
         ...
 
@@ -23,4 +23,4 @@ class KindModule(Protocol):
         ...
 
 
-KINDS: tuple[KindModule, ...] = (vat,)
+KINDS: tuple[KindModule, ...] = (email, vat)
