@@ -53,7 +53,7 @@ class Permits:
         tag = f"permits:{{{account}}}"  # one hash slot for all keys of an account
         self._keys = [f"{tag}:pause", *(f"{tag}:{rate.text}" for rate in rates)]
         self._windows = [part for rate in rates for part in rate.script_arguments()]
-        source = files("providers")
+        source = files("providers") / "scripts"
         self._reserve = shared.script((source / "permits.lua").read_text())
         self._pause = shared.script((source / "pause.lua").read_text())
         self._standing = shared.script((source / "standing.lua").read_text())

@@ -96,7 +96,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.PROVIDER_PROTOCOL: "The provider answered what its contract does not know.",
     ReasonCode.PROVIDER_REFUSED: "The provider refused our credentials or blocked the account.",
     ReasonCode.OUT_OF_CREDIT: "The account with the provider has no credit left.",
-    ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which seems right to us.",
+    ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which we think right.",
 }
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 

@@ -1,0 +1,150 @@
+"""Claims: the right to be the one, of all processes and machines, that asks a question.
+
+A claim is a lease in Valkey: whoever dies leaves it to expire. Who finds a question claimed marks
+the claim and waits; when the claim is settled its holder publishes the marked ones, and nobody
+else is told anything. A settled claim stands as `done` for a moment, so that a process which
+looked in the store just before the outcome was kept looks once more instead of asking again.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from enum import Enum
+from importlib.resources import files
+from typing import Protocol, cast
+
+from cache.keys import DIGEST_BYTES
+
+LEASE_S = 3.0
+RENEW_EVERY_S = 1.0
+DONE_FOR_S = 2.0
+LOOK_AGAIN_S = 0.5
+LISTEN_AGAIN_S = 0.5
+PREFIX = b"claim:"
+CHANNEL = "claims:settled"
+
+_log = logging.getLogger(__name__)
+
+Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
+
+
+class Shared(Protocol):
+    """What claims need of the store that all processes share."""
+
+    def script(self, source: str, /) -> Run:
+        """Return the script as a call with keys and arguments; OSError when the store is away."""
+        ...
+
+    def listen(self, channel: str, /) -> AsyncIterator[bytes]:
+        """Yield the messages of `channel`; ends or raises OSError when the store goes away."""
+        ...
+
+
+class Taken(Enum):
+    """What came of claiming a question."""
+
+    HELD = 0
+    OURS = 1
+    DONE = 2
+
+
+class Claims:
+    """The claims of this process."""
+
+    def __init__(self, shared: Shared) -> None:
+        """Claim in `shared`; `start` begins to listen and to renew."""
+        source = files("cache") / "scripts"
+        self._take = shared.script((source / "take.lua").read_text())
+        self._settle = shared.script((source / "settle.lua").read_text())
+        self._renew = shared.script((source / "renew.lua").read_text())
+        self._shared = shared
+        self._token = secrets.token_hex(8)
+        self._held: set[bytes] = set()
+        self._waiting: dict[bytes, list[asyncio.Event]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to listen for settled claims and to renew our own; needs a running loop."""
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="claims listen"),
+            asyncio.create_task(self._keep_renewing(), name="claims renew"),
+        ]
+
+    async def close(self) -> None:
+        """Give up what is held and stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        held = list(self._held)
+        if held:
+            await self.settle(held, [False] * len(held))
+
+    async def take(self, digests: Sequence[bytes]) -> list[Taken]:
+        """Claim all `digests` at once; OSError when the store is away."""
+        answer = cast(
+            "list[int]",
+            await self._take(
+                [PREFIX + digest for digest in digests], [self._token, round(LEASE_S * 1000)]
+            ),
+        )
+        taken = [Taken(int(one)) for one in answer]
+        self._held.update(
+            digest for digest, one in zip(digests, taken, strict=True) if one is Taken.OURS
+        )
+        return taken
+
+    async def settle(self, digests: Sequence[bytes], kept: Sequence[bool]) -> None:
+        """Give back claims; `kept` says for each whether its outcome now stands in the store."""
+        self._held.difference_update(digests)
+        try:
+            await self._settle(
+                [PREFIX + digest for digest in digests],
+                [self._token, round(DONE_FOR_S * 1000), CHANNEL, *(int(one) for one in kept)],
+            )
+        except OSError:
+            return  # they expire by themselves
+
+    async def wait(self, digests: Sequence[bytes], timeout_s: float) -> None:
+        """Return when one of `digests` is settled, or after `LOOK_AGAIN_S` or `timeout_s`."""
+        settled = asyncio.Event()
+        for digest in digests:
+            self._waiting.setdefault(digest, []).append(settled)
+        try:
+            async with asyncio.timeout(max(0.0, min(timeout_s, LOOK_AGAIN_S))):
+                await settled.wait()
+        except TimeoutError:
+            return
+        finally:
+            for digest in digests:
+                events = self._waiting[digest]
+                events.remove(settled)
+                if not events:
+                    del self._waiting[digest]
+
+    def heard(self, message: bytes) -> None:
+        """Wake those who wait for a digest in `message`."""
+        for at in range(0, len(message), DIGEST_BYTES):
+            for settled in self._waiting.get(message[at : at + DIGEST_BYTES], ()):
+                settled.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for message in self._shared.listen(CHANNEL):
+                    self.heard(message)
+            except OSError as error:
+                _log.warning("claims not heard", extra={"error": type(error).__name__})
+            await asyncio.sleep(LISTEN_AGAIN_S)
+
+    async def _keep_renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            if self._held:
+                try:
+                    await self._renew(
+                        [PREFIX + digest for digest in self._held],
+                        [self._token, round(LEASE_S * 1000)],
+                    )
+                except OSError as error:
+                    _log.warning("claims not renewed", extra={"error": type(error).__name__})

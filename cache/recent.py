@@ -1,0 +1,52 @@
+"""Outcomes kept in this process: bounded, oldest out first."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from verdicts.outcome import Outcome
+
+KEPT_MAX = 100_000
+
+
+class Recent:
+    """The newest outcomes of one (kind, check) by canonical value."""
+
+    def __init__(self, kept_max: int = KEPT_MAX) -> None:
+        """Keep at most `kept_max` outcomes."""
+        self._kept: dict[str, Outcome] = {}
+        self._kept_max = kept_max
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def recall(
+        self, values: Iterable[str], now: datetime, not_before: datetime | None
+    ) -> tuple[dict[str, Outcome], list[str]]:
+        """Return what is known and fresh of `values`, and those that are missing."""
+        known: dict[str, Outcome] = {}
+        missing: list[str] = []
+        kept = self._kept
+        for value in values:
+            outcome = kept.get(value)
+            if outcome is None:
+                missing.append(value)
+            elif outcome.expires_at is None or outcome.expires_at <= now:
+                del kept[value]
+                missing.append(value)
+            elif not is_recent(outcome, not_before):
+                missing.append(value)
+            else:
+                known[value] = outcome
+        return known, missing
+
+    def remember(self, value: str, outcome: Outcome) -> None:
+        """Keep `outcome` for `value`; the oldest goes when there are too many."""
+        kept = self._kept
+        if len(kept) >= self._kept_max and value not in kept:
+            del kept[next(iter(kept))]
+        kept[value] = outcome
+
+
+def is_recent(outcome: Outcome, not_before: datetime | None) -> bool:
+    """Return whether `outcome` was found at `not_before` or later; None asks nothing."""
+    return not_before is None or (outcome.found_at is not None and outcome.found_at >= not_before)

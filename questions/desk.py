@@ -1,0 +1,286 @@
+"""Where the questions of one check are asked: known, being asked, claimed, or sent out.
+
+One desk a (kind, check) and process. Requests hand in sets of values; a set waits for all of its
+values at once, and a value that two sets want is asked once. What arrives together travels
+together: for a check whose provider has a bulk call, the desk waits `window_s` for company.
+
+Nothing here is bound to a request: the deadline of a set ends its waiting, never the asking.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from cache.claims import Claims, Taken
+from cache.freshness import Freshness
+from cache.keys import Keys
+from cache.outcomes import Outcomes
+from cache.recent import Recent, is_recent
+from providers.panel import Panel
+from providers.provider import Bill
+from questions.usage import Usage
+from verdicts.outcome import Conclusion, Found, Outcome
+from verdicts.reason import ReasonCode, because
+
+WINDOW_S = 0.002
+CARRY_ON_S = 30.0
+OPEN_MAX = 200_000
+GRACE_S = 5.0
+SETTLED_AGAIN_S = 0.005
+
+_log = logging.getLogger(__name__)
+
+
+class Terms(Struct, frozen=True):
+    """What an asker wants: until when (loop clock), how old an outcome may be, who counts."""
+
+    deadline: float
+    max_age_s: float | None
+    usage: Usage
+
+
+class _Waiting:
+    """One set of values that somebody waits for."""
+
+    __slots__ = ("done", "found", "left", "usage")
+
+    def __init__(self, left: int, usage: Usage, done: "asyncio.Future[None]") -> None:
+        self.left = left
+        self.usage = usage
+        self.done = done
+        self.found: dict[str, Outcome] = {}
+
+    def settle(self, value: str, outcome: Outcome) -> None:
+        self.found[value] = outcome
+        self.left -= 1
+        if self.left == 0 and not self.done.done():
+            self.done.set_result(None)
+
+
+class Desk:
+    """Asks the questions of one (kind, check) for everybody in this process."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
+        self,
+        *,
+        check: str,
+        panel: Panel,
+        recent: Recent,
+        outcomes: Outcomes,
+        claims: Claims,
+        keys: Keys,
+        freshness: Freshness,
+        window_s: float = WINDOW_S,
+        carry_on_s: float = CARRY_ON_S,
+    ) -> None:
+        """Put the parts together; nothing is opened here."""
+        self.check = check
+        self.panel = panel
+        self._recent = recent
+        self._outcomes = outcomes
+        self._claims = claims
+        self._keys = keys
+        self._freshness = freshness
+        self._window_s = window_s if panel.bulk > 1 else 0.0
+        self._carry_on_s = carry_on_s
+        self._open: dict[str, list[_Waiting]] = {}
+        self._gathered: dict[str, datetime | None] = {}
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
+        """Return an outcome for each of `values`; UNDECIDED for what is not known in time."""
+        now = datetime.now(UTC)
+        not_before = None if terms.max_age_s is None else now - timedelta(seconds=terms.max_age_s)
+        known, missing = self._recent.recall(values, now, not_before)
+        terms.usage.saved_by_cache += len(known)
+        if missing:
+            known.update(await self._asked(missing, not_before, terms))
+            stale = [value for value in missing if _too_old(known[value], not_before)]
+            if stale:  # joined a question whose first asker was content with an older outcome
+                known.update(await self._asked(stale, not_before, terms))
+        return known
+
+    async def close(self) -> None:
+        """Let what is under way finish for `GRACE_S`, then end it."""
+        self._flush()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _asked(
+        self, values: list[str], not_before: datetime | None, terms: Terms
+    ) -> dict[str, Outcome]:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(len(values), terms.usage, loop.create_future())
+        opened = self._open
+        for value in values:
+            others = opened.get(value)
+            if others is not None:
+                others.append(waiting)
+                terms.usage.saved_by_dedupe += 1
+                if value in self._gathered:
+                    self._gathered[value] = _later(self._gathered[value], not_before)
+            elif len(opened) >= OPEN_MAX:
+                waiting.settle(value, self._undecided(ReasonCode.RATE_LIMITED))
+            else:
+                opened[value] = [waiting]
+                self._gathered[value] = not_before
+        self._schedule(loop)
+        if waiting.left:
+            await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
+        found = waiting.found
+        if waiting.left:
+            late = self._undecided(ReasonCode.DEADLINE)
+            return {value: found.get(value, late) for value in values}
+        return found
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._gathered:
+            return
+        if len(self._gathered) >= self.panel.bulk and self.panel.bulk > 1:
+            self._flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._window_s, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._gathered:
+            gathered, self._gathered = self._gathered, {}
+            task = asyncio.get_running_loop().create_task(self._find(gathered))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _find(self, gathered: dict[str, datetime | None]) -> None:
+        """Find out about all of `gathered`; whatever happens, everybody who waits is told."""
+        left = dict(gathered)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._carry_on_s
+        try:
+            async with asyncio.TaskGroup() as group:
+                while left and loop.time() < deadline:
+                    self._recall(left, await self._outcomes.fetch(list(left), datetime.now(UTC)))
+                    if left:
+                        await self._claim_and_ask(left, deadline, group)
+        except BaseException as error:
+            # CancelledError too: a waiter that is not told would hang until its deadline
+            _log.error(
+                "question failed", extra={"check": self.check, "error": type(error).__name__}
+            )
+            raise
+        finally:
+            self._give_up(left)
+
+    def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> None:
+        for value, outcome in stored.items():
+            if is_recent(outcome, left[value]):
+                del left[value]
+                self._recent.remember(value, outcome)
+                waiting = self._open.get(value)
+                if waiting:
+                    waiting[0].usage.saved_by_cache += 1
+                self._settle(value, outcome)
+
+    async def _claim_and_ask(
+        self, left: dict[str, datetime | None], deadline: float, group: asyncio.TaskGroup
+    ) -> None:
+        """Ask about those of `left` that we may, wait for those that others are asking."""
+        values = list(left)
+        digests = [self._keys.digest(value) for value in values]
+        try:
+            taken = await self._claims.take(digests)
+        except OSError:
+            taken = [Taken.OURS] * len(values)  # nobody can claim: each process asks for itself
+        ours = {
+            value: digest
+            for value, digest, one in zip(values, digests, taken, strict=True)
+            if one is Taken.OURS
+        }
+        for value in ours:
+            del left[value]
+        if not left:
+            await self._send_out(ours, deadline)
+            return
+        if ours:
+            group.create_task(self._send_out(ours, deadline))
+        loop = asyncio.get_running_loop()
+        others = [digest for digest, one in zip(digests, taken, strict=True) if one is Taken.HELD]
+        if others:
+            await self._claims.wait(others, deadline - loop.time())
+        else:
+            await asyncio.sleep(SETTLED_AGAIN_S)  # settled just now: the outcome is in the store
+
+    async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
+        """Ask the providers about `ours`, keep what they say, give the claims back."""
+        kept: dict[str, Outcome] = {}
+        try:
+            await self.panel.ask(list(ours), deadline, self._delivery(kept))
+            if kept:
+                await self._outcomes.keep(kept, datetime.now(UTC))
+        finally:
+            self._give_up(ours)
+            await self._claims.settle(list(ours.values()), [value in kept for value in ours])
+
+    def _give_up(self, values: Iterable[str]) -> None:
+        """Tell those who still wait for one of `values` that nothing was found."""
+        rest = self._undecided(ReasonCode.PROVIDER_UNAVAILABLE)
+        for value in values:
+            self._settle(value, rest)
+
+    def _delivery(self, kept: dict[str, Outcome]) -> Callable[[Mapping[str, Found], Bill], None]:
+        def deliver(found: Mapping[str, Found], bill: Bill) -> None:
+            found_at = datetime.now(UTC)
+            cost = bill.cost / len(found) if bill.cost and found else bill.cost
+            payer: Usage | None = None
+            for value, one in found.items():
+                expires_at = self._freshness.expiry(one, found_at)
+                outcome = Outcome(
+                    self.check,
+                    one.conclusion,
+                    found_at,
+                    expires_at,
+                    one.reasons,
+                    one.evidence,
+                    bill.provider or None,
+                    cost,
+                )
+                waiting = self._open.get(value)
+                if waiting:
+                    usage = waiting[0].usage
+                    if bill.calls:
+                        usage.values_asked += 1
+                        usage.cost += cost
+                        if payer is None:
+                            payer = usage
+                            usage.calls_made += bill.calls
+                if expires_at is not None:
+                    kept[value] = outcome
+                    self._recent.remember(value, outcome)
+                self._settle(value, outcome)
+
+        return deliver
+
+    def _settle(self, value: str, outcome: Outcome) -> None:
+        for waiting in self._open.pop(value, ()):
+            waiting.settle(value, outcome)
+
+    def _undecided(self, code: ReasonCode) -> Outcome:
+        reasons = (because(code, self.check, retryable=True),)
+        return Outcome(self.check, Conclusion.UNDECIDED, reasons=reasons)
+
+
+def _too_old(outcome: Outcome, not_before: datetime | None) -> bool:
+    return outcome.found_at is not None and not is_recent(outcome, not_before)
+
+
+def _later(left: datetime | None, right: datetime | None) -> datetime | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)
