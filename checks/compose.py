@@ -61,3 +61,9 @@ def refuting(code: ReasonCode, check: str = "syntax") -> tuple[Outcome, ...]:
 def doubting(code: ReasonCode, check: str) -> Outcome:
     """Return the outcome of a local check that has a doubt because of `code`."""
     return Outcome(check, Conclusion.DOUBTFUL, reasons=(because(code, check),))
+
+
+@cache
+def undecided(code: ReasonCode, check: str = "syntax") -> tuple[Outcome, ...]:
+    """Return the only outcome of a value that `check` cannot decide about because of `code`."""
+    return (Outcome(check, Conclusion.UNDECIDED, reasons=(because(code, check),)),)
