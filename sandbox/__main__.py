@@ -22,7 +22,7 @@ async def parent_gone(parent: int) -> None:
     Looked for rather than asked of the kernel (PR_SET_PDEATHSIG), which fires when the *thread*
     that started us ends, and which macOS does not have.
     """
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110, nobody tells us, so there is no event
         await asyncio.sleep(PARENT_LOOK_S)
 
 
@@ -36,7 +36,10 @@ async def serve(host: str, port: int, dns_port: int, parent: int) -> None:
         ready = {"http": f"http://{host}:{http_port}", "dns": f"{host}:{dns_port_used}"}
         sys.stdout.write(orjson.dumps(ready).decode() + "\n")
         sys.stdout.flush()
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(parent_gone(parent))]
+        waits: list[asyncio.Task[object]] = [
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(parent_gone(parent)),
+        ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -6,7 +6,15 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from sandbox import vies
+from sandbox import (
+    companies_house,
+    gleif,
+    hmrc,
+    postcodes_io,
+    twilio_lookup,
+    vies,
+    zerobounce,
+)
 from sandbox.control import Control
 from sandbox.dns import Nameserver
 from sandbox.message import Reply, Request
@@ -16,7 +24,7 @@ from sandbox.wire import Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-STAND_INS = (vies,)
+STAND_INS = (vies, hmrc, gleif, companies_house, zerobounce, twilio_lookup, postcodes_io)
 BACKLOG_MAX = 1024
 
 

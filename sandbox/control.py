@@ -13,10 +13,11 @@ POST /_control/reset                      everything as at the start
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from sandbox.dns import FAULTS as DNS_FAULTS
 from sandbox.faults import DELAY_MS_MAX, MODES, Fault
 from sandbox.limits import Limit
 from sandbox.message import Reply, Request
@@ -25,6 +26,7 @@ from sandbox.mount import Latency
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.dns import Behaviour, Nameserver
     from sandbox.mount import Mount
 
 T = TypeVar("T")
@@ -38,19 +40,20 @@ class Mistake(Exception):
 def read_faults(body: bytes, own_modes: set[str]) -> list[Fault]:
     """Return the faults in a control body; raise Mistake when one is not possible."""
     try:
-        faults = msgspec.json.decode(body, type=list[Fault] | Fault)
+        several = body.lstrip().startswith(b"[")
+        faults = (
+            msgspec.json.decode(body, type=list[Fault])
+            if several
+            else [msgspec.json.decode(body, type=Fault)]
+        )
     except msgspec.DecodeError as error:
-        message = f"not a fault: {error}"
-        raise Mistake(message) from error
-    faults = faults if isinstance(faults, list) else [faults]
+        raise Mistake(f"not a fault: {error}") from error
     for fault in faults:
         if fault.mode not in own_modes:
             known = ", ".join(sorted(own_modes))
-            message = f"no fault mode {fault.mode!r} here; there are: {known}"
-            raise Mistake(message)
+            raise Mistake(f"no fault mode {fault.mode!r} here; there are: {known}")
         if not 0 <= fault.delay_ms + fault.jitter_ms <= DELAY_MS_MAX:
-            message = f"delay_ms and jitter_ms together must be from 0 to {DELAY_MS_MAX}"
-            raise Mistake(message)
+            raise Mistake(f"delay_ms and jitter_ms together must be from 0 to {DELAY_MS_MAX}")
     return faults
 
 
@@ -58,14 +61,13 @@ def _read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        message = f"not a {kind.__name__.lower()}: {error}"
-        raise Mistake(message) from error
+        raise Mistake(f"not a {kind.__name__.lower()}: {error}") from error
 
 
 class Control:
     """Answers `/_control` for all mounts and for DNS."""
 
-    def __init__(self, mounts: Mapping[str, Mount], dns: Any) -> None:
+    def __init__(self, mounts: Mapping[str, Mount], dns: Nameserver) -> None:
         self._mounts = mounts
         self._dns = dns
 
@@ -76,29 +78,44 @@ class Control:
         except Mistake as mistake:
             return Reply(400, {"error": str(mistake)})
 
-    def _do(self, request: Request) -> Any:
+    def _do(self, request: Request) -> Mapping[str, Any]:
         match request.method, request.segments[1:]:
             case "GET", ["statistics"]:
-                return {name: mount.statistics() for name, mount in self._mounts.items()}
+                counts = {name: mount.statistics() for name, mount in self._mounts.items()}
+                return {**counts, "dns": self._dns.statistics()}
             case "POST", ["reset"]:
                 for mount in self._mounts.values():
                     mount.reset()
+                self._dns.reset()
                 return {}
+            case method, ["dns", subject]:
+                return self._tell_dns(method, subject, request.body)
             case method, [name, subject]:
                 return self._tell(method, self._mount(name), subject, request.body)
             case _:
-                message = f"no such control: {request.method} {request.path}"
-                raise Mistake(message)
+                raise Mistake(f"no such control: {request.method} {request.path}")
 
     def _mount(self, name: str) -> Mount:
         dashed = name.replace("_", "-")
         mount = self._mounts.get(ALIASES.get(dashed, dashed))
         if mount is None:
-            message = f"no service {name!r}; there are: {', '.join(self._mounts)}"
-            raise Mistake(message)
+            raise Mistake(f"no service {name!r}; there are: {', '.join(self._mounts)}")
         return mount
 
-    def _tell(self, method: str, mount: Mount, subject: str, body: bytes) -> Any:
+    def _tell_dns(self, method: str, subject: str, body: bytes) -> Mapping[str, Any]:
+        match method, subject:
+            case "GET", "log":
+                return self._dns.log()
+            case "POST", "fault":
+                (fault,) = read_faults(body, set(DNS_FAULTS))[:1]
+                self._dns.fault = cast("Behaviour", fault.mode)
+            case "DELETE", "fault":
+                self._dns.fault = None
+            case _:
+                raise Mistake(f"dns has no control {method} {subject}")
+        return {}
+
+    def _tell(self, method: str, mount: Mount, subject: str, body: bytes) -> Mapping[str, Any]:
         match method, subject:
             case "GET", "log":
                 return mount.log()
@@ -115,6 +132,5 @@ class Control:
             case "POST", command if command in mount.standin.commands:
                 return mount.standin.commands[command](_read(body or b"{}", dict[str, Any]))
             case _:
-                message = f"{mount.name} has no control {method} {subject}"
-                raise Mistake(message)
+                raise Mistake(f"{mount.name} has no control {method} {subject}")
         return {}

@@ -221,9 +221,11 @@ class Datagrams(asyncio.DatagramProtocol):
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Answer one query."""
         wire, delay_s = self._nameserver.respond(data, "udp")
         if not wire:
             return

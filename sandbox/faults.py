@@ -13,9 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from sandbox.message import Manner, Reply, Request
+from sandbox.message import Manner, Reply, Request, elements, members
 from sandbox.wire import http_date
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 DELAY_MS_MAX = 600_000
 HUGE_BYTES = 100 * 1024 * 1024
+AGAIN = "the-same-key-again"
 NESTING_LEVELS = 100_000
 DIGITS = 5_000
 HEADERS_MANY = 2_000
@@ -84,9 +83,6 @@ class Fault:
         return (("Retry-After", self.retry_after),)
 
 
-Change = "Callable[[Reply, StandIn, Fault], Reply]"
-
-
 def _html(status: int, title: bytes) -> Reply:
     body = PAGE % (title, title)
     return Reply(status, body=body, content_type="text/html; charset=utf-8")
@@ -98,15 +94,6 @@ def _raw(change: Callable[[bytes], bytes]) -> Callable[[Reply, StandIn, Fault], 
 
 def _manner(manner: Manner) -> Callable[[Reply, StandIn, Fault], Reply]:
     return lambda reply, _standin, _fault: replace(reply, manner=manner)
-
-
-def _twice(body: bytes) -> bytes:
-    """Repeat the first member of an object with another value, so that the last one wins."""
-    document = orjson.loads(body)
-    if not isinstance(document, dict) or not document:
-        return b'{"valid":true,"valid":false}'
-    first = next(iter(document))
-    return body[:-1] + b"," + orjson.dumps(first) + b":null}"
 
 
 def _with_member(text: bytes) -> Callable[[bytes], bytes]:
@@ -139,32 +126,32 @@ def huge() -> bytes:
     return b'{"padding":"' + BLOCK * (HUGE_BYTES // len(BLOCK)) + b'"}'
 
 
-def parts_of(reply: Reply, standin: StandIn) -> list[Any]:
+def parts_of(reply: Reply, standin: StandIn) -> list[dict[str, Any]]:
     """Return the objects of an answer that are about one value each."""
-    del standin
-    payload = reply.payload
+    payload = members(reply.payload)
     if reply.items is None:
-        return [payload] if isinstance(payload, dict) else []
-    return [item for item in payload[reply.items] if isinstance(item, dict)]
+        inside = standin.drift.inside
+        return [members(payload.get(inside)) if inside else payload]
+    return [members(item) for item in elements(payload.get(reply.items)) or ()]
 
 
-def put(part: Any, path: Path, value: Any) -> None:
-    """Set a field inside a part, where its parent exists."""
+def parent_of(part: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the object that holds the last field of the path, empty when it has no such field."""
     for key in path[:-1]:
-        part = part.get(key) if isinstance(part, dict) else None
-    if isinstance(part, dict) and path[-1] in part:
-        part[path[-1]] = value
+        part = members(part.get(key))
+    return part if path[-1] in part else {}
 
 
-def drop(part: Any, path: Path) -> None:
-    """Remove a field from a part, where it exists."""
-    for key in path[:-1]:
-        part = part.get(key) if isinstance(part, dict) else None
-    if isinstance(part, dict):
-        part.pop(path[-1], None)
+def put(part: dict[str, Any], path: Path, value: object) -> None:
+    """Set a field inside a part, where it exists."""
+    parent = parent_of(part, path)
+    if parent:
+        parent[path[-1]] = value
 
 
-def _drifted(change: Callable[[Any, StandIn], None]) -> Callable[[Reply, StandIn, Fault], Reply]:
+def _drifted(
+    change: Callable[[dict[str, Any], StandIn], None],
+) -> Callable[[Reply, StandIn, Fault], Reply]:
     def changed(reply: Reply, standin: StandIn, _fault: Fault) -> Reply:
         new = replace(reply, payload=copy.deepcopy(reply.payload))
         for part in parts_of(new, standin):
@@ -174,7 +161,7 @@ def _drifted(change: Callable[[Any, StandIn], None]) -> Callable[[Reply, StandIn
     return changed
 
 
-def _foreign_part(part: Any, standin: StandIn) -> None:
+def _foreign_part(part: dict[str, Any], standin: StandIn) -> None:
     for path in standin.drift.echo:
         put(part, path, standin.drift.foreign)
 
@@ -187,8 +174,8 @@ def _items(
     def changed(reply: Reply, standin: StandIn, _fault: Fault) -> Reply:
         if reply.items is None:
             return reply
-        payload = dict(reply.payload)
-        payload[reply.items] = change(list(payload[reply.items]), standin)
+        payload = dict(members(reply.payload))
+        payload[reply.items] = change(list(elements(payload[reply.items]) or ()), standin)
         return replace(reply, payload=payload)
 
     return changed
@@ -200,6 +187,18 @@ def _with_stranger(items: list[Any], standin: StandIn) -> list[Any]:
     stranger = copy.deepcopy(items[0])
     _foreign_part(stranger, standin)
     return [stranger, *items[1:]]
+
+
+def _twice(reply: Reply, standin: StandIn, _fault: Fault) -> Reply:
+    """Give the deciding field twice with other values; most readers keep the last one."""
+    new = replace(reply, payload=copy.deepcopy(reply.payload))
+    last = standin.drift.decides[-1]
+    for part in parts_of(new, standin):
+        parent = parent_of(part, standin.drift.decides)
+        if parent:
+            value = parent[last]
+            parent[AGAIN] = not value if isinstance(value, bool) else standin.drift.unknown_word
+    return replace(new, body=new.content().replace(AGAIN.encode(), last.encode()))
 
 
 def _many_headers(reply: Reply, _standin: StandIn, _fault: Fault) -> Reply:
@@ -233,7 +232,7 @@ MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
     "malformed": ("JSON with a comma too many", _raw(lambda body: body[:-1] + b",,}")),
     "bom": ("a byte order mark before the JSON", _raw(lambda body: b"\xef\xbb\xbf" + body)),
     "nan": ("a NaN in the JSON", _raw(_with_member(b'"score":NaN'))),
-    "duplicate_keys": ("the first member twice, the last one null", _raw(_twice)),
+    "duplicate_keys": ("the deciding field twice, with two values", _twice),
     "deep_nesting": (
         "100,000 nested lists",
         _raw(lambda _: b"[" * NESTING_LEVELS + b"]" * NESTING_LEVELS),
@@ -286,7 +285,11 @@ MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
     ),
     "missing_field": (
         "the deciding field is missing",
-        _drifted(lambda part, standin: drop(part, standin.drift.decides)),
+        _drifted(
+            lambda part, standin: parent_of(part, standin.drift.decides).pop(
+                standin.drift.decides[-1], None
+            )
+        ),
     ),
     "foreign": ("the answer is about another value", _drifted(_foreign_part)),
     "items_missing": ("bulk: every second item is missing", _items(lambda items, _: items[::2])),

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from sandbox import dns, vies
+from sandbox import (
+    companies_house,
+    dns,
+    gleif,
+    hmrc,
+    postcodes_io,
+    twilio_lookup,
+    vies,
+    zerobounce,
+)
 
-SANDBOX_INPUTS = (*dns.INPUTS, *vies.INPUTS)
+SANDBOX_INPUTS = (
+    *dns.INPUTS,
+    *zerobounce.INPUTS,
+    *twilio_lookup.INPUTS,
+    *vies.INPUTS,
+    *hmrc.INPUTS,
+    *gleif.INPUTS,
+    *companies_house.INPUTS,
+    *postcodes_io.INPUTS,
+)

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIRST_WORDS = ("Nordwind", "Bluebell", "Alder", "Kestrel", "Lumen", "Marisol", "Oakline", "Tern",
-               "Vespera", "Quarry", "Saffron", "Halden", "Juniper", "Copper", "Ember", "Fjord")  # fmt: skip
+               "Vespera", "Quarry", "Saffron", "Halden", "Juniper", "Copper", "Ember")  # fmt: skip
 SECOND_WORDS = ("Trading", "Logistics", "Foods", "Software", "Optics", "Textiles", "Energy",
-                "Printing", "Instruments", "Holdings", "Marine", "Ceramics", "Tools", "Paper")  # fmt: skip
+                "Printing", "Instruments", "Holdings", "Marine", "Ceramics", "Tools")  # fmt: skip
 STREETS = ("High Street", "Mill Lane", "Station Road", "Harbour Way", "Church Street", "Park Row",
            "Orchard Close", "Foundry Lane", "Bridge Street", "Meadow View")  # fmt: skip
 GIVEN_NAMES = ("Ada", "Bela", "Chiara", "Dov", "Edda", "Farid", "Greta", "Hugo", "Ines", "Jonas")

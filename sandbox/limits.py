@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 ACCOUNTS_MAX = 1_000
 Counting = Literal["sliding", "fixed", "bucket"]
@@ -27,8 +30,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What is enforced. None is no bound; `retry_after` adds that header to refusals;
-    `block_s` refuses everything for so long once a window was overrun."""
+    """What is enforced; None is no bound.
+
+    `retry_after` adds that header to refusals; `block_s` refuses everything for so long once a
+    window was overrun.
+    """
 
     windows: tuple[Window, ...] = ()
     concurrency: int | None = None
@@ -83,15 +89,18 @@ class Sliding:
             self._times.popleft()
 
     def wait(self, now: float) -> float:
+        """Return the seconds until a call may come."""
         self._forget(now)
         if len(self._times) < self._window.requests:
             return 0.0
         return self._times[0] + self._window.window_s - now if self._times else math.inf
 
     def take(self, now: float) -> None:
+        """Count one call."""
         self._times.append(now)
 
     def left(self, now: float) -> Left:
+        """Return what is left."""
         self._forget(now)
         reset_s = self._times[0] + self._window.window_s - now if self._times else 0.0
         remain = self._window.requests - len(self._times)
@@ -111,15 +120,18 @@ class Fixed:
             self._began, self._count = now, 0
 
     def wait(self, now: float) -> float:
+        """Return the seconds until a call may come."""
         self._turn(now)
         if self._count < self._window.requests:
             return 0.0
         return self._began + self._window.window_s - now
 
     def take(self, now: float) -> None:  # noqa: ARG002, the protocol's signature
+        """Count one call."""
         self._count += 1
 
     def left(self, now: float) -> Left:
+        """Return what is left."""
         self._turn(now)
         reset_s = self._began + self._window.window_s - now
         remain = self._window.requests - self._count
@@ -141,21 +153,28 @@ class Bucket:
         self._at = now
 
     def wait(self, now: float) -> float:
+        """Return the seconds until a call may come."""
         self._fill(now)
         if self._level >= 1:
             return 0.0
         return (1 - self._level) / self._per_s if self._per_s else math.inf
 
     def take(self, now: float) -> None:  # noqa: ARG002, the protocol's signature
+        """Count one call."""
         self._level -= 1
 
     def left(self, now: float) -> Left:
+        """Return what is left."""
         self._fill(now)
         reset_s = (self._window.burst - self._level) / self._per_s if self._per_s else math.inf
         return Left(self._window.requests, int(self._level), reset_s, self._window.window_s)
 
 
-COUNTERS = {"sliding": Sliding, "fixed": Fixed, "bucket": Bucket}
+COUNTERS: Mapping[Counting, Callable[[Window], Counter]] = {
+    "sliding": Sliding,
+    "fixed": Fixed,
+    "bucket": Bucket,
+}
 
 
 class Gate:
@@ -163,7 +182,7 @@ class Gate:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._counters: dict[str, list[Counter]] = {}
+        self._counters: dict[str, Sequence[Counter]] = {}
         self._blocked_until: dict[str, float] = {}
         self._inside = 0
         self._inside_by_partition: dict[str, int] = {}
@@ -207,7 +226,7 @@ class Gate:
             counter.take(now)
         return None
 
-    def _counters_of(self, account: str) -> list[Counter]:
+    def _counters_of(self, account: str) -> Sequence[Counter]:
         counters = self._counters.get(account)
         if counters is None:
             if len(self._counters) >= ACCOUNTS_MAX:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import enum
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -42,7 +42,7 @@ class Request:
     body: bytes
     mount: str = ""
     _parameters: dict[str, str] | None = None
-    _json: Any = None
+    _json: object = None
 
     @property
     def segments(self) -> list[str]:
@@ -57,7 +57,7 @@ class Request:
         return self._parameters
 
     @property
-    def json(self) -> Any:
+    def json(self) -> object:
         """Return the decoded JSON body, None when it is not JSON."""
         if self._json is None and self.body:
             try:
@@ -108,6 +108,16 @@ class Reply:
     def plus(self, *headers: tuple[str, str]) -> Reply:
         """Return this reply with more headers."""
         return replace(self, headers=(*self.headers, *headers))
+
+
+def members(value: object) -> dict[str, Any]:
+    """Return a JSON object's members; anything else has none."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def elements(value: object) -> list[Any] | None:
+    """Return a JSON list's elements, None when the value is no list."""
+    return cast("list[Any]", value) if isinstance(value, list) else None
 
 
 def is_account(key: str) -> bool:

@@ -29,6 +29,8 @@ class MagicInput:
 
 
 Path = tuple[str, ...]
+Answering = Callable[[Request], Reply]
+Command = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Drift:
 
     `decides` is the field that the reading hangs on, `unknown_word` a word that no contract
     has for it (or for `word_at`), `other_type` the same field in another type, `echo` the fields
-    that repeat the value asked and `foreign` a value that nobody asked for.
+    that repeat the value asked and `foreign` a value that nobody asked for. `inside` names the
+    field that holds an answer about one value.
     """
 
     decides: Path
@@ -46,6 +49,7 @@ class Drift:
     echo: tuple[Path, ...]
     foreign: str
     word_at: Path | None = None
+    inside: str | None = None
 
 
 def no_values(_: Request) -> list[str]:
@@ -72,15 +76,16 @@ def no_headers(_: Left) -> tuple[tuple[str, str], ...]:
 class StandIn:
     """One service as its clients see it.
 
-    `mounts` are the first path segments it answers under, each with its limit; `paths` are
-    the beginnings of its paths, under which calls are counted; `values` reads the values asked exactly as received; `account` says whose limit a call counts against (None:
-    nobody's); `error` gives the service's own body for a status; `faults` are its own failures
-    by name; `commands` what `/_control/{service}/{command}` can change.
+    `mounts` are the first path segments it answers under, each with its limit; `paths` are the
+    beginnings of its paths, under which calls are counted; `values` reads the values asked,
+    exactly as received; `account` says whose limit a call counts against (None: nobody's);
+    `error` gives the service's own body for a status; `faults` are its own failures by name;
+    `commands` what `/_control/{mount}/{command}` can change; `reset` undoes those.
     """
 
     name: str
     mounts: Mapping[str, Limit]
-    handle: Callable[[Request], Reply]
+    handle: Answering
     error: Callable[[int], Reply]
     drift: Drift
     paths: Sequence[str]
@@ -89,8 +94,8 @@ class StandIn:
     partition: Callable[[Request], str] = no_partition
     refuse: Callable[[Refusal], Reply] | None = None
     quota_headers: Callable[[Left], tuple[tuple[str, str], ...]] = no_headers
-    faults: Mapping[str, Callable[[Request], Reply]] = field(default_factory=dict)
-    commands: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
+    faults: Mapping[str, Answering] = field(default_factory=dict[str, Answering])
+    commands: Mapping[str, Command] = field(default_factory=dict[str, Command])
     reset: Callable[[], None] = lambda: None
 
     def path_of(self, request: Request) -> str:

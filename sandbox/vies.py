@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import invented
 from sandbox.limits import Limit, Refusal
-from sandbox.message import Reply, Request
+from sandbox.message import Reply, Request, members
 from sandbox.standin import Drift, MagicInput, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAME = "vies"
-MEMBER_STATES = ("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "EL", "ES", "FI", "FR", "HR", "HU",
-                 "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK", "XI")  # fmt: skip
+MEMBER_STATES = ("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "EL", "ES", "FI", "FR", "HR",
+                 "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI",
+                 "SK", "XI")  # fmt: skip
 NEVER_DISCLOSE = ("DE", "ES")
 UNDISCLOSED = "---"
 NUMBER = re.compile(r"[0-9A-Za-z+*.]{2,12}")
@@ -115,10 +116,8 @@ def user_error(code: str, request: Request) -> Reply:
 def _asked(request: Request) -> tuple[str, str]:
     if request.method == "GET":
         parts = request.segments
-        return (parts[1], parts[3]) if len(parts) == 4 else ("", "")  # noqa: PLR2004, /ms/{}/vat/{}
-    body = request.json
-    if not isinstance(body, dict):
-        return "", ""
+        return (parts[1], parts[3]) if len(parts) == 4 else ("", "")
+    body = members(request.json)
     country, number = body.get("countryCode"), body.get("vatNumber")
     return (country, number) if isinstance(country, str) and isinstance(number, str) else ("", "")
 
@@ -213,7 +212,7 @@ def _check(request: Request, availability: Mapping[str, str]) -> Reply:
     answer = answer_of(country, number)
     if answer not in {"VALID", "INVALID"}:
         return wrapped(answer)
-    consultation = _consultation(request.json, invented.digest(country + number))
+    consultation = _consultation(members(request.json), invented.digest(country + number))
     return found(country, number, answer, consultation=consultation)
 
 

@@ -38,9 +38,17 @@ PHRASES = {int(status): status.phrase for status in HTTPStatus}
 class Parser(Protocol):
     """The part of httptools' request parser that is used here (it ships no types)."""
 
-    def feed_data(self, data: bytes) -> None: ...
-    def get_method(self) -> bytes: ...
-    def should_keep_alive(self) -> bool: ...
+    def feed_data(self, data: bytes) -> None:
+        """Parse bytes and call back."""
+        ...
+
+    def get_method(self) -> bytes:
+        """Return the method of the request."""
+        ...
+
+    def should_keep_alive(self) -> bool:
+        """Return whether another request may follow."""
+        ...
 
 
 class Connection(asyncio.Protocol):
@@ -69,10 +77,12 @@ class Connection(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._open_now.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, asyncio's signature
+        """Give back what the reply under way holds."""
         self._open_now.discard(self)
         self._waiting.clear()
         self._rest = memoryview(b"")
@@ -80,24 +90,29 @@ class Connection(asyncio.Protocol):
         self._settle()
 
     def data_received(self, data: bytes) -> None:
+        """Parse; what is not HTTP is refused."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse(400)
 
     def pause_writing(self) -> None:
+        """Stop writing a long body."""
         self._paused = True
 
     def resume_writing(self) -> None:
+        """Write on."""
         self._paused = False
         self._write_rest()
 
     # What the parser calls
 
     def on_url(self, url: bytes) -> None:
+        """Collect the target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep one header."""
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES_MAX:
             self._refuse(431)
@@ -105,6 +120,7 @@ class Connection(asyncio.Protocol):
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
+        """Collect the body."""
         self._body_bytes += len(body)
         if self._body_bytes > BODY_BYTES_MAX:
             self._refuse(413)
@@ -112,6 +128,7 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        """Queue the request, and answer it when nothing is under way."""
         path, _, query = self._target.decode("latin-1").partition("?")
         method = self._parser.get_method().decode("latin-1")
         request = Request(method, path, query, self._headers, b"".join(self._body))
@@ -235,17 +252,14 @@ def http_date(skew_s: float = 0.0) -> str:
 
 def head_of(reply: Reply, length: int, *, keep_alive: bool) -> bytes:
     """Return status line and headers of a reply whose body has `length` bytes."""
-    lines = [
-        f"HTTP/1.1 {reply.status} {PHRASES.get(reply.status, 'Unknown')}\r\n"
-        f"Date: {http_date(reply.date_skew_s)}\r\n"
-    ]
+    phrase = PHRASES.get(reply.status, "Unknown")
+    date = http_date(reply.date_skew_s)
+    lines = [f"HTTP/1.1 {reply.status} {phrase}\r\nDate: {date}\r\n"]
     if length:
         lines.append(f"Content-Type: {reply.content_type}\r\n")
     if reply.manner is not Manner.CUT_UNDECLARED:
         lines.append(f"Content-Length: {length}\r\n")
-    elif keep_alive:
-        lines.append("Connection: close\r\n")
-    if not keep_alive:
+    if not keep_alive or reply.manner is Manner.CUT_UNDECLARED:
         lines.append("Connection: close\r\n")
     lines.extend(f"{name}: {value}\r\n" for name, value in reply.headers)
     lines.append("\r\n")

@@ -33,20 +33,22 @@ class RunningSandbox:
         """Return the address of a path below a mount; without one, the service's base URL."""
         return f"{self.http}/{mount}{path}"
 
-    async def control(self, method: str, path: str, body: object = None) -> Any:
+    async def control(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401, JSON
         """Do one control call and return its answer; raise AssertionError when it is refused."""
         data = None if body is None else orjson.dumps(body)
-        async with self.session.request(method, f"{self.http}/_control/{path}", data=data) as answer:
+        async with self.session.request(
+            method, f"{self.http}/_control/{path}", data=data
+        ) as answer:
             content: Any = orjson.loads(await answer.read())
-            assert answer.status == 200, content  # noqa: PLR2004, HTTP's OK
+            assert answer.status == 200, content
             return content
 
     async def fault(self, mount: str, mode: str, **options: object) -> None:
-        """Let a mount fail from now on, in one mode only: `share`, `count`, `delay_ms` …"""
+        """Let a mount fail in one mode from now on; `options` as in sandbox.faults.Fault."""
         await self.control("POST", f"{mount}/fault", {"mode": mode, **options})
 
     async def faults(self, mount: str, *faults: dict[str, object]) -> None:
-        """Let a mount fail in several modes; the first that strikes counts. None: stop."""
+        """Let a mount fail in several modes, the first that strikes; without any it works again."""
         await self.control("POST", f"{mount}/fault", list(faults))
 
     async def latency(self, mount: str, ms: float, jitter_ms: float = 0, seed: int = 0) -> None:
@@ -58,7 +60,7 @@ class RunningSandbox:
         """Enforce another limit; without any argument none at all."""
         await self.control("POST", f"{mount}/limit", limit)
 
-    async def statistics(self, mount: str | None = None) -> Any:
+    async def statistics(self, mount: str | None = None) -> Any:  # noqa: ANN401, JSON
         """Return the counts of one mount, or of all by name."""
         everything = await self.control("GET", "statistics")
         return everything if mount is None else everything[mount]
