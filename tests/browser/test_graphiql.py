@@ -1,0 +1,74 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from playwright.async_api import expect
+from starlette.applications import Starlette
+
+from tests.browser.conftest import Visit
+from tests.browser.stub import stub_app
+
+
+@pytest.fixture
+def app() -> Starlette:
+    return stub_app()
+
+
+@pytest.fixture
+async def address(app: Starlette) -> AsyncIterator[str]:
+    """Serve the app on a free port and return the address of the page."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio"))
+        serving = asyncio.create_task(server.serve([listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/graphql"
+        server.should_exit = True
+        await serving
+
+
+async def test_a_query_runs_and_nothing_leaves_the_machine(visit: Visit, address: str) -> None:
+    page = visit.page
+    await page.goto(address)
+    await expect(page).to_have_title("Assay")
+    await page.get_by_role("button", name="Execute query").click()
+    answer = page.get_by_role("region", name="Result Window")
+    await expect(answer).to_contain_text('"status": "VALID"')
+    hosts = {urlsplit(url).hostname for url in visit.asked if not url.startswith("data:")}
+    assert hosts == {"127.0.0.1"}
+    assert visit.complaints == []
+
+
+async def test_the_manual_opens_and_explains_fields(visit: Visit, address: str) -> None:
+    page = visit.page
+    await page.goto(address)
+    await page.get_by_role("button", name="Show Documentation Explorer").click()
+    manual = page.locator(".graphiql-doc-explorer")
+    await manual.get_by_role("link", name="Mutation").click()
+    await expect(manual).to_contain_text("Validate up to 1,000 records now.")
+    assert visit.complaints == []
+
+
+async def test_menus_and_dialogs_obey_the_policy(visit: Visit, address: str) -> None:
+    """They add styles of their own, which the page has to vouch for."""
+    page = visit.page
+    await page.goto(address)
+    await page.get_by_role("button", name="Open settings dialog").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Theme")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Show GraphiQL Explorer").click()
+    await expect(page.locator(".graphiql-explorer-root")).to_be_visible()
+    assert visit.complaints == []
+
+
+async def test_the_page_keeps_no_cookie_and_no_token(visit: Visit, address: str) -> None:
+    page = visit.page
+    await page.goto(address)
+    await page.get_by_role("button", name="Headers").click()
+    await page.keyboard.type('{"Authorization": "Bearer throw-away"}')
+    await page.get_by_role("button", name="Execute query").click()
+    await expect(page.get_by_role("region", name="Result Window")).to_contain_text("status")
+    kept = await page.evaluate("JSON.stringify(localStorage) + document.cookie + location.href")
+    assert "throw-away" not in kept
+    assert await page.context.cookies() == []
