@@ -15,11 +15,16 @@ class FreshnessSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    confirmed: float = Field(30 * _DAY_S, ge=0, description="Seconds a CONFIRMED one is kept.")
-    refuted: float = Field(_DAY_S, ge=0, description="Seconds a REFUTED one is kept.")
-    doubtful: float = Field(_DAY_S, ge=0, description="Seconds a DOUBTFUL one is kept.")
+    confirmed: float = Field(
+        default=30 * _DAY_S, ge=0, description="Seconds a CONFIRMED one is kept."
+    )
+    refuted: float = Field(default=_DAY_S, ge=0, description="Seconds a REFUTED one is kept.")
+    doubtful: float = Field(default=_DAY_S, ge=0, description="Seconds a DOUBTFUL one is kept.")
     undecided: float = Field(
-        5.0, ge=0, le=300, description="Seconds an UNDECIDED one is kept: long enough to rest."
+        default=5.0,
+        ge=0,
+        le=300,
+        description="Seconds an UNDECIDED one is kept: long enough to rest.",
     )
 
 

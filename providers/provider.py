@@ -49,9 +49,40 @@ class Asker(Protocol):
     """Whoever can answer the questions of one check."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
     @property
-    def state(self) -> State: ...
+    def service_name(self) -> str:
+        """The service that it speaks."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Whether it can be asked."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at most."""
+        ...
+
+    @property
+    def values_per_call(self) -> int:
+        """Values in one call at most."""
+        ...
+
+    @property
+    def price(self) -> Decimal:
+        """What one answered value costs."""
+        ...
+
+    @property
+    def statistics(self) -> Statistics:
+        """What it did so far in this process."""
+        ...
+
     def serves(self, value: str, /) -> bool:
         """Return whether `value` is one that this provider knows of."""
         ...
@@ -107,9 +138,29 @@ class Provider:
         self._slots = asyncio.Semaphore(terms.concurrency)
 
     @property
+    def service_name(self) -> str:
+        """The service that it speaks."""
+        return self.service.NAME
+
+    @property
     def state(self) -> State:
         """Whether it can be asked, and whether the sandbox answers."""
         return self.terms.state
+
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at most."""
+        return self.terms.concurrency
+
+    @property
+    def values_per_call(self) -> int:
+        """Values in one call at most."""
+        return self.terms.bulk
+
+    @property
+    def price(self) -> Decimal:
+        """What one answered value costs."""
+        return self.terms.price
 
     def serves(self, value: str) -> bool:
         """Return whether the service knows anything of `value`."""

@@ -21,28 +21,38 @@ class ProviderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     service: str | None = Field(
-        None, description="Which service it speaks; its own name if left out."
+        default=None, description="Which service it speaks; its own name if left out."
     )
-    base_url: HttpUrl | None = Field(None, description="Where the service is.")
+    base_url: HttpUrl | None = Field(default=None, description="Where the service is.")
     bulk_base_url: HttpUrl | None = Field(
-        None, description="Where its bulk calls go, if elsewhere."
+        default=None, description="Where its bulk calls go, if elsewhere."
     )
-    api_key: SecretStr | None = Field(None, description="The key, or the user part of basic auth.")
-    api_secret: SecretStr | None = Field(None, description="The password part of basic auth.")
-    client_id: SecretStr | None = Field(None, description="OAuth2 client id.")
-    client_secret: SecretStr | None = Field(None, description="OAuth2 client secret.")
+    api_key: SecretStr | None = Field(
+        default=None, description="The key, or the user part of basic auth."
+    )
+    api_secret: SecretStr | None = Field(
+        default=None, description="The password part of basic auth."
+    )
+    client_id: SecretStr | None = Field(default=None, description="OAuth2 client id.")
+    client_secret: SecretStr | None = Field(default=None, description="OAuth2 client secret.")
     requester: str | None = Field(
-        None, description="Our own VAT number, for registers that then give a consultation number."
+        default=None,
+        description="Our own VAT number, for registers that then give a consultation number.",
     )
     rates: tuple[RateSetting, ...] | None = Field(
-        None, description="Limits of the account, all together: `10/s`, `600/5m`, `100000/d`."
+        default=None,
+        description="Limits of the account, all together: `10/s`, `600/5m`, `100000/d`.",
     )
     bulk_rates: tuple[RateSetting, ...] | None = Field(
-        None, description="Limits of the bulk calls, where the service counts them apart."
+        default=None, description="Limits of the bulk calls, where the service counts them apart."
     )
-    concurrency: int | None = Field(None, ge=1, le=1000, description="Calls in flight at most.")
-    timeout: float | None = Field(None, gt=0, le=300, description="Seconds for one call.")
-    attempts: int = Field(3, ge=1, le=8, description="Times that one call is sent at most.")
-    bulk: int | None = Field(None, ge=1, le=1000, description="Values in one call at most.")
-    bulk_from: int | None = Field(None, ge=2, description="From how many values on bulk is used.")
-    price: Decimal | None = Field(None, ge=0, description="What one answered value costs.")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=1000, description="Calls in flight at most."
+    )
+    timeout: float | None = Field(default=None, gt=0, le=300, description="Seconds for one call.")
+    attempts: int = Field(default=3, ge=1, le=8, description="Times that one call is sent at most.")
+    bulk: int | None = Field(default=None, ge=1, le=1000, description="Values in one call at most.")
+    bulk_from: int | None = Field(
+        default=None, ge=2, description="From how many values on bulk is used."
+    )
+    price: Decimal | None = Field(default=None, ge=0, description="What one answered value costs.")

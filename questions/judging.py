@@ -31,9 +31,18 @@ class _Subject(Struct):
 class Judge:
     """Gives verdicts on records. One a process, for requests and batches alike."""
 
-    def __init__(self, kinds: Sequence[KindModule], desks: Mapping[tuple[str, str], Desk]) -> None:
-        """`desks` holds one desk for each (kind, check) that is not local."""
+    def __init__(
+        self,
+        kinds: Sequence[KindModule],
+        desks: Mapping[tuple[str, str], Desk],
+        policies: Mapping[str, Sequence[str]],
+    ) -> None:
+        """`desks` holds one desk for each (kind, check) that is not local.
+
+        `policies` names for each kind the checks that its status needs beside the local ones.
+        """
         self.kinds = {module.KIND.field: module for module in kinds}
+        self.policies = policies
         self._desks = desks
 
     async def judge(

@@ -1,0 +1,222 @@
+"""Every setting there is: `assay.toml`, the environment over it, a file of its own for a secret.
+
+`ASSAY_SECTION__KEY` overrides the key of a section (`ASSAY_REDIS__URL`,
+`ASSAY_PROVIDERS__ZEROBOUNCE__API_KEY`).
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from cache.freshness import FreshnessSettings
+from providers.settings import ProviderSettings
+
+CONFIG_FILE = "assay.toml"
+PREFIX = "ASSAY_"
+
+
+class ConfigurationError(Exception):
+    """The configuration can't be used; the message names file, key, line and what is expected."""
+
+
+class Section(BaseModel):
+    """A table of the configuration: frozen, and nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GatewaySettings(Section):
+    """`[gateway]`: the server and what a request may ask."""
+
+    host: str = Field(default="127.0.0.1", description="Address that `assay serve` listens on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port that `assay serve` listens on."
+    )
+    data_dir: Path = Field(default=Path("data"), description="Where Assay keeps its own files.")
+    sandbox: bool = Field(
+        default=False, description="Let stand-ins answer for providers without credentials."
+    )
+    deadline_ms: int = Field(
+        default=10_000, ge=1, le=120_000, description="Deadline of a request that names none."
+    )
+    records_max: int = Field(
+        default=1000, ge=1, le=10_000, description="Records in one request at most."
+    )
+    body_bytes_max: int = Field(
+        default=8 << 20, ge=1024, description="Bytes in the body of a request at most."
+    )
+    currency: str = Field(default="EUR", pattern=r"[A-Z]{3}", description="Currency of all prices.")
+    nameservers: tuple[str, ...] = Field(
+        default=(),
+        description="Nameservers for e-mail domains (`host` or `host:port`); else the system's.",
+    )
+    log_level: str = Field(
+        default="INFO",
+        pattern="DEBUG|INFO|WARNING|ERROR",
+        description="Least level that is logged.",
+    )
+
+
+class RedisSettings(Section):
+    """`[redis]`: the Valkey or Redis that all processes share."""
+
+    url: str | None = Field(
+        default=None,
+        description="`redis://`, `rediss://` or `unix://`; without it a private Valkey runs.",
+    )
+    cache_url: str | None = Field(
+        default=None,
+        description="A second server for outcomes, which may evict; else the first holds them.",
+    )
+    timeout_ms: int = Field(default=250, ge=10, le=10_000, description="Patience with one command.")
+
+
+class CacheSettings(Section):
+    """`[cache]`: how long outcomes are kept, and under which names."""
+
+    hash_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Key of the hashes under which outcomes are kept; the same on every machine.",
+    )
+    ttl: FreshnessSettings = Field(
+        default_factory=FreshnessSettings, description="Seconds by conclusion, for every check."
+    )
+
+
+class CheckSettings(Section):
+    """`[checks.KIND.NAME]`: who answers a check, and for how long its outcomes are kept."""
+
+    providers: tuple[str, ...] | None = Field(
+        default=None, description="Providers, the first one first."
+    )
+    ttl: FreshnessSettings | None = Field(
+        default=None, description="Seconds by conclusion, for this check."
+    )
+
+
+class KindSettings(Section):
+    """`[kinds.NAME]`: the policy of a kind."""
+
+    checks: tuple[str, ...] | None = Field(
+        default=None, description="The checks of its policy; local ones always run."
+    )
+
+
+class DnsSettings(Section):
+    """`[dns]`: how e-mail domains are looked up."""
+
+    timeout: float = Field(default=3.0, gt=0, le=30, description="Seconds for one query.")
+    concurrency: int = Field(default=64, ge=1, le=1000, description="Queries in flight at most.")
+
+
+class Settings(BaseSettings):
+    """All sections together."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+    toml_file: ClassVar[Path | None] = None
+
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+    dns: DnsSettings = Field(default_factory=DnsSettings)
+    kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
+    checks: Mapping[str, Mapping[str, CheckSettings]] = Field(
+        default_factory=dict[str, Mapping[str, CheckSettings]]
+    )
+    providers: Mapping[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say who overrides whom: arguments, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        sources = (init_settings, env_settings)
+        if cls.toml_file is None:
+            return sources
+        return (*sources, TomlConfigSettingsSource(settings_cls, cls.toml_file))
+
+
+def load_settings(
+    config: Path | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None
+) -> Settings:
+    """Return the settings of the file `config`, the environment over it, `overrides` over both.
+
+    Without `config` the file named by `ASSAY_CONFIG`, or `assay.toml` here if there is one.
+
+    Raises:
+        ConfigurationError: the file is missing, is not TOML, or a setting is wrong.
+    """
+    named = config or (Path(os.environ["ASSAY_CONFIG"]) if os.environ.get("ASSAY_CONFIG") else None)
+    path = named or Path(CONFIG_FILE)
+    if named is not None and not path.is_file():
+        raise ConfigurationError(f"{path}: no such file; give the path of your assay.toml")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from None
+    bound = type("BoundSettings", (Settings,), {"toml_file": path if text else None})
+    try:
+        return bound(**cast("dict[str, Any]", overrides or {}))
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, path, text)) from None
+
+
+def explain(error: ValidationError, path: Path, text: str) -> str:
+    """Return one line for each mistake: where it is, what was found, what is expected."""
+    lines: list[str] = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        keys = [str(part) for part in mistake["loc"]]
+        dotted = ".".join(keys)
+        variable = PREFIX + "__".join(keys).upper()
+        line = line_of(keys, text)
+        if variable in os.environ:
+            where = f"environment variable {variable}"
+        elif line:
+            where = f"{path}, line {line}: {dotted}"
+        else:
+            where = f"{path}: {dotted}"
+        lines.append(f"{where}: {_expected(mistake['type'], mistake['msg'])}")
+    return "\n".join(lines)
+
+
+def line_of(keys: list[str], text: str) -> int | None:
+    """Return the line of the TOML `text` that sets `keys`, or their table; None if none does."""
+    table: list[str] = []
+    best = None
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("["):
+            table = [part.strip().strip("\"'") for part in line.strip("[] \t").split(".")]
+            if keys[: len(table)] == table and best is None:
+                best = number
+        elif "=" in line and not line.startswith("#"):
+            key = [part.strip().strip("\"'") for part in line.split("=", 1)[0].split(".")]
+            if keys[: len(table) + len(key)] == table + key:
+                return number
+    return best
+
+
+def _expected(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "no such setting; see docs/configuration.md for those that exist"
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,119 @@
+"""The store that all processes share: one redis-py client, scripts, one subscription a channel.
+
+Every command has `timeout_s` and no hidden retry. After a failure the store counts as away for
+`AWAY_S`: calls in that time fail at once, so that a frozen server costs one timeout and not one
+for each request.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha1
+from typing import Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import parse_url
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+CONNECTIONS_MAX = 16
+AWAY_S = 1.0
+CONNECT_TIMEOUT_S = 1.0
+LISTEN_POLL_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class StoreAway(OSError):
+    """The shared store can't be reached, or refuses what we ask."""
+
+
+class Valkey:
+    """A client of one Valkey or Redis."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        """Use the server at `url` (`redis://`, `rediss://` or `unix://`); opens nothing yet.
+
+        Raises:
+            ValueError: `url` is none of these.
+        """
+        parse_url(url)
+        self.url = url
+        self.client = self._client(url, timeout_s)
+        self._listeners = self._client(url, None)
+        self._away_until = 0.0
+
+    @staticmethod
+    def _client(url: str, timeout_s: float | None) -> "Redis":
+        pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            max_connections=CONNECTIONS_MAX,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            retry=None,
+            retry_on_timeout=False,
+            health_check_interval=0,
+            client_name="assay",
+        )
+        return Redis(connection_pool=pool)
+
+    def script(self, source: str) -> "Script":
+        """Return `source` as a call; see `Script.__call__`."""
+        return Script(self, source)
+
+    async def ping(self) -> None:
+        """Return when the server answers; StoreAway when it does not."""
+        await self.run("PING")
+
+    async def run(self, *command: object) -> object:
+        """Run one command and return its answer; StoreAway when there is none."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until:
+            raise StoreAway("the shared store is away")
+        try:
+            return await cast("Any", self.client).execute_command(*command)
+        except NoScriptError:
+            raise
+        except ResponseError as error:
+            _log.error("shared store refuses", extra={"error": type(error).__name__})
+            raise StoreAway(str(error)) from None
+        except (RedisError, OSError) as error:
+            self._away_until = loop.time() + AWAY_S
+            _log.warning("shared store away", extra={"error": type(error).__name__})
+            raise StoreAway(type(error).__name__) from None
+
+    async def listen(self, channel: str) -> AsyncIterator[bytes]:
+        """Yield the messages of `channel`; StoreAway when the connection ends."""
+        subscription = cast("Any", self._listeners).pubsub(ignore_subscribe_messages=True)
+        try:
+            await subscription.subscribe(channel)
+            while True:
+                message = await subscription.get_message(timeout=LISTEN_POLL_S)
+                if message is not None:
+                    yield message["data"]
+        except (RedisError, OSError) as error:
+            raise StoreAway(type(error).__name__) from None
+        finally:
+            await subscription.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose(close_connection_pool=True)
+        await self._listeners.aclose(close_connection_pool=True)
+
+
+class Script:
+    """A Lua script, sent by its digest and loaded where the server does not know it."""
+
+    def __init__(self, valkey: Valkey, source: str) -> None:
+        """Run `source` on `valkey`."""
+        self._valkey = valkey
+        self._source = source
+        self._digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, keys: Sequence[object], arguments: Sequence[object]) -> object:
+        """Run it and return its answer; StoreAway when the server is away or refuses it."""
+        try:
+            return await self._valkey.run("EVALSHA", self._digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self._valkey.run("EVAL", self._source, len(keys), *keys, *arguments)

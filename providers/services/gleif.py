@@ -1,0 +1,158 @@
+"""GLEIF: legal entity identifiers in the Global LEI Index.
+
+GLEIF API 1, https://www.gleif.org/en/lei-data/gleif-api (JSON:API). No key, free, 60 calls a
+minute. In bulk the identifiers are a filter: those that do not exist are left out, and the order
+is the register's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from providers.errors import Fault, ProtocolBroken
+from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
+from providers.matching import matched
+from verdicts.evidence import LeiRegistration
+from verdicts.outcome import Conclusion, Found
+from verdicts.reason import ReasonCode, because
+
+NAME = "gleif"
+KIND = "lei"
+CHECK = "registry"
+SECRETS: tuple[str, ...] = ()
+DEFAULTS = Defaults(
+    base_url="https://api.gleif.org/api/v1",
+    sandbox_path="/gleif",
+    rates=("60/m",),
+    concurrency=8,
+    bulk=200,
+)
+_HEADERS = (("Accept", "application/vnd.api+json"),)
+_FIRST_PAGE = (("page[size]", str(DEFAULTS.bulk)), ("page[number]", "1"))
+
+_DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
+STATUSES: Mapping[int, Fault] = {
+    400: Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
+    429: Fault(ReasonCode.RATE_LIMITED, again=True),
+    **dict.fromkeys((500, 502, 503, 504), _DOWN),
+}
+_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
+_MISSING = Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))
+
+ENTITIES: Mapping[str, ReasonCode | None] = {"ACTIVE": None, "INACTIVE": ReasonCode.ENTITY_INACTIVE}
+_ENDED = (Conclusion.REFUTED, ReasonCode.REGISTRATION_ENDED)
+REGISTRATIONS: Mapping[str, tuple[Conclusion, ReasonCode | None]] = {
+    "ISSUED": (Conclusion.CONFIRMED, None),
+    "LAPSED": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_LAPSED),
+    "PENDING_TRANSFER": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_PENDING),
+    "PENDING_ARCHIVAL": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_PENDING),
+    "RETIRED": _ENDED,
+    "MERGED": _ENDED,
+    "ANNULLED": _ENDED,
+    "DUPLICATE": _ENDED,
+    "CANCELLED": _ENDED,
+}
+
+
+class _Entity(Struct, rename="camel"):
+    status: str
+    legal_name: dict[str, str | None]
+    legal_address: dict[str, object] = field(default_factory=dict[str, object])
+    jurisdiction: str | None = None
+    registered_as: str | None = None
+
+
+class _Registration(Struct, rename="camel"):
+    status: str
+    next_renewal_date: datetime | None = None
+
+
+class _Attributes(Struct):
+    lei: str
+    entity: _Entity
+    registration: _Registration
+
+
+class _Entry(Struct):
+    id: str
+    attributes: _Attributes
+
+
+class _Single(Struct):
+    data: _Entry
+
+
+class _Meta(Struct):
+    pagination: dict[str, int | None]
+
+
+class _Page(Struct):
+    meta: _Meta
+    data: list[_Entry]
+
+
+_SINGLE, _PAGE, _ERRORS = Decoder(_Single), Decoder(_Page), Decoder(dict[str, object])
+_MISSING_STATUS = "404"
+
+
+def serves(_value: str) -> bool:
+    """Return that every LEI is GLEIF's."""
+    return True
+
+
+def ask(values: Sequence[str], _account: Account) -> Exchange:
+    """Ask for the entry of one LEI, or for a page with the entries of several."""
+    if len(values) == 1:
+        answer = yield Call("GET", f"/lei-records/{encoded(values[0])}", headers=_HEADERS)
+        return {values[0]: _single(values[0], answer)}
+    query = (("filter[lei]", ",".join(values)), *_FIRST_PAGE)
+    answer = yield Call("GET", "/lei-records", query, headers=_HEADERS, bulk=True)
+    page = answer.read(_PAGE)
+    found = matched(set(values), ((entry.id, entry) for entry in page.data), _found, CHECK)
+    if len(found) != page.meta.pagination.get("total"):
+        raise ProtocolBroken("the answer has not as many entries as it says")
+    return {value: found.get(value, _MISSING) for value in values}
+
+
+def fault_of(answer: Answer) -> Fault | None:
+    """Return what is wrong with `answer`; 404 is an answer, once it is GLEIF's own."""
+    if answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
+        return None
+    return STATUSES.get(answer.status, _UNKNOWN)
+
+
+def _single(value: str, answer: Answer) -> Found:
+    if answer.status == HTTPStatus.NOT_FOUND:
+        if [error.get("status") for error in answer.read(_ERRORS).errors] != ["404"]:
+            raise ProtocolBroken("the 404 is not that of a missing entry")
+        return _MISSING
+    entry = answer.read(_SINGLE).data
+    if entry.id != value:
+        raise ProtocolBroken("the answer is about another LEI than the one asked")
+    return _found(entry)
+
+
+def _found(entry: _Entry) -> Found:
+    entity, registration = entry.attributes.entity, entry.attributes.registration
+    if entry.attributes.lei != entry.id:
+        raise ProtocolBroken("the entry names two LEIs")
+    if entity.status not in ENTITIES or registration.status not in REGISTRATIONS:
+        raise ProtocolBroken("a status that the contract does not list")
+    conclusion, why = REGISTRATIONS[registration.status]
+    ceased = ENTITIES[entity.status]
+    return Found(
+        Conclusion.REFUTED if ceased else conclusion,
+        tuple(because(code, CHECK) for code in (ceased, why) if code is not None),
+        LeiRegistration(
+            legal_name=entity.legal_name.get("name"),
+            status=entity.status,
+            registration_status=registration.status,
+            next_renewal=registration.next_renewal_date,
+            jurisdiction=entity.jurisdiction,
+            country=entity.legal_address.country if entity.legal_address else None,
+            registered_as=entity.registered_as,
+        ),
+    )

@@ -1,0 +1,126 @@
+"""`kinds` and `providers`: what this gateway can validate, and who answers."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from providers.permits import Window
+from providers.provider import Asker, Provider, State
+from providers.statistics import Snapshot
+from resolvers.context import Context, SandboxInput
+from verdicts.kind import Check
+from verdicts.reason import ReasonCode
+
+
+class CheckView(Struct, frozen=True):
+    """A check of a kind as clients see it."""
+
+    name: str
+    description: str
+    local: bool
+    in_policy: bool
+    providers: tuple[str, ...]
+
+
+class KindView(Struct, frozen=True):
+    """A kind as clients see it."""
+
+    name: str
+    description: str
+    meaning: str
+    checks: tuple[CheckView, ...]
+    sandbox_inputs: tuple[SandboxInput, ...]
+
+
+class FailureView(Struct, frozen=True):
+    """How often calls failed for one reason."""
+
+    code: ReasonCode
+    count: int
+
+
+class ProviderView(Struct, frozen=True):
+    """A provider as clients see it."""
+
+    name: str
+    service: str
+    kind: str
+    check: str
+    state: State
+    concurrency: int
+    in_flight: int
+    values_per_call: int
+    price: Decimal
+    paused_for_ms: int | None
+    windows: tuple[Window, ...] | None
+    calls: int
+    values: int
+    cost: Decimal
+    failures: tuple[FailureView, ...]
+    error_rate: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+
+
+def kinds(context: Context) -> list[KindView]:
+    """Return every kind with its checks, who answers them, and the sandbox's inputs."""
+    return [
+        KindView(
+            kind.name,
+            kind.description,
+            kind.meaning,
+            tuple(_check(context, kind.name, check) for check in kind.checks),
+            tuple(one for one in context.sandbox_inputs if one.kind == kind.name),
+        )
+        for kind in context.kinds
+    ]
+
+
+async def providers(context: Context) -> list[ProviderView]:
+    """Return every provider as it stands now, each once."""
+    views: dict[str, ProviderView] = {}
+    for (kind, check), panel in context.panels.items():
+        for asker in panel.askers:
+            if asker.name not in views:
+                views[asker.name] = await _provider(kind, check, asker)
+    return list(views.values())
+
+
+def _check(context: Context, kind: str, check: Check) -> CheckView:
+    panel = context.panels.get((kind, check.name))
+    names: Sequence[str] = [asker.name for asker in panel.askers] if panel else ()
+    in_policy = check.local or check.name in context.judge.policies[kind]
+    return CheckView(check.name, check.description, check.local, in_policy, tuple(names))
+
+
+async def _provider(kind: str, check: str, asker: Asker) -> ProviderView:
+    figures: Snapshot = asker.statistics.snapshot()
+    paused_s: float | None = None
+    windows: tuple[Window, ...] | None = ()
+    if isinstance(asker, Provider):
+        try:
+            paused_s, windows = await asker.permits.standing()
+        except OSError:
+            windows = None  # the shared store is away: unknown, rather than wrong
+    failed = sum(count for _, count in figures.failures)
+    return ProviderView(
+        name=asker.name,
+        service=asker.service_name,
+        kind=kind,
+        check=check,
+        state=asker.state,
+        concurrency=asker.concurrency,
+        in_flight=figures.in_flight,
+        values_per_call=asker.values_per_call,
+        price=asker.price,
+        paused_for_ms=round(paused_s * 1000) if paused_s is not None else None,
+        windows=windows,
+        calls=figures.calls,
+        values=figures.values,
+        cost=figures.cost,
+        failures=tuple(FailureView(code, count) for code, count in figures.failures),
+        error_rate=failed / figures.calls if figures.calls else None,
+        latency_p50_ms=figures.latency_p50_ms,
+        latency_p95_ms=figures.latency_p95_ms,
+    )

@@ -1,0 +1,38 @@
+"""Everything that a resolver may touch, handed in by the composition root."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from providers.panel import Panel
+from questions.judging import Judge
+from verdicts.kind import Kind
+
+
+class SandboxInput(Struct, frozen=True):
+    """A value that makes a stand-in answer in a certain way."""
+
+    service: str
+    kind: str
+    value: str
+    meaning: str
+
+
+@dataclass(slots=True)
+class Context:
+    """What an operation works with.
+
+    `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
+    the providers of each (kind, check).
+    """
+
+    judge: Judge
+    rehearsal: Judge | None
+    kinds: Sequence[Kind]
+    panels: Mapping[tuple[str, str], Panel]
+    sandbox_inputs: Sequence[SandboxInput]
+    deadline_ms: int
+    records_max: int
+    currency: str
+    connection_params: dict[str, object] | None = field(default=None)

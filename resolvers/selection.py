@@ -1,0 +1,63 @@
+"""Which checks a selection needs: what nobody asked to see is never paid for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from questions.judging import Needs
+from verdicts.kind import Kind
+
+POLICY_FIELDS = frozenset({"status", "reasons", "outcomes"})
+"""Fields of a verdict that are only true when its whole policy has run."""
+
+
+class Selected(Protocol):
+    """What was selected below a field, by Python name; see schema.lane.selection."""
+
+    @property
+    def fields(self) -> Mapping[str, "Selected"]:
+        """What was selected below each field."""
+        ...
+
+    @property
+    def types(self) -> Mapping[str, "Selected"]:
+        """The same for each concrete type of an interface, by its GraphQL name."""
+        ...
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every selected field as a dotted path."""
+        ...
+
+
+def verdict_type(kind: Kind) -> str:
+    """Return the GraphQL name of the type that `kind`'s verdicts have."""
+    return f"{kind.name[0].upper()}{kind.name[1:]}Verdict"
+
+
+def needs_of(
+    results: Selected | None, kinds: Sequence[Kind], policies: Mapping[str, Sequence[str]]
+) -> Needs:
+    """Return for each kind's field the checks that the selection on `results` needs.
+
+    `status`, `reasons` and `outcomes` need the whole policy (`policies`, by kind), of a record's
+    status that of every kind in it; any other field needs the check that fills it, or nothing.
+    """
+    if results is None:
+        return {}
+    everything = "status" in results.fields
+    through_interface = results.fields.get("verdicts")
+    needs: dict[str, Sequence[str]] = {}
+    for kind in kinds:
+        paths: set[str] = set()
+        own = results.fields.get(kind.field)
+        if own is not None:
+            paths.update(own.paths)
+        if through_interface is not None:
+            of_type = through_interface.types.get(verdict_type(kind), through_interface)
+            paths.update(of_type.paths)
+        if everything or paths & POLICY_FIELDS:
+            wanted = set(policies[kind.name])
+        else:
+            wanted = {check for path, check in kind.needs.items() if path in paths}
+        needs[kind.field] = [check.name for check in kind.asked if check.name in wanted]
+    return needs

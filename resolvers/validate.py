@@ -1,0 +1,88 @@
+"""`validate`: records in, verdicts out, now."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from questions.desk import Terms
+from questions.judging import Needs
+from questions.usage import Usage
+from resolvers.context import Context
+from resolvers.errors import PublicError
+from verdicts.record import Record
+from verdicts.verdict import RecordResult
+
+DEADLINE_MS_MAX = 120_000
+
+
+class Options(Protocol):
+    """What a client may ask of one call of `validate`."""
+
+    @property
+    def deadline_ms(self) -> int | None: ...
+    @property
+    def max_age(self) -> timedelta | None: ...
+    @property
+    def sandbox(self) -> bool | None: ...
+
+
+class Validated(Struct, frozen=True, gc=False):
+    """The results of one call and what they took."""
+
+    results: list[RecordResult]
+    usage: Usage
+
+
+async def validate(
+    context: Context, records: Sequence[Record], needs: Needs, options: Options | None
+) -> Validated:
+    """Return a verdict for each field of each record.
+
+    Raises:
+        PublicError: too many records, an empty one, or an option that makes no sense.
+    """
+    _refuse_bad_input(context, records)
+    deadline_ms = context.deadline_ms
+    max_age_s = None
+    judge = context.judge
+    if options is not None:
+        if options.deadline_ms is not None:
+            deadline_ms = options.deadline_ms
+        if options.max_age is not None:
+            max_age_s = options.max_age.total_seconds()
+        if options.sandbox:
+            if context.rehearsal is None:
+                raise PublicError(
+                    "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."
+                )
+            judge = context.rehearsal
+    if not 1 <= deadline_ms <= DEADLINE_MS_MAX:
+        raise PublicError(
+            "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
+        )
+    usage = Usage()
+    deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
+    results = await judge.judge(records, needs, Terms(deadline, max_age_s, usage))
+    return Validated(results, usage)
+
+
+def _refuse_bad_input(context: Context, records: Sequence[Record]) -> None:
+    if len(records) > context.records_max:
+        raise PublicError(
+            "TOO_MANY_RECORDS",
+            f"{len(records)} records in one call; send at most {context.records_max},"
+            " and the rest in further calls.",
+        )
+    fields = tuple(context.judge.kinds)
+    for index, record in enumerate(records):
+        for field in fields:
+            if getattr(record, field) is not None:
+                break
+        else:
+            raise PublicError(
+                "EMPTY_RECORD",
+                f"records[{index}] has no field to validate; give at least one, or leave it out.",
+            )
