@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from checks import email, phone, vat
+from checks import email, iban, lei, phone, postcode, vat
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Kind
 from verdicts.verdict import Verdict
@@ -23,4 +23,4 @@ class KindModule(Protocol):
         ...
 
 
-KINDS: tuple[KindModule, ...] = (email, phone, vat)
+KINDS: tuple[KindModule, ...] = (email, phone, vat, iban, lei, postcode)

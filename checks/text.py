@@ -54,3 +54,24 @@ def tidy(value: str, rule: TextRule) -> str | ReasonCode:
     if pattern is not None and not pattern.fullmatch(text):
         return ReasonCode.FORBIDDEN_CHARACTER
     return text
+
+
+# What people put between the groups of an identifier, in any sort of dash (U+2010 to U+2015).
+_IDENTIFIER = re.compile("[0-9A-Za-z\\s.,:/_'+*\u2010-\u2015\u2212-]+")
+
+
+def identifier(value: str, rule: TextRule, signs: str = "") -> str | ReasonCode:
+    """Return the letters and digits of `value` in upper case, or the reason why it has none.
+
+    Grouping marks go, but for those in `signs`. Full-width and similar forms become the ASCII
+    signs that they stand for (NFKC of Unicode Standard Annex 15).
+    """
+    text = tidy(value, rule)
+    if isinstance(text, ReasonCode):
+        return text
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    if not _IDENTIFIER.fullmatch(text):
+        return ReasonCode.FORBIDDEN_CHARACTER
+    found = "".join(sign for sign in text.upper() if sign.isalnum() or sign in signs)
+    return found or ReasonCode.MALFORMED

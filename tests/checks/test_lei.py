@@ -1,0 +1,60 @@
+import pytest
+
+from checks import lei
+from tests.checks.kinds import reason_of
+
+GOOD = {
+    "529900T8BM49AURSDO55": "529900T8BM49AURSDO55",
+    "5299 00T8 BM49 AURS DO55": "529900T8BM49AURSDO55",
+    "5299-00T8BM49AURSDO-55": "529900T8BM49AURSDO55",
+    "529900t8bm49aursdo55": "529900T8BM49AURSDO55",
+    " 529900T8BM49AURSDO55\t": "529900T8BM49AURSDO55",
+    "５２９９００T8BM49AURSDO55": "529900T8BM49AURSDO55",
+    "\ufeff529900T8BM49AURSDO55": "529900T8BM49AURSDO55",
+    "7ZW8QJWVPR4P1J1KQY45": "7ZW8QJWVPR4P1J1KQY45",
+    "HWUPKR0MPOU8FGXBT394": "HWUPKR0MPOU8FGXBT394",
+    "213800WSGIIZCXF1P572": "213800WSGIIZCXF1P572",
+    "549300GKFG0RYRRQ1414": "549300GKFG0RYRRQ1414",
+    "INR2EJN1ERAN0W5ZP974": "INR2EJN1ERAN0W5ZP974",
+    "7H6GLXDRUGQFU57RNE97": "7H6GLXDRUGQFU57RNE97",
+    "506700GE1G29325QX363": "506700GE1G29325QX363",
+}
+
+BAD = {
+    "": "EMPTY",
+    "  ": "EMPTY",
+    "529900T8BM49AURSDO54": "WRONG_CHECK_DIGIT",
+    "529900T8BM49AURSOD55": "WRONG_CHECK_DIGIT",
+    "529900T8BM49AURSDO56": "WRONG_CHECK_DIGIT",
+    "629900T8BM49AURSDO55": "WRONG_CHECK_DIGIT",
+    "5299O0T8BM49AURSDO55": "WRONG_CHECK_DIGIT",
+    "00000000000000000000": "WRONG_CHECK_DIGIT",
+    "529900T8BM49AURSDO5": "WRONG_LENGTH",
+    "529900T8BM49AURSDO555": "WRONG_LENGTH",
+    "5": "WRONG_LENGTH",
+    "ACME SE": "WRONG_LENGTH",
+    "DE136695976": "WRONG_LENGTH",
+    "529900T8BM49AURSDO5X": "MALFORMED",
+    "529900T8BM49AURSDOXX": "MALFORMED",
+    "- - -": "MALFORMED",
+    "529900T8BM49AURSDÖ55": "FORBIDDEN_CHARACTER",
+    "529900T8BM49AURSDO55;": "FORBIDDEN_CHARACTER",
+    "529900T8BM49\x00AURSDO55": "FORBIDDEN_CHARACTER",
+    "529900T8BM49\nAURSDO55": "FORBIDDEN_CHARACTER",
+    "\udfff": "FORBIDDEN_CHARACTER",
+    "5" * 2_000_000: "TOO_LONG",
+}
+
+
+@pytest.mark.parametrize("value, canonical", GOOD.items())
+def test_a_good_lei_has_one_canonical_form(value: str, canonical: str) -> None:
+    examined = lei.examine(value)
+    assert examined.canonical == canonical
+    assert reason_of(examined, "syntax") == ("CONFIRMED", None)
+
+
+@pytest.mark.parametrize("value, code", BAD.items(), ids=lambda text: ascii(text)[:30])
+def test_a_bad_lei_is_refuted_with_its_reason(value: str, code: str) -> None:
+    examined = lei.examine(value)
+    assert examined.canonical is None
+    assert reason_of(examined, "syntax") == ("REFUTED", code)
