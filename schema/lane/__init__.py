@@ -1,0 +1,1 @@
+"""The fast lane: what an operation needs is compiled once, and run without the stock executor."""

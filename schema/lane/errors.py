@@ -1,0 +1,98 @@
+"""What a client is told of an error, and what the log is told: never the same."""
+
+import traceback
+from pathlib import Path
+from secrets import token_hex
+
+import structlog
+from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import (
+    MissingQueryError,
+    StrawberryGraphQLError,
+    StrawberryInputCoercionError,
+)
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+
+INTERNAL = "INTERNAL"
+LOGGED_MAX = 10
+"""Errors of one operation that are logged one by one."""
+FRAMES_MAX = 6
+"""Innermost frames of a traceback that are logged, as file, line and function."""
+
+_REFUSED = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("schema.errors")
+
+
+def present(
+    errors: list[GraphQLError], operation_name: str | None, public: tuple[type[Exception], ...]
+) -> None:
+    """Log `errors`, and replace in place what a client must not see.
+
+    Every error gets an `extensions.code`. What a client can act on (a document that is wrong, a
+    variable that does not fit, one of the `public` exceptions, whose `code` is used) keeps its
+    message, without suggestions of names. Anything else becomes INTERNAL with an id, under which
+    the log has the exception's type and where it came from. Messages are never logged: they may
+    hold values.
+    """
+    id_ = token_hex(8)
+    for index, error in enumerate(errors):
+        cause = error.original_error
+        code = _code(error, public)
+        if index < LOGGED_MAX:
+            report = log.info if code != INTERNAL else log.error
+            place = _origin(cause) if code == INTERNAL else {}
+            known = {"id": id_, **place} if code == INTERNAL else {}
+            report("graphql_error", code=code, path=error.path, operation=operation_name, **known)
+        if code == INTERNAL:
+            errors[index] = GraphQLError(
+                f"Internal error; quote id {id_}",
+                error.nodes,
+                error.source,
+                error.positions,
+                error.path,
+                extensions={"code": INTERNAL, "id": id_},
+            )
+        else:
+            error.message = error.message.partition(" Did you mean")[0]
+            error.extensions = {**(error.extensions or {}), "code": code}
+    if len(errors) > LOGGED_MAX:
+        log.info("graphql_errors_not_logged", count=len(errors) - LOGGED_MAX)
+
+
+def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:
+    cause = error.original_error
+    if isinstance(cause, public):
+        code = getattr(cause, "code", None)
+        return code if isinstance(code, str) else "REFUSED"
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    if isinstance(cause, _REFUSED):
+        return "BAD_REQUEST"
+    if error.path is None:  # the request was refused before anything ran, unless we failed
+        if cause is None:
+            return "GRAPHQL_VALIDATION_FAILED"
+        return "BAD_USER_INPUT" if error.nodes else INTERNAL
+    if isinstance(cause, StrawberryInputCoercionError):
+        return "BAD_USER_INPUT"
+    if isinstance(cause, GraphQLError) and not isinstance(cause, StrawberryGraphQLError):
+        # graphql-core blames the node of a wrong argument, but the field's for our own data
+        blamed = cause.nodes or ()
+        if blamed and not isinstance(blamed[0], FieldNode):
+            return "BAD_USER_INPUT"
+    return INTERNAL
+
+
+def _origin(cause: BaseException | None) -> dict[str, object]:
+    """Return the type of an exception and of what caused it, and where: no message, no value."""
+    types: list[str] = []
+    frames: list[str] = []
+    while cause is not None and len(types) < FRAMES_MAX:
+        types.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        places = [(frame.f_code, line) for frame, line in traceback.walk_tb(cause.__traceback__)]
+        frames += [
+            f"{Path(code.co_filename).name}:{line} {code.co_name}"
+            for code, line in places[-FRAMES_MAX:]
+        ]
+        cause = cause.__cause__ or cause.__context__
+    return {"types": types, "frames": frames[:FRAMES_MAX]}

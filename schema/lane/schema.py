@@ -1,0 +1,249 @@
+"""The Strawberry schema with a fast lane in front of it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+import strawberry
+from graphql import ASTValidationRule, GraphQLError, MiddlewareManager, execution, specified_rules
+from graphql.execution.collect_fields import FieldDetails
+from msgspec import Struct
+from strawberry.execution import optimized_is_awaitable
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext, ExecutionResult, Info
+from strawberry.types.graphql import OperationType
+from strawberry.utils.await_maybe import await_maybe
+
+from schema.lane.documents import TOKENS_MAX, Documents, Recent
+from schema.lane.errors import present
+from schema.lane.generated import NotPlain
+from schema.lane.plan import Call, NoSuchOperation, Plan, PlannedInfo, compile_plan
+from schema.lane.reading import Readers
+from schema.lane.selection import Collector, Selection
+
+PLANS_MAX = 256
+SELECTIONS_MAX = 256
+
+
+class LaneStatistics(Struct):
+    """Operations by the way they took.
+
+    `replay`: the lane ran the resolvers and the stock executor reported what did not fit.
+    Errors that resolvers raise count there too; beyond them, more than 1 % is a bug.
+    """
+
+    fast: int = 0
+    replay: int = 0
+    stock: int = 0
+
+
+class FastSchema(strawberry.Schema):
+    """A Strawberry schema that compiles what comes again, and runs everything else as ever.
+
+    Answers, errors and calls of resolvers are those of `strawberry.Schema`, except that what
+    clients may not see is masked (`schema.lane.errors`). `public` are the exceptions whose message
+    and `code` are meant for clients; `rules` are validation rules beyond the specified ones.
+    With `extensions` the lane stays closed, since it runs none.
+    """
+
+    def __init__(  # noqa: PLR0913 - Strawberry's own arguments, and two
+        self,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        *,
+        types: Iterable[type] = (),
+        extensions: Iterable[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
+        config: StrawberryConfig | None = None,
+        public: tuple[type[Exception], ...] = (),
+        rules: tuple[type[ASTValidationRule], ...] = (),
+    ) -> None:
+        others = tuple(extensions)
+        config = config or StrawberryConfig()
+        config.disable_field_suggestions = True
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - Strawberry's own generics
+            query,
+            mutation,
+            subscription,
+            types=types,
+            extensions=(*others, _Prepared),
+            config=config,
+        )
+        self.statistics = LaneStatistics()
+        self.documents = Documents(self._schema, (*specified_rules, *rules))
+        self._public = public
+        self._open = not others and config.default_resolver is getattr
+        self._readers = Readers(self.schema_converter.scalar_registry, config)
+        self._plans: Recent[tuple[str, str | None], Plan | str] = Recent(PLANS_MAX)
+        self._selections: Recent[tuple[object, ...], tuple[object, Selection]] = Recent(
+            SELECTIONS_MAX
+        )
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,  # noqa: ANN401 - as Strawberry
+        root_value: Any | None = None,  # noqa: ANN401 - as Strawberry
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Run one query or mutation, on the lane if there is a plan for it.
+
+        Raises:
+            MissingQueryError: `query` is empty.
+            CannotGetOperationTypeError: the document has no operation of this name.
+            InvalidOperationTypeError: the operation is none of the allowed types.
+
+        """
+        allowed = None if allowed_operation_types is None else frozenset(allowed_operation_types)
+        plan = self._known_plan(query, operation_name) if query and self._open else None
+        if plan is not None and (allowed is None or plan.operation_type in allowed):
+            variables = variable_values or {}
+            try:
+                arguments = plan.read(variables)
+            except Exception:  # noqa: BLE001 - whatever it is, the stock executor finds the words
+                arguments = None
+            if arguments is not None:
+                call = Call(variables, context_value, root_value, operation_extensions, arguments)
+                try:
+                    data = await plan.run(call)
+                except Exception:  # noqa: BLE001 - as above
+                    return await self._replay(plan, call, operation_name)
+                self.statistics.fast += 1
+                return ExecutionResult(data=data, errors=None)
+        self.statistics.stock += 1
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            allowed,
+            operation_extensions,
+        )
+
+    def plan_for(self, query: str, operation_name: str | None = None) -> Plan:
+        """Compile a document's operation.
+
+        Raises:
+            GraphQLError: the document cannot be parsed, or is not valid.
+            NotPlain: the stock executor has to run it; the message says why.
+
+        """
+        document = self.documents.prepare(query)
+        if document.errors:
+            raise document.errors[0]
+        return compile_plan(
+            self._schema, document.node, operation_name, self._readers, self.config.info_class
+        )
+
+    def selection(self, info: Info[Any, Any]) -> Selection:
+        """Return what is selected below the field that `info` is of, the same on both ways."""
+        raw: Any = cast("Any", info)._raw_info  # noqa: SLF001 - what Info wraps, and no other way
+        if isinstance(raw, PlannedInfo):
+            return raw.facts.selection
+        nodes = tuple(raw.field_nodes)
+        variables: dict[str, Any] = raw.variable_values
+        conditions = frozenset(name for name, value in variables.items() if value is True)
+        key = (*map(id, nodes), conditions)
+        known = self._selections.get(key)
+        if known is not None:
+            return known[1]
+        collector = Collector(raw.schema, raw.operation, raw.fragments, variables)
+        found = collector.selection(raw.return_type, [FieldDetails(node, None) for node in nodes])
+        self._selections.put(key, (nodes, found))  # the nodes are kept, so that ids stay theirs
+        return found
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log errors without values, and mask in place what clients must not see."""
+        name = execution_context.operation_name if execution_context is not None else None
+        self.present_errors(errors, name)
+
+    def present_errors(self, errors: list[GraphQLError], operation_name: str | None) -> None:
+        """Do what `process_errors` does, whichever way the operation took."""
+        present(errors, operation_name, self._public)
+
+    def _known_plan(self, query: str, operation_name: str | None) -> Plan | None:
+        """Return the plan of a document that was seen before; None where there can be none."""
+        key = (query, operation_name)
+        plan = self._plans.get(key)
+        if plan is None:
+            if not self.documents.comes_again(query):
+                return None
+            try:
+                plan = self.plan_for(query, operation_name)
+            except (NoSuchOperation, GraphQLError):
+                return None
+            except NotPlain as reason:
+                plan = str(reason)
+            self._plans.put(key, plan)
+        return plan if isinstance(plan, Plan) else None
+
+    async def _replay(self, plan: Plan, call: Call, operation_name: str | None) -> ExecutionResult:
+        """Let the stock executor complete what the resolvers returned or raised already."""
+        self.statistics.replay += 1
+
+        def resolve(next_: Callable[..., Any], source: object, info: Any, **arguments: Any) -> Any:  # noqa: ANN401
+            outcome = call.outcomes.get(info.path.key) if info.path.prev is None else None
+            if outcome is None:
+                return next_(source, info, **arguments)
+            value, error = outcome
+            if error is not None:
+                raise error
+            return value
+
+        result: Any = await await_maybe(
+            cast("Any", execution).execute(
+                self._schema,
+                plan.document,
+                root_value=call.root_value,
+                middleware=MiddlewareManager(resolve),
+                variable_values=dict(call.variables),
+                operation_name=operation_name,
+                context_value=call.context,
+                is_awaitable=optimized_is_awaitable,
+                executor_class=cast("Any", self).execution_context_class,
+                operation_extensions=call.operation_extensions,
+            )
+        )
+        if result.errors:
+            name = plan.operation.name
+            self.present_errors(result.errors, name.value if name is not None else None)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+
+class _Prepared(SchemaExtension):
+    """Gives the stock executor documents that were parsed and validated before."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options = {"max_tokens": TOKENS_MAX}
+        yield
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        kept = self._documents.kept(context.query or "")
+        if kept is not None:
+            context.graphql_document = kept.node
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        kept = self._documents.kept(context.query or "")
+        if kept is None and context.graphql_document is not None:
+            context.pre_execution_errors = self._documents.validate(context.graphql_document)
+        elif kept is not None:
+            context.pre_execution_errors = list(kept.errors)
+        yield
+
+    @property
+    def _documents(self) -> Documents:
+        return cast("FastSchema", self.execution_context.schema).documents
+
+
+def selected(info: Info[Any, Any]) -> Selection:
+    """Return what the client selected below this field, as Python names (see `Selection`)."""
+    return cast("FastSchema", info.schema).selection(info)
