@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +45,12 @@ class GatewaySettings(Section):
     data_dir: Path = Field(default=Path("data"), description="Where Assay keeps its own files.")
     sandbox: bool = Field(
         default=False, description="Let stand-ins answer for providers without credentials."
+    )
+    sandbox_url: HttpUrl | None = Field(
+        default=None, description="Where a sandbox already runs; without it one is started."
+    )
+    sandbox_dns: str | None = Field(
+        default=None, description="The nameserver of that sandbox, as `host:port`."
     )
     deadline_ms: int = Field(
         default=10_000, ge=1, le=120_000, description="Deadline of a request that names none."

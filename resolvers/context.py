@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from providers.panel import Panel
 from questions.judging import Judge
+from resolvers.selection import NeedsPlanner
 from verdicts.kind import Kind
 
 
@@ -28,6 +29,7 @@ class Context:
     """
 
     judge: Judge
+    needs: NeedsPlanner
     rehearsal: Judge | None
     kinds: Sequence[Kind]
     panels: Mapping[tuple[str, str], Panel]

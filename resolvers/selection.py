@@ -8,6 +8,7 @@ from verdicts.kind import Kind
 
 POLICY_FIELDS = frozenset({"status", "reasons", "outcomes"})
 """Fields of a verdict that are only true when its whole policy has run."""
+NEEDS_KEPT_MAX = 512
 
 
 class Selected(Protocol):
@@ -27,6 +28,26 @@ class Selected(Protocol):
     def paths(self) -> frozenset[str]:
         """Every selected field as a dotted path."""
         ...
+
+
+class NeedsPlanner:
+    """Finds the needs of a selection, once for each that comes again."""
+
+    def __init__(self, kinds: Sequence[Kind], policies: Mapping[str, Sequence[str]]) -> None:
+        """Plan for `kinds` with these `policies`."""
+        self._kinds = tuple(kinds)
+        self._policies = policies
+        self._planned: dict[Selected, Needs] = {}
+
+    def of(self, payload: Selected) -> Needs:
+        """Return the needs of what was selected on `validate`."""
+        planned = self._planned.get(payload)
+        if planned is None:
+            planned = needs_of(payload.fields.get("results"), self._kinds, self._policies)
+            if len(self._planned) >= NEEDS_KEPT_MAX:
+                del self._planned[next(iter(self._planned))]
+            self._planned[payload] = planned
+        return planned
 
 
 def verdict_type(kind: Kind) -> str:

@@ -1,0 +1,209 @@
+"""The composition root: the one place that builds things and puts them together."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+
+from cache.claims import Claims
+from cache.freshness import Freshness
+from cache.keys import Keys
+from cache.outcomes import WRITE_SCRIPT, EnvelopeCache, Outcomes
+from cache.recent import Recent
+from checks.kinds import KINDS
+from gateway.askers import Answers, Outfitter
+from gateway.hash_key import hash_key
+from gateway.private_valkey import private_valkey, running_instance
+from gateway.sandbox import Sandbox, running_sandbox
+from gateway.settings import CheckSettings, ConfigurationError, Settings
+from gateway.valkey import Valkey
+from providers.panel import Panel
+from providers.provider import Asker, State
+from providers.transport import Transport
+from questions.desk import Desk
+from questions.judging import Judge
+from resolvers.context import Context, SandboxInput
+from resolvers.selection import NeedsPlanner
+from sandbox.inputs import SANDBOX_INPUTS
+from verdicts.kind import Check, Kind
+
+
+class Assembly(Struct):
+    """What one process works with, ready to be used."""
+
+    settings: Settings
+    valkey: Valkey
+    context: Context
+
+
+class Court(Struct):
+    """A judge and the providers that it asks."""
+
+    judge: Judge
+    panels: Mapping[tuple[str, str], Panel]
+
+
+@asynccontextmanager
+async def assembled(settings: Settings) -> AsyncGenerator[Assembly]:
+    """Build and open everything that `settings` asks for; close it when left.
+
+    Raises:
+        ConfigurationError: settings that contradict each other.
+        PrivateValkeyError, SandboxError: a process of ours did not start.
+        StoreAway: the configured Valkey does not answer.
+    """
+    policies = policies_of(settings)
+    async with AsyncExitStack() as stack:
+        valkey = await _valkey(settings, stack)
+        sandbox = await _sandbox(settings, stack)
+        builder = _Builder(settings, valkey, sandbox, stack)
+        builder.claims.start()
+        live = builder.court(policies, rehearsal=False)
+        rehearsal = builder.court(policies, rehearsal=True) if sandbox is not None else None
+        kinds = [module.KIND for module in KINDS]
+        context = Context(
+            judge=live.judge,
+            needs=NeedsPlanner(kinds, policies),
+            rehearsal=rehearsal.judge if rehearsal else None,
+            kinds=kinds,
+            panels=live.panels,
+            sandbox_inputs=sandbox_inputs() if sandbox else (),
+            deadline_ms=settings.gateway.deadline_ms,
+            records_max=settings.gateway.records_max,
+            currency=settings.gateway.currency,
+        )
+        yield Assembly(settings, valkey, context)
+
+
+class _Builder:
+    """Builds what judges; whatever it opens, `stack` closes."""
+
+    def __init__(
+        self, settings: Settings, valkey: Valkey, sandbox: Sandbox | None, stack: AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._stack = stack
+        outcome_store = valkey
+        if settings.redis.cache_url is not None:
+            outcome_store = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
+            stack.push_async_callback(outcome_store.close)
+        transport = Transport()
+        stack.push_async_callback(transport.close)
+        self.claims = Claims(valkey)
+        stack.push_async_callback(self.claims.close)
+        self._store = EnvelopeCache(outcome_store.client, outcome_store.script(WRITE_SCRIPT))
+        self._secret = hash_key(settings)
+        self._outfitter = Outfitter(settings, valkey, transport, sandbox, stack)
+
+    def court(self, policies: Mapping[str, Sequence[str]], *, rehearsal: bool) -> Court:
+        """Return a judge; in a `rehearsal` every provider is the sandbox's stand-in."""
+        askers = self._outfitter.askers(rehearsal=rehearsal)
+        panels: dict[tuple[str, str], Panel] = {}
+        desks: dict[tuple[str, str], Desk] = {}
+        for module in KINDS:
+            kind = module.KIND
+            for check in kind.asked:
+                panel = self._panel(kind, check, askers)
+                panels[kind.name, check.name] = panel
+                desks[kind.name, check.name] = self._desk(kind, check, panel)
+        return Court(Judge(KINDS, desks, policies), panels)
+
+    def _panel(self, kind: Kind, check: Check, askers: Mapping[str, Answers]) -> Panel:
+        configured = self._check_settings(kind, check).providers
+        if configured is None:
+            chosen = [
+                one.asker
+                for one in askers.values()
+                if (one.kind, one.check) == (kind.name, check.name)
+            ]
+        else:
+            chosen = [_chosen(kind, check, name, askers) for name in configured]
+        return Panel(check.name, chosen, max((one.values_per_call for one in chosen), default=1))
+
+    def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
+        # what a stand-in made up must never be taken for a real outcome
+        invented = any(asker.state is State.SANDBOX for asker in panel.askers)
+        keys = Keys(self._secret, kind.name, check.name + ("@sandbox" if invented else ""))
+        desk = Desk(
+            check=check.name,
+            panel=panel,
+            recent=Recent(),
+            outcomes=Outcomes(self._store, keys),
+            claims=self.claims,
+            keys=keys,
+            freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),
+        )
+        self._stack.push_async_callback(desk.close)
+        return desk
+
+    def _check_settings(self, kind: Kind, check: Check) -> CheckSettings:
+        return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
+
+
+def policies_of(settings: Settings) -> dict[str, list[str]]:
+    """Return for each kind the checks of its policy that are asked, as configured.
+
+    Raises:
+        ConfigurationError: a kind or a check that does not exist.
+    """
+    kinds = {module.KIND.name: module.KIND for module in KINDS}
+    for section, names in (("kinds", settings.kinds), ("checks", settings.checks)):
+        for name in names:
+            if name not in kinds:
+                raise ConfigurationError(
+                    f"{section}.{name}: no such kind; there are {', '.join(kinds)}"
+                )
+    policies: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        wanted = settings.kinds[name].checks if name in settings.kinds else None
+        known = [check.name for check in kind.checks]
+        for check in (*(wanted or ()), *settings.checks.get(name, {})):
+            if check not in known:
+                raise ConfigurationError(
+                    f"kind {name} has no check {check!r}; it has {', '.join(known)}"
+                )
+        policies[name] = [
+            check.name for check in kind.asked if wanted is None or check.name in wanted
+        ]
+    return policies
+
+
+def sandbox_inputs() -> list[SandboxInput]:
+    """Return the values that the stand-ins know, for clients to read."""
+    return [SandboxInput(one.service, one.kind, one.value, one.meaning) for one in SANDBOX_INPUTS]
+
+
+def _chosen(kind: Kind, check: Check, name: str, askers: Mapping[str, Answers]) -> Asker:
+    where = f"checks.{kind.name}.{check.name}.providers"
+    found = askers.get(name)
+    if found is None:
+        raise ConfigurationError(f"{where}: no provider {name!r}; there are {', '.join(askers)}")
+    if (found.kind, found.check) != (kind.name, check.name):
+        raise ConfigurationError(
+            f"{where}: {name!r} answers {found.kind}.{found.check}, not this check"
+        )
+    return found.asker
+
+
+async def _valkey(settings: Settings, stack: AsyncExitStack) -> Valkey:
+    url = settings.redis.url
+    if url is None:
+        data_dir = settings.gateway.data_dir
+        url = running_instance(data_dir) or await stack.enter_async_context(
+            private_valkey(data_dir)
+        )
+    try:
+        valkey = Valkey(url, settings.redis.timeout_ms / 1000)
+    except ValueError as error:
+        raise ConfigurationError(f"redis.url: {error}") from None
+    stack.push_async_callback(valkey.close)
+    await valkey.ping()
+    return valkey
+
+
+async def _sandbox(settings: Settings, stack: AsyncExitStack) -> Sandbox | None:
+    if not settings.gateway.sandbox:
+        return None
+    if settings.gateway.sandbox_url is not None and settings.gateway.sandbox_dns is not None:
+        return Sandbox(str(settings.gateway.sandbox_url).rstrip("/"), settings.gateway.sandbox_dns)
+    return await stack.enter_async_context(running_sandbox())

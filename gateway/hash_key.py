@@ -1,0 +1,39 @@
+"""The key of the hashes under which outcomes are kept."""
+
+import os
+import secrets
+from pathlib import Path
+
+from gateway.settings import ConfigurationError, Settings
+
+HASH_KEY_FILE = "hash.key"
+HASH_KEY_BYTES = 32
+
+
+def hash_key(settings: Settings) -> bytes:
+    """Return the configured key; a private Valkey has one of its own, in a file beside it.
+
+    Raises:
+        ConfigurationError: a server that others may share is configured, and no key.
+    """
+    if settings.cache.hash_key is not None:
+        return settings.cache.hash_key.get_secret_value().encode()
+    if settings.redis.url is not None:
+        raise ConfigurationError(
+            "cache.hash_key: needed with redis.url, the same for all who share the server; set"
+            " ASSAY_CACHE__HASH_KEY to a secret of your own, for example the output of"
+            " `openssl rand -hex 32`"
+        )
+    return _kept(settings.gateway.data_dir / HASH_KEY_FILE)
+
+
+def _kept(path: Path) -> bytes:
+    """Return the key in `path`; whoever comes first writes it, readable by nobody else."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        key = secrets.token_hex(HASH_KEY_BYTES).encode()
+        file.write(key)
+        return key

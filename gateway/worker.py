@@ -1,0 +1,150 @@
+"""Gunicorn's worker: uvicorn with bounds, a stop that loses no request, no life without a master.
+
+A stop has four steps. `/readyz` answers 503 and every response closes its connection, while the
+worker still accepts (`ASSAY_DRAIN_S`: time for a load balancer to notice). Then it accepts no
+more, but what was accepted already and has not been read yet still gets its answer. Then uvicorn
+closes WebSockets with 1012 (service restart) and waits for the requests in flight. Whatever is
+left after GRACEFUL_S is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from socket import socket
+from typing import Any, Protocol, cast
+
+from gunicorn.arbiter import Arbiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn import Config, Server
+from uvicorn_worker import UvicornWorker
+
+READY_PATH = "/readyz"
+GRACEFUL_S = 20
+"""Below gunicorn's graceful_timeout, which is below systemd's TimeoutStopSec."""
+DRAIN_DEFAULT_S = 0.5
+DRAIN_MAX_S = 60.0
+ACCEPTED_WAIT_S = 0.25
+"""A connection that was accepted last has sent its request long before this has passed."""
+CONNECTIONS_MAX = 1000
+"""Connections of one worker; the next one is answered 503."""
+WEBSOCKET_MESSAGE_MAX_BYTES = 65_536
+WEBSOCKET_QUEUE_MAX = 8
+WEBSOCKET_PING_S = 20.0
+HEAD_MAX_BYTES = 16_384
+TICKS_PER_MASTER_CHECK = 10
+"""Uvicorn ticks ten times a second."""
+
+NOT_READY = b'{"status":"draining"}'
+
+
+class Draining:
+    """Stands before the app: sees to `/readyz` and to connections once the worker drains."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request to the app; while draining, answer `/readyz` with 503 ourselves."""
+        if not self.begun or scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["path"] == READY_PATH:
+            await refuse(send)
+        else:
+            await self.app(scope, receive, closing(send))
+
+
+def closing(send: Send) -> Send:
+    """Return a `send` whose responses tell the client to open another connection next time."""
+
+    async def send_and_close(event: Message) -> None:
+        if event["type"] == "http.response.start":
+            event["headers"] = [*event.get("headers", ()), (b"connection", b"close")]
+        await send(event)
+
+    return send_and_close
+
+
+async def refuse(send: Send) -> None:
+    """Answer that this worker takes no new work."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(NOT_READY)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": NOT_READY})
+
+
+class DrainingServer(Server):
+    """Uvicorn's server with the first two steps of a stop, which ends with its master too."""
+
+    def __init__(self, config: Config, draining: Draining, master: int, drain_s: float) -> None:
+        super().__init__(config)
+        self.draining = draining
+        self.master = master
+        self.drain_s = drain_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop: also when the master was killed and nobody else would tell us."""
+        orphaned = counter % TICKS_PER_MASTER_CHECK == 0 and os.getppid() != self.master
+        return orphaned or await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Drain, accept no more, answer what was accepted; then stop as uvicorn does."""
+        self.draining.begun = True
+        if self.config.callback_notify is not None:
+            await self.config.callback_notify()
+        await asyncio.sleep(self.drain_s)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()  # at once: later its number may be another connection's
+        await asyncio.sleep(ACCEPTED_WAIT_S)
+        await super().shutdown([])
+
+
+class GunicornWorker(Protocol):
+    """What gunicorn, which has no types, gives a worker."""
+
+    ppid: int
+    wsgi: ASGIApp
+    sockets: list[socket]
+
+
+class Worker(UvicornWorker):
+    """The worker class of `gunicorn.conf.py`."""
+
+    CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012 - as the parent class declares it
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "ws_max_size": WEBSOCKET_MESSAGE_MAX_BYTES,
+        "ws_max_queue": WEBSOCKET_QUEUE_MAX,
+        "ws_per_message_deflate": False,  # a few bytes would make us inflate megabytes
+        "ws_ping_interval": WEBSOCKET_PING_S,
+        "ws_ping_timeout": WEBSOCKET_PING_S,
+        "h11_max_incomplete_event_size": HEAD_MAX_BYTES,
+        "lifespan": "on",
+        "limit_concurrency": CONNECTIONS_MAX,
+        "timeout_graceful_shutdown": GRACEFUL_S,
+        "server_header": False,
+        "access_log": False,  # it would write query strings
+    }
+
+    async def _serve(self) -> None:
+        ours = cast("GunicornWorker", self)
+        draining = Draining(ours.wsgi)
+        self.config.app = draining
+        server = DrainingServer(self.config, draining, ours.ppid, drain_time_s())
+        self._install_sigquit_handler()
+        await server.serve(sockets=ours.sockets)
+        if not server.started:
+            raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def drain_time_s() -> float:
+    """Return the seconds for which a stopping worker goes on accepting, from `ASSAY_DRAIN_S`."""
+    return min(max(float(os.environ.get("ASSAY_DRAIN_S", DRAIN_DEFAULT_S)), 0.0), DRAIN_MAX_S)

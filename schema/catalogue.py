@@ -1,0 +1,94 @@
+"""`kinds` and `providers` as clients see them."""
+
+from decimal import Decimal
+
+import strawberry
+
+from schema.enums import ReasonCode, State
+
+
+@strawberry.type(description="One sort of question about a value.")
+class Check:
+    """See resolvers.catalogue.CheckView."""
+
+    name: str = strawberry.field(description="Its name, as in `Reason.check` and `Outcome.check`.")
+    description: str = strawberry.field(description="What it asks.")
+    local: bool = strawberry.field(description="Whether it is made without asking anybody.")
+    in_policy: bool = strawberry.field(description="Whether `status` needs it.")
+    providers: list[str] = strawberry.field(description="Who is asked, the first one first.")
+
+
+@strawberry.type(description="A value that makes the sandbox answer in a certain way.")
+class SandboxInput:
+    """See resolvers.context.SandboxInput."""
+
+    service: str = strawberry.field(description="The service whose stand-in knows it.")
+    value: str = strawberry.field(description="The value to send.")
+    meaning: str = strawberry.field(description="What the stand-in then does.")
+
+
+@strawberry.type(description="A sort of value that Assay validates.")
+class Kind:
+    """See resolvers.catalogue.KindView."""
+
+    name: str = strawberry.field(description="Its name: the field of `RecordInput`.")
+    description: str = strawberry.field(description="What it is.")
+    meaning: str = strawberry.field(description="What VALID promises.")
+    checks: list[Check] = strawberry.field(description="Its checks, in the order of its policy.")
+    sandbox_inputs: list[SandboxInput] = strawberry.field(
+        description="Values to try in the sandbox; empty when no sandbox runs."
+    )
+
+
+@strawberry.type(description="One window of an account's limits.")
+class LimitWindow:
+    """See providers.permits.Window."""
+
+    rate: str = strawberry.field(description="The limit as configured, such as `600/5m`.")
+    limit: int = strawberry.field(description="Calls in the window at most.")
+    used: int = strawberry.field(description="Calls used in it, over all processes and machines.")
+    left: int = strawberry.field(description="Calls left in it.")
+
+
+@strawberry.type(description="How often calls failed for one reason.")
+class FailureCount:
+    """See resolvers.catalogue.FailureView."""
+
+    code: ReasonCode = strawberry.field(description="The reason.")
+    count: int = strawberry.field(description="Failures since this process started.")
+
+
+@strawberry.type(
+    description="Our configured way to a service. Counts are of the process that answers."
+)
+class Provider:
+    """See resolvers.catalogue.ProviderView."""
+
+    name: str = strawberry.field(description="Its name in the configuration.")
+    service: str = strawberry.field(description="The service that it speaks.")
+    kind: str = strawberry.field(description="The kind that it answers for.")
+    check: str = strawberry.field(description="The check that it answers.")
+    state: State = strawberry.field(description="Whether it can be asked.")
+    concurrency: int = strawberry.field(description="Calls in flight at most, in this process.")
+    in_flight: int = strawberry.field(description="Calls in flight now.")
+    values_per_call: int = strawberry.field(description="Values in one call at most.")
+    price: Decimal = strawberry.field(description="What one answered value costs.")
+    paused_for_ms: int | None = strawberry.field(
+        description="Milliseconds for which the account is paused; null when that is not known."
+    )
+    windows: list[LimitWindow] | None = strawberry.field(
+        description="Its limits and what is left of them; null when the shared store is away."
+    )
+    calls: int = strawberry.field(description="Calls made.")
+    values: int = strawberry.field(description="Values answered.")
+    cost: Decimal = strawberry.field(description="Cost of those values.")
+    failures: list[FailureCount] = strawberry.field(description="Failures, the commonest first.")
+    error_rate: float | None = strawberry.field(
+        description="Failures for each call made, from 0 to 1; null before the first call."
+    )
+    latency_p50_ms: float | None = strawberry.field(
+        description="Median milliseconds of the newest calls; null before the first."
+    )
+    latency_p95_ms: float | None = strawberry.field(
+        description="95th percentile of the same, in milliseconds."
+    )
