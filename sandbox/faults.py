@@ -265,6 +265,7 @@ MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
     "reset_mid_body": ("reset after half the body", _manner(Manner.RESET_MID_BODY)),
     "fin_mid_body": ("closed after half the body", _manner(Manner.FIN_MID_BODY)),
     "cut_undeclared": ("half the body, no length, then closed", _manner(Manner.CUT_UNDECLARED)),
+    "extra_reply": ("a second reply that nobody asked for follows", _manner(Manner.TWICE)),
     "hang": ("no answer at all", _manner(Manner.HANG)),
     "drip": ("one byte each `delay_ms` (500)", _manner(Manner.DRIP)),
     "latency": (

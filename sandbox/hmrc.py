@@ -129,7 +129,7 @@ class Tokens:
 
     def account(self, request: Request) -> str | None:
         """Return whose valid token a request carries."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scheme, _, token = request.header(b"authorization").partition(" ")
         account, end = self._valid.get(token, ("", 0.0))
         return account if scheme.lower() == "bearer" and time.monotonic() < end else None
 
@@ -160,7 +160,7 @@ def _token(request: Request, tokens: Tokens) -> Reply:
 def _lookup(request: Request, tokens: Tokens) -> Reply:
     if tokens.account(request) is None:
         return error(401)
-    if ACCEPT not in request.headers.get("accept", ""):
+    if ACCEPT not in request.header(b"accept"):
         return error(406)
     target, requester = (*request.segments[4:6], "")[:2]
     if not TARGET.fullmatch(target) or (requester and not TARGET.fullmatch(requester)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -19,11 +20,13 @@ FAMILY_NAMES = ("Ashby", "Brandt", "Costa", "Dvorak", "Eriksen", "Faure", "Gallo
 
 T = TypeVar("T")
 Share = Literal["confirmed", "refuted", "doubtful", "undecided"]
+DIGESTS_KEPT_MAX = 1024
 CONFIRMED_PER_MILLE = 850
 REFUTED_PER_MILLE = 930
 DOUBTFUL_PER_MILLE = 980
 
 
+@lru_cache(DIGESTS_KEPT_MAX)
 def digest(value: str) -> int:
     """Return 64 well-mixed bits of the value, the same on every machine and run."""
     return int.from_bytes(blake2b(value.encode("utf-8", "replace"), digest_size=8).digest())

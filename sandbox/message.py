@@ -6,6 +6,7 @@ import base64
 import binascii
 import enum
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote
 
@@ -14,6 +15,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+AUTHORIZATIONS_KEPT_MAX = 256
 KEY = "sandbox"
 """The credential that every stand-in accepts; `sandbox-…` is a further account with limits of
 its own."""
@@ -28,6 +30,7 @@ class Manner(enum.Enum):
     FIN_MID_BODY = "fin_mid_body"
     CUT_UNDECLARED = "cut_undeclared"
     DRIP = "drip"
+    TWICE = "twice"
     HANG = "hang"
 
 
@@ -38,16 +41,19 @@ class Request:
     method: str
     path: str
     query: str
-    headers: dict[str, str]
+    headers: list[tuple[bytes, bytes]]
     body: bytes
     mount: str = ""
+    _segments: list[str] | None = None
     _parameters: dict[str, str] | None = None
     _json: object = None
 
     @property
     def segments(self) -> list[str]:
         """Return the decoded parts of the path; an encoded slash stays inside its part."""
-        return [unquote(part) for part in self.path.strip("/").split("/")]
+        if self._segments is None:
+            self._segments = [unquote(part) for part in self.path.strip("/").split("/")]
+        return self._segments
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -66,16 +72,16 @@ class Request:
                 return None
         return self._json
 
+    def header(self, name: bytes) -> str:
+        """Return the last header of that name (lower case), empty when there is none."""
+        for given, value in reversed(self.headers):
+            if given.lower() == name:
+                return value.decode("latin-1")
+        return ""
+
     def basic_auth(self) -> tuple[str, str]:
         """Return user and password of the Authorization header, empty when there is none."""
-        scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return "", ""
-        try:
-            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return "", ""
-        return user, password
+        return read_basic_auth(self.header(b"authorization"))
 
 
 @dataclass(slots=True)
@@ -108,6 +114,19 @@ class Reply:
     def plus(self, *headers: tuple[str, str]) -> Reply:
         """Return this reply with more headers."""
         return replace(self, headers=(*self.headers, *headers))
+
+
+@lru_cache(AUTHORIZATIONS_KEPT_MAX)
+def read_basic_auth(authorization: str) -> tuple[str, str]:
+    """Return user and password of HTTP basic authentication (RFC 7617), empty for anything else."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, password
 
 
 def members(value: object) -> dict[str, Any]:

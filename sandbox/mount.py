@@ -72,10 +72,11 @@ class Mount:
             self._hold(reply, partition)
         else:
             reply = self._refused(refusal)
-        if account is not None:
+        quota_headers = self.standin.quota_headers
+        if quota_headers is not None and account is not None:
             left = self.gate.left(account, now)
             if left is not None:
-                reply.headers += self.standin.quota_headers(left)
+                reply.headers += quota_headers(left)
         self._note(request, values, reply.status)
         return reply
 

@@ -67,11 +67,6 @@ def no_partition(_: Request) -> str:
     return ""
 
 
-def no_headers(_: Left) -> tuple[tuple[str, str], ...]:
-    """Return no quota headers."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class StandIn:
     """One service as its clients see it.
@@ -93,7 +88,7 @@ class StandIn:
     account: Callable[[Request], str | None] = anybody
     partition: Callable[[Request], str] = no_partition
     refuse: Callable[[Refusal], Reply] | None = None
-    quota_headers: Callable[[Left], tuple[tuple[str, str], ...]] = no_headers
+    quota_headers: Callable[[Left], tuple[tuple[str, str], ...]] | None = None
     faults: Mapping[str, Answering] = field(default_factory=dict[str, Answering])
     commands: Mapping[str, Command] = field(default_factory=dict[str, Command])
     reset: Callable[[], None] = lambda: None

@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._target = b""
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         if self._header_bytes > HEADER_BYTES_MAX:
             self._refuse(431)
             return
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         """Collect the body."""
@@ -166,6 +166,9 @@ class Connection(asyncio.Protocol):
                 else:
                     self._transport.write(head + body)
                     self._sent()
+            case Manner.TWICE:
+                self._transport.write((head + body) * 2)
+                self._sent()
             case Manner.RESET:
                 self._reset()
             case Manner.RESET_MID_BODY:
@@ -253,14 +256,11 @@ def http_date(skew_s: float = 0.0) -> str:
 def head_of(reply: Reply, length: int, *, keep_alive: bool) -> bytes:
     """Return status line and headers of a reply whose body has `length` bytes."""
     phrase = PHRASES.get(reply.status, "Unknown")
+    undeclared = reply.manner is Manner.CUT_UNDECLARED
+    kind = f"Content-Type: {reply.content_type}\r\n" if length else ""
+    size = "" if undeclared else f"Content-Length: {length}\r\n"
+    close = "Connection: close\r\n" if undeclared or not keep_alive else ""
+    own = "".join([f"{name}: {value}\r\n" for name, value in reply.headers])
     date = http_date(reply.date_skew_s)
-    lines = [f"HTTP/1.1 {reply.status} {phrase}\r\nDate: {date}\r\n"]
-    if length:
-        lines.append(f"Content-Type: {reply.content_type}\r\n")
-    if reply.manner is not Manner.CUT_UNDECLARED:
-        lines.append(f"Content-Length: {length}\r\n")
-    if not keep_alive or reply.manner is Manner.CUT_UNDECLARED:
-        lines.append("Connection: close\r\n")
-    lines.extend(f"{name}: {value}\r\n" for name, value in reply.headers)
-    lines.append("\r\n")
-    return "".join(lines).encode("latin-1")
+    head = f"HTTP/1.1 {reply.status} {phrase}\r\nDate: {date}\r\n{kind}{size}{close}{own}\r\n"
+    return head.encode("latin-1")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import aiohttp
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 10.0
@@ -78,23 +80,33 @@ class RunningSandbox:
         await self.control("POST", "reset")
 
 
+@contextmanager
+def started_sandbox(*arguments: str) -> Generator[tuple[str, str, int]]:
+    """Start a sandbox on free ports, yield (http, dns, pid) once it is ready, stop it when left."""
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], READY_S_MAX)[0], "sandbox is not ready"
+            ready = orjson.loads(process.stdout.readline())
+            yield ready["http"], ready["dns"], process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
 @asynccontextmanager
 async def running_sandbox() -> AsyncGenerator[RunningSandbox]:
-    """Start a sandbox on free ports, yield it once it is ready, stop it when left."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sandbox", cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+    """Run a sandbox of one's own, with its controls, for the time of the block."""
+    loop = asyncio.get_running_loop()
+    stack = ExitStack()
+    http, dns, pid = await loop.run_in_executor(None, stack.enter_context, started_sandbox())
     try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S_MAX)
-        ready = orjson.loads(line)
         async with aiohttp.ClientSession() as session:
-            yield RunningSandbox(ready["http"], ready["dns"], process.pid, session)
+            yield RunningSandbox(http, dns, pid, session)
     finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S_MAX)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await loop.run_in_executor(None, stack.close)
