@@ -10,7 +10,7 @@ from datetime import date
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
@@ -32,6 +32,7 @@ DEFAULTS = Defaults(
 )
 PREFIX = "GB/"
 WINDOW_S = 300.0
+ADDRESS_LINES = ("address_line_1", "address_line_2", "locality", "region", "postal_code", "country")
 NOT_FOUND = "company-profile-not-found"
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
@@ -60,15 +61,6 @@ COMPANIES: Mapping[str, tuple[Conclusion, ReasonCode | None]] = {
 }
 
 
-class _Address(Struct):
-    address_line_1: str | None = None
-    address_line_2: str | None = None
-    locality: str | None = None
-    region: str | None = None
-    postal_code: str | None = None
-    country: str | None = None
-
-
 class _Profile(Struct):
     company_number: str
     company_status: str
@@ -78,7 +70,7 @@ class _Profile(Struct):
     jurisdiction: str | None = None
     date_of_creation: date | None = None
     date_of_cessation: date | None = None
-    registered_office_address: _Address | None = None
+    registered_office_address: dict[str, str | None] = field(default_factory=dict[str, str | None])
 
 
 class _Errors(Struct):
@@ -135,6 +127,7 @@ def _found(profile: _Profile) -> Found:
     if status not in COMPANIES:
         raise ProtocolBroken("a status that the contract does not list")
     conclusion, why = COMPANIES[status]
+    address = (profile.registered_office_address.get(line) for line in ADDRESS_LINES)
     return Found(
         conclusion,
         () if why is None else (because(why, CHECK),),
@@ -144,14 +137,7 @@ def _found(profile: _Profile) -> Found:
             type=profile.type,
             incorporated_on=profile.date_of_creation,
             dissolved_on=profile.date_of_cessation,
-            registered_address=_written(profile.registered_office_address),
+            registered_address=", ".join(line for line in address if line) or None,
             jurisdiction=profile.jurisdiction,
         ),
     )
-
-
-def _written(address: _Address | None) -> str | None:
-    if address is None:
-        return None
-    parts = (getattr(address, name) for name in _Address.__struct_fields__)
-    return ", ".join(part for part in parts if part) or None

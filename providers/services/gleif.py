@@ -27,7 +27,6 @@ DEFAULTS = Defaults(
     base_url="https://api.gleif.org/api/v1",
     sandbox_path="/gleif",
     rates=("60/m",),
-    concurrency=8,
     bulk=200,
 )
 _HEADERS = (("Accept", "application/vnd.api+json"),)
@@ -43,24 +42,20 @@ _UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 _MISSING = Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))
 
 ENTITIES: Mapping[str, ReasonCode | None] = {"ACTIVE": None, "INACTIVE": ReasonCode.ENTITY_INACTIVE}
+_PENDING = (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_PENDING)
 _ENDED = (Conclusion.REFUTED, ReasonCode.REGISTRATION_ENDED)
 REGISTRATIONS: Mapping[str, tuple[Conclusion, ReasonCode | None]] = {
     "ISSUED": (Conclusion.CONFIRMED, None),
     "LAPSED": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_LAPSED),
-    "PENDING_TRANSFER": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_PENDING),
-    "PENDING_ARCHIVAL": (Conclusion.DOUBTFUL, ReasonCode.REGISTRATION_PENDING),
-    "RETIRED": _ENDED,
-    "MERGED": _ENDED,
-    "ANNULLED": _ENDED,
-    "DUPLICATE": _ENDED,
-    "CANCELLED": _ENDED,
+    **dict.fromkeys(("PENDING_TRANSFER", "PENDING_ARCHIVAL"), _PENDING),
+    **dict.fromkeys(("RETIRED", "MERGED", "ANNULLED", "DUPLICATE", "CANCELLED"), _ENDED),
 }
 
 
 class _Entity(Struct, rename="camel"):
     status: str
     legal_name: dict[str, str | None]
-    legal_address: dict[str, object] = field(default_factory=dict[str, object])
+    legal_address: dict[str, object]
     jurisdiction: str | None = None
     registered_as: str | None = None
 
@@ -71,7 +66,6 @@ class _Registration(Struct, rename="camel"):
 
 
 class _Attributes(Struct):
-    lei: str
     entity: _Entity
     registration: _Registration
 
@@ -79,10 +73,6 @@ class _Attributes(Struct):
 class _Entry(Struct):
     id: str
     attributes: _Attributes
-
-
-class _Single(Struct):
-    data: _Entry
 
 
 class _Meta(Struct):
@@ -94,8 +84,12 @@ class _Page(Struct):
     data: list[_Entry]
 
 
-_SINGLE, _PAGE, _ERRORS = Decoder(_Single), Decoder(_Page), Decoder(dict[str, object])
-_MISSING_STATUS = "404"
+class _Single(Struct):
+    data: _Entry | None = None
+    errors: tuple[dict[str, str], ...] = ()
+
+
+_PAGE, _SINGLE = Decoder(_Page), Decoder(_Single)
 
 
 def serves(_value: str) -> bool:
@@ -119,30 +113,27 @@ def ask(values: Sequence[str], _account: Account) -> Exchange:
 
 def fault_of(answer: Answer) -> Fault | None:
     """Return what is wrong with `answer`; 404 is an answer, once it is GLEIF's own."""
-    if answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
-        return None
-    return STATUSES.get(answer.status, _UNKNOWN)
+    read = answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+    return None if read else STATUSES.get(answer.status, _UNKNOWN)
 
 
 def _single(value: str, answer: Answer) -> Found:
-    if answer.status == HTTPStatus.NOT_FOUND:
-        if [error.get("status") for error in answer.read(_ERRORS).errors] != ["404"]:
-            raise ProtocolBroken("the 404 is not that of a missing entry")
-        return _MISSING
-    entry = answer.read(_SINGLE).data
-    if entry.id != value:
-        raise ProtocolBroken("the answer is about another LEI than the one asked")
-    return _found(entry)
+    single = answer.read(_SINGLE)
+    if answer.status == HTTPStatus.NOT_FOUND and single.data is None:
+        if [error.get("status") for error in single.errors] == ["404"]:
+            return _MISSING
+    elif single.data is not None and single.data.id == value:
+        return _found(single.data)
+    raise ProtocolBroken("the answer is neither the entry asked nor that it is missing")
 
 
 def _found(entry: _Entry) -> Found:
     entity, registration = entry.attributes.entity, entry.attributes.registration
-    if entry.attributes.lei != entry.id:
-        raise ProtocolBroken("the entry names two LEIs")
     if entity.status not in ENTITIES or registration.status not in REGISTRATIONS:
         raise ProtocolBroken("a status that the contract does not list")
     conclusion, why = REGISTRATIONS[registration.status]
     ceased = ENTITIES[entity.status]
+    country = entity.legal_address.get("country")
     return Found(
         Conclusion.REFUTED if ceased else conclusion,
         tuple(because(code, CHECK) for code in (ceased, why) if code is not None),
@@ -152,7 +143,7 @@ def _found(entry: _Entry) -> Found:
             registration_status=registration.status,
             next_renewal=registration.next_renewal_date,
             jurisdiction=entity.jurisdiction,
-            country=entity.legal_address.country if entity.legal_address else None,
+            country=country if isinstance(country, str) else None,
             registered_as=entity.registered_as,
         ),
     )

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.json import Decoder
 
 from providers.errors import Fault, Faulted, ProtocolBroken
@@ -29,6 +29,7 @@ DEFAULTS = Defaults(
     concurrency=4,
 )
 COUNTRY = "GB"
+ADDRESS_LINES = ("line1", "line2", "line3", "line4", "line5", "postcode")
 NOT_FOUND = "NOT_FOUND"
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
@@ -61,19 +62,10 @@ class _Problem(Struct):
     error: str | None = None
 
 
-class _Address(Struct):
-    line1: str | None = None
-    line2: str | None = None
-    line3: str | None = None
-    line4: str | None = None
-    line5: str | None = None
-    postcode: str | None = None
-
-
 class _Target(Struct, rename="camel"):
     vat_number: str
     name: str | None = None
-    address: _Address | None = None
+    address: dict[str, str | None] = field(default_factory=dict[str, str | None])
 
 
 class _Reply(Struct, rename="camel"):
@@ -141,8 +133,7 @@ def _lookup(value: str, account: Account, token: str) -> Call:
 def _found(value: str, reply: _Reply) -> Found:
     if reply.target.vat_number != value[2:]:
         raise ProtocolBroken("the answer is about another number than the one asked")
-    address = reply.target.address
-    lines = (getattr(address, name) for name in _Address.__struct_fields__) if address else ()
+    lines = (reply.target.address.get(line) for line in ADDRESS_LINES)
     return Found(
         Conclusion.CONFIRMED,
         evidence=VatRegistration(

@@ -1,0 +1,22 @@
+"""The services that Assay speaks: one module each, held to `Service` by the type checker."""
+
+from providers.exchange import Service
+from providers.services import (
+    companies_house,
+    gleif,
+    hmrc,
+    postcodes_io,
+    twilio_lookup,
+    vies,
+    zerobounce,
+)
+
+SERVICES: tuple[Service, ...] = (
+    vies,
+    hmrc,
+    gleif,
+    companies_house,
+    zerobounce,
+    twilio_lookup,
+    postcodes_io,
+)
