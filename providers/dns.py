@@ -1,0 +1,190 @@
+"""Asks the DNS whether a domain takes mail: the one check that is not HTTP.
+
+MX first; without any, the domain's own address takes the mail (RFC 5321, section 5.1), unless a
+null MX says that it takes none (RFC 7505). Only an answer is about the domain: a nameserver that
+fails, refuses or is silent leaves it UNDECIDED. Reserved names are asked like all others.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal
+
+from aiodns import DNSResolver
+from aiodns.error import DNSError
+from pycares import AAAARecordData, AresError, ARecordData, DNSRecord, MXRecordData
+
+from providers.provider import Bill, Deliver, State
+from providers.statistics import Statistics
+from verdicts.evidence import MailHosts
+from verdicts.outcome import Conclusion, Found
+from verdicts.reason import ReasonCode, because
+
+CHECK = "domain"
+TIMEOUT_S = 2.0
+TRIES_MAX = 2
+CONCURRENCY_MAX = 64
+FRESH_MIN_S = 30.0
+FRESH_MAX_S = 86_400.0
+# The resolver does not show the SOA that would say how long a "no" holds (RFC 2308, section 5).
+NEGATIVE_FRESH_S = 300.0
+
+# Numbers of c-ares, part of its ABI (ares.h)
+NO_DATA, NAME_NOT_FOUND, BAD_NAME, BAD_ANSWER = 1, 4, 8, 10
+
+_DOMAIN_NOT_FOUND = Found(
+    Conclusion.REFUTED, (because(ReasonCode.DOMAIN_NOT_FOUND, CHECK),), None, NEGATIVE_FRESH_S
+)
+_NO_MAIL_HOST = Found(
+    Conclusion.REFUTED,
+    (because(ReasonCode.NO_MAIL_HOST, CHECK),),
+    MailHosts(),
+    NEGATIVE_FRESH_S,
+)
+_log = logging.getLogger(__name__)
+
+
+class MailDomains:
+    """The provider of the `domain` check; see `providers.provider.Asker`."""
+
+    def __init__(
+        self,
+        nameservers: Sequence[str] = (),
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tries: int = TRIES_MAX,
+        concurrency: int = CONCURRENCY_MAX,
+        state: State = State.READY,
+    ) -> None:
+        """Ask `nameservers` (addresses, each with `:port` or without), or else the system's.
+
+        `timeout_s` is for one try of one query; a domain takes up to three queries. Must be
+        called in the running loop.
+
+        Raises:
+            ValueError: a nameserver is not an address.
+        """
+        self.name = "dns"
+        self.state = state
+        self.statistics = Statistics()
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        try:
+            self._resolver = DNSResolver(nameservers or None, timeout=timeout_s, tries=tries)
+        except AresError:
+            raise ValueError(
+                f"nameservers: write addresses such as 192.0.2.53, 192.0.2.53:5353 or "
+                f"[2001:db8::53]:53, not {', '.join(nameservers)}"
+            ) from None
+
+    def serves(self, _value: str) -> bool:
+        """Return that the DNS knows every domain, or knows that there is none."""
+        return True
+
+    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+        """Ask about all domains in `values` until `deadline`; see `Asker.ask`."""
+        waiting = deque(values)
+        if len(waiting) == 1:
+            await self._work(waiting, deadline, deliver)
+            return
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(len(waiting), self._concurrency)):
+                group.create_task(self._work(waiting, deadline, deliver))
+
+    async def close(self) -> None:
+        """End all queries and close the sockets."""
+        await self._resolver.close()
+
+    async def _work(self, waiting: deque[str], deadline: float, deliver: Deliver) -> None:
+        while waiting:
+            domain = waiting.popleft()
+            bill = Bill(self.name)
+            deliver({domain: await self._found(domain, deadline, bill)}, bill)
+
+    async def _found(self, domain: str, deadline: float, bill: Bill) -> Found:
+        try:
+            async with asyncio.timeout_at(deadline), self._slots:
+                found = await self._look(domain, bill)
+        except TimeoutError:
+            late = ReasonCode.SOURCE_UNAVAILABLE if bill.calls else ReasonCode.DEADLINE
+            return self._undecided(late, "the deadline passed")
+        except DNSError as error:
+            number, message = error.args
+            if number == BAD_NAME:
+                return self._undecided(ReasonCode.REJECTED_BY_PROVIDER, message, retryable=False)
+            nonsense = number == BAD_ANSWER
+            code = ReasonCode.PROVIDER_PROTOCOL if nonsense else ReasonCode.SOURCE_UNAVAILABLE
+            return self._undecided(code, message)
+        self.statistics.values += 1
+        return found
+
+    async def _look(self, domain: str, bill: Bill) -> Found:
+        """Return what the DNS says of `domain`; DNSError when it says nothing."""
+        try:
+            mail = await self._query(domain, "MX", bill)
+            hosts = [record.data for record in mail if isinstance(record.data, MXRecordData)]
+            if hosts:
+                return _hosted(hosts, _fresh_for_s(mail))
+            return await self._addressed(domain, bill)
+        except DNSError as error:
+            if error.args[0] == NAME_NOT_FOUND:
+                return _DOMAIN_NOT_FOUND
+            raise
+
+    async def _addressed(self, domain: str, bill: Bill) -> Found:
+        """Return whether `domain`, which has no MX, has an address of its own."""
+        types: tuple[Literal["A", "AAAA"], ...] = ("A", "AAAA")
+        for kind in types:
+            found = await self._query(domain, kind, bill)
+            if any(isinstance(record.data, ARecordData | AAAARecordData) for record in found):
+                fresh_for_s = min(_fresh_for_s(found), NEGATIVE_FRESH_S)  # an MX may come
+                return Found(Conclusion.CONFIRMED, (), MailHosts(implicit=True), fresh_for_s)
+        return _NO_MAIL_HOST
+
+    async def _query(
+        self, domain: str, kind: Literal["MX", "A", "AAAA"], bill: Bill
+    ) -> list[DNSRecord]:
+        """Return the records of one answer, none when `domain` has none of this type."""
+        loop = asyncio.get_running_loop()
+        statistics = self.statistics
+        started = loop.time()
+        bill.calls += 1
+        statistics.calls += 1
+        statistics.in_flight += 1
+        try:
+            return (await self._resolver.query_dns(domain, kind)).answer
+        except DNSError as error:
+            if error.args[0] == NO_DATA:
+                return []
+            raise
+        finally:
+            statistics.in_flight -= 1
+            statistics.answered(loop.time() - started)
+
+    def _undecided(self, code: ReasonCode, detail: str, *, retryable: bool = True) -> Found:
+        self.statistics.failures[code] += 1
+        _log.warning(
+            "provider failed",
+            extra={
+                "provider": self.name,
+                "check": CHECK,
+                "reason": code.value,
+                "detail": detail,
+                "values": 1,
+            },
+        )
+        return Found(Conclusion.UNDECIDED, (because(code, CHECK, retryable=retryable),))
+
+
+def _hosted(hosts: Sequence[MXRecordData], fresh_for_s: float) -> Found:
+    ranked = sorted((host.priority, host.exchange.lower()) for host in hosts)
+    mx = tuple(exchange for _, exchange in ranked if exchange)
+    if not mx:  # the host "." alone: RFC 7505, section 3
+        return _NO_MAIL_HOST
+    return Found(Conclusion.CONFIRMED, (), MailHosts(mx), fresh_for_s)
+
+
+def _fresh_for_s(records: Sequence[DNSRecord]) -> float:
+    """Return the shortest time to live of `records`, within our bounds."""
+    return min(max(FRESH_MIN_S, float(min(record.ttl for record in records))), FRESH_MAX_S)
