@@ -13,7 +13,7 @@ from typing import Literal
 
 from aiodns import DNSResolver
 from aiodns.error import DNSError
-from pycares import AAAARecordData, AresError, ARecordData, DNSRecord, MXRecordData
+from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordData
 
 from providers.provider import Bill, Deliver, State
 from providers.statistics import Statistics

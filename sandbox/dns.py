@@ -164,7 +164,7 @@ class Nameserver:
         if behaviour == "truncated" and transport == "udp":
             response.answer.clear()
             response.flags |= dns.flags.TC
-        return response.to_wire(), SLOW_S if behaviour == "slow" else 0.0
+        return response.to_wire(max_size=UDP_BYTES_MAX), SLOW_S if behaviour == "slow" else 0.0
 
     @asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncGenerator[int]:
