@@ -41,7 +41,7 @@ def present(
         code = _code(error, public)
         if index < LOGGED_MAX:
             report = log.info if code != INTERNAL else log.error
-            place = _origin(cause) if code == INTERNAL else {}
+            place = origin(cause) if code == INTERNAL else {}
             known = {"id": id_, **place} if code == INTERNAL else {}
             report("graphql_error", code=code, path=error.path, operation=operation_name, **known)
         if code == INTERNAL:
@@ -83,7 +83,7 @@ def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:
     return INTERNAL
 
 
-def _origin(cause: BaseException | None) -> dict[str, object]:
+def origin(cause: BaseException | None) -> dict[str, object]:
     """Return the type of an exception and of what caused it, and where: no message, no value."""
     types: list[str] = []
     frames: list[str] = []

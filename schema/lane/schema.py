@@ -1,7 +1,7 @@
 """The Strawberry schema with a fast lane in front of it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, MiddlewareManager, execution, specified_rules
@@ -10,17 +10,20 @@ from msgspec import Struct
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult, Info
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
 from schema.lane.documents import TOKENS_MAX, Documents, Recent
-from schema.lane.errors import present
+from schema.lane.errors import INTERNAL, present
 from schema.lane.generated import NotPlain
 from schema.lane.plan import Call, NoSuchOperation, Plan, PlannedInfo, compile_plan
 from schema.lane.reading import Readers
 from schema.lane.selection import Collector, Selection
 
+_QUERIES = frozenset({OperationType.QUERY})
+_QUERIES_AND_MUTATIONS = _QUERIES | {OperationType.MUTATION}
 PLANS_MAX = 256
 SELECTIONS_MAX = 256
 
@@ -35,6 +38,18 @@ class LaneStatistics(Struct):
     fast: int = 0
     replay: int = 0
     stock: int = 0
+
+
+class Answer(Struct):
+    """What becomes of an operation, as plain data.
+
+    `stopped` says why nothing ran: the request was `refused`, is a `mutation` where only queries
+    are allowed, or preparing it `failed` through a fault of ours. Then there is no data.
+    """
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]] | None = None
+    stopped: Literal["refused", "mutation", "failed"] | None = None
 
 
 class FastSchema(strawberry.Schema):
@@ -123,6 +138,36 @@ class FastSchema(strawberry.Schema):
             allowed,
             operation_extensions,
         )
+
+    async def answer(
+        self,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: object,
+        *,
+        extensions: dict[str, Any] | None = None,
+        queries_only: bool = False,
+    ) -> Answer:
+        """Run one query or mutation, and return what to send whatever becomes of it."""
+        allowed = _QUERIES if queries_only else _QUERIES_AND_MUTATIONS
+        try:
+            result = await self.execute(
+                query, variables, context, None, operation_name, allowed, extensions
+            )
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                return _refused("Subscriptions run over WebSocket, protocol graphql-transport-ws.")
+            return _refused("Send mutations by POST.", "mutation")
+        except CannotGetOperationTypeError as error:
+            return _refused(error.as_http_error_reason())
+        if result.errors is None:
+            return Answer(result.data)
+        errors = [cast("dict[str, Any]", error.formatted) for error in result.errors]
+        if result.data is not None or any(error.path is not None for error in result.errors):
+            return Answer(result.data, errors)
+        failed = any(error["extensions"]["code"] == INTERNAL for error in errors)
+        return Answer(None, errors, "failed" if failed else "refused")
 
     def plan_for(self, query: str, operation_name: str | None = None) -> Plan:
         """Compile a document's operation.
@@ -247,3 +292,7 @@ class _Prepared(SchemaExtension):
 def selected(info: Info[Any, Any]) -> Selection:
     """Return what the client selected below this field, as Python names (see `Selection`)."""
     return cast("FastSchema", info.schema).selection(info)
+
+
+def _refused(message: str, stopped: Literal["refused", "mutation"] = "refused") -> Answer:
+    return Answer(None, [{"message": message, "extensions": {"code": "BAD_REQUEST"}}], stopped)

@@ -1,0 +1,357 @@
+"""GraphQL over HTTP: the plain ASGI application at /graphql.
+
+Follows the GraphQL-over-HTTP draft, and passes every audit of the npm package graphql-http. It
+reads and writes JSON with orjson, and answers everything wrong with typed JSON: no body, however
+malformed, gets a 500.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from secrets import token_hex
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl
+
+import orjson
+import structlog
+from msgspec import Struct
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schema.lane.errors import origin
+from schema.lane.schema import Answer
+
+BODY_BYTES_MAX = 8_000_000
+BODY_WAIT_S = 30.0
+"""The longest that a client may take to send its body."""
+QUERY_STRING_BYTES_MAX = 32_768
+
+JSON = b"application/json"
+RESPONSE_JSON = b"application/graphql-response+json"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway.endpoint")
+
+
+class Answers(Protocol):
+    """What runs operations: the schema."""
+
+    async def answer(
+        self,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: object,
+        *,
+        extensions: dict[str, Any] | None = None,
+        queries_only: bool = False,
+    ) -> Answer:
+        """Run one query or mutation."""
+        ...
+
+
+class Refusal(Exception):
+    """A request that is answered without looking further.
+
+    `status` is the HTTP status, `code` goes to `extensions.code`, `message` says what to do, and
+    `headers` are sent besides. `context_for` may raise it, too: 401 and 429 come from there.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in (headers or {}).items()
+        ]
+
+
+class Asked(Struct):
+    """The members of a request."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    extensions: dict[str, Any] | None
+
+
+class Endpoint:
+    """Answers POST, and GET for queries.
+
+    `context_for` makes the context of an operation out of the request's ASGI scope, before its
+    body is read; it may raise `Refusal`. `page` answers a GET of a browser that asks nothing.
+    """
+
+    def __init__(
+        self,
+        schema: Answers,
+        context_for: Callable[[Scope], Awaitable[object]],
+        page: ASGIApp | None = None,
+        *,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        body_wait_s: float = BODY_WAIT_S,
+    ) -> None:
+        self._schema = schema
+        self._context_for = context_for
+        self._page = page
+        self._body_bytes_max = body_bytes_max
+        self._body_wait_s = body_wait_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request.
+
+        A client that goes away cancels nothing: what it asked for may be what others wait for.
+        """
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        media_type, unread = JSON, scope["method"] != "GET"
+        try:
+            accept = _accept(scope, headers)
+            if self._page is not None and _wants_page(scope, accept):
+                await self._page(scope, receive, send)
+                return
+            media_type = negotiated(accept)
+            get = _is_get(scope)
+            if get:
+                asked = _from_query_string(scope["query_string"])
+                context = await self._context_for(scope)
+            else:
+                _check_content(headers, self._body_bytes_max)
+                context = await self._context_for(scope)
+                body = await self._body(receive)
+                unread = False
+                asked = _asked(_parsed(body, "The body"))
+            answer = await self._schema.answer(
+                asked.query,
+                asked.variables,
+                asked.operation_name,
+                context,
+                extensions=asked.extensions,
+                queries_only=get,
+            )
+            if answer.stopped == "mutation":
+                raise Refusal(
+                    405, "METHOD_NOT_ALLOWED", "Send mutations by POST.", {"allow": "POST"}
+                )
+            await _respond(send, media_type, _status(answer, media_type), _encoded(answer))
+        except Refusal as refusal:
+            error = {"message": refusal.message, "extensions": {"code": refusal.code}}
+            body = orjson.dumps({"errors": [error]})
+            headers_besides = [*refusal.headers, _CLOSE] if unread else refusal.headers
+            await _respond(send, media_type, refusal.status, body, headers_besides)
+        except _GoneError:
+            return
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
+            id_ = token_hex(8)
+            log.error("request_failed", id=id_, **origin(error))  # noqa: TRY400 - no values
+            masked = {"message": f"Internal error; quote id {id_}"}
+            body = orjson.dumps({"errors": [masked | {"extensions": _internal(id_)}]})
+            await _respond(send, media_type, 500, body)
+
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        if not message.get("more_body", False):
+            return self._chunk(message, 0)
+        try:
+            async with asyncio.timeout(self._body_wait_s):
+                chunks = [self._chunk(message, 0)]
+                size = len(chunks[0])
+                while message.get("more_body", False):
+                    message = await receive()
+                    chunks.append(self._chunk(message, size))
+                    size += len(chunks[-1])
+        except TimeoutError:
+            raise Refusal(
+                408,
+                "REQUEST_TIMEOUT",
+                f"The body took longer than {self._body_wait_s:g} s.",
+            ) from None
+        return b"".join(chunks)
+
+    def _chunk(self, message: Message, size: int) -> bytes:
+        if message["type"] == "http.disconnect":
+            raise _GoneError
+        chunk: bytes = message.get("body", b"")
+        if size + len(chunk) > self._body_bytes_max:
+            raise _too_large(self._body_bytes_max)
+        return chunk
+
+
+class _GoneError(Exception):
+    """The client went away before its body was whole."""
+
+
+_LENGTH_DIGITS_MAX = 15
+_CLOSE = (b"connection", b"close")  # with the body left unread, nothing more can be sent
+_ANY_JSON = frozenset({b"*/*", b"application/*", JSON})
+_JSON_CONTENT = frozenset({b"application/json", b"application/json; charset=utf-8"})
+
+
+def _accept(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
+    if len(headers) == len(scope["headers"]):
+        return headers.get(b"accept", b"")
+    return b",".join(value for name, value in scope["headers"] if name == b"accept")
+
+
+@lru_cache(maxsize=256)
+def negotiated(accept: bytes) -> bytes:
+    """Return the media type to answer with; the older one when the client does not mind.
+
+    Raises:
+        Refusal: 406, the client takes neither.
+
+    """
+    json = response_json = 0.0
+    for part in accept.lower().split(b","):
+        name, *parameters = (piece.strip() for piece in part.split(b";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith(b"q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        if name == RESPONSE_JSON:
+            response_json = max(response_json, quality)
+        elif name in _ANY_JSON or not accept.strip():
+            json = max(json, quality)
+    if response_json and response_json >= json:
+        return RESPONSE_JSON
+    if json:
+        return JSON
+    types = f"{RESPONSE_JSON.decode()} or {JSON.decode()}"
+    raise Refusal(406, "NOT_ACCEPTABLE", f"Accept {types}; there is nothing else to send.")
+
+
+def _wants_page(scope: Scope, accept: bytes) -> bool:
+    return (
+        scope["method"] == "GET"
+        and b"text/html" in accept
+        and b"query=" not in scope["query_string"]
+    )
+
+
+def _is_get(scope: Scope) -> bool:
+    method: str = scope["method"]
+    if method in {"GET", "POST"}:
+        return method == "GET"
+    raise Refusal(
+        405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"allow": "GET, POST"}
+    )
+
+
+def _check_content(headers: Mapping[bytes, bytes], body_bytes_max: int) -> None:
+    content_type = headers.get(b"content-type", b"")
+    if content_type not in _JSON_CONTENT and not _is_json(content_type):
+        raise Refusal(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "Send Content-Type: application/json, in UTF-8.",
+        )
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body uncompressed.")
+    length = headers.get(b"content-length", b"0")
+    if len(length) > _LENGTH_DIGITS_MAX or (length.isdigit() and int(length) > body_bytes_max):
+        raise _too_large(body_bytes_max)
+
+
+def _is_json(content_type: bytes) -> bool:
+    name, *parameters = (piece.strip() for piece in content_type.lower().split(b";"))
+    charsets = [p.partition(b"=")[2].strip(b'"') for p in parameters if p.startswith(b"charset=")]
+    return name == JSON and all(charset in {b"utf-8", b"utf8"} for charset in charsets)
+
+
+def _too_large(body_bytes_max: int) -> Refusal:
+    return Refusal(
+        413,
+        "PAYLOAD_TOO_LARGE",
+        f"The body is larger than {body_bytes_max} bytes; send fewer records at once.",
+    )
+
+
+def _parsed(text: bytes | str, what: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, "BAD_JSON", f"{what} is not JSON in UTF-8: {error}") from None
+
+
+def _from_query_string(raw: bytes) -> Asked:
+    if len(raw) > QUERY_STRING_BYTES_MAX:
+        raise Refusal(414, "URI_TOO_LONG", "The query is too long for GET; send it by POST.")
+    try:
+        members: dict[str, object] = dict(
+            parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise Refusal(400, "BAD_REQUEST", "The query string is not URL-encoded UTF-8.") from None
+    for name in ("variables", "extensions"):
+        if text := members.get(name):
+            members[name] = _parsed(cast("str", text), f"The parameter {name}")
+        else:
+            members.pop(name, None)
+    if not members.get("operationName"):
+        members.pop("operationName", None)
+    return _asked(members)
+
+
+def _asked(members: object) -> Asked:
+    if isinstance(members, list):
+        raise Refusal(400, "BAD_REQUEST", "Send one operation at a time; batches are not taken.")
+    if not isinstance(members, dict):
+        raise Refusal(400, "BAD_REQUEST", "Send a JSON object with `query` and `variables`.")
+    get = cast("dict[str, object]", members).get
+    query, name = get("query"), get("operationName")
+    variables, extensions = get("variables"), get("extensions")
+    if not isinstance(query, str) or not query:
+        raise Refusal(400, "BAD_REQUEST", "`query` must be a string that holds the document.")
+    if not isinstance(name, str | None):
+        raise Refusal(400, "BAD_REQUEST", "`operationName` must be a string or null.")
+    if not isinstance(variables, dict | None):
+        raise Refusal(400, "BAD_REQUEST", "`variables` must be an object or null.")
+    if not isinstance(extensions, dict | None):
+        raise Refusal(400, "BAD_REQUEST", "`extensions` must be an object or null.")
+    return Asked(
+        query,
+        cast("dict[str, Any] | None", variables),
+        name,
+        cast("dict[str, Any] | None", extensions),
+    )
+
+
+def _status(answer: Answer, media_type: bytes) -> int:
+    if answer.stopped is None:
+        return 200
+    if answer.stopped == "failed":
+        return 500
+    return 400 if media_type is RESPONSE_JSON else 200
+
+
+def _encoded(answer: Answer) -> bytes:
+    if answer.errors is None:
+        return orjson.dumps({"data": answer.data})
+    if answer.stopped is not None:
+        return orjson.dumps({"errors": answer.errors})
+    return orjson.dumps({"errors": answer.errors, "data": answer.data})
+
+
+def _internal(id_: str) -> dict[str, str]:
+    return {"code": "INTERNAL", "id": id_}
+
+
+async def _respond(
+    send: Send,
+    media_type: bytes,
+    status: int,
+    body: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    start = [
+        (b"content-type", media_type + b"; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *headers,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})
