@@ -16,6 +16,9 @@ ASSETS_PATH = "/assets/"
 ASSET_MAX_AGE_S = 31_536_000
 ASSET_CACHE_CONTROL = f"public, max-age={ASSET_MAX_AGE_S}, immutable"
 
+# The operations that a first visitor finds, in the order of their tabs.
+EXAMPLES = ("validate", "evidence", "local_facts", "kinds", "providers")
+
 _HERE = Path(__file__).resolve().parent
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,86}")
@@ -106,8 +109,19 @@ def _template(found: Sequence[Asset]) -> str:
         for asset in found
         if asset.file.suffix == ".js"
     )
-    text = (_HERE / "graphiql.html").read_text("utf-8")
+    examples = json.dumps([_example(name) for name in EXAMPLES]).replace("<", "\\u003c")
+    text = (_HERE / "graphiql.html").read_text("utf-8").replace("@@examples@@", examples)
     return text.replace("<!-- stylesheets -->", links).replace("<!-- scripts -->", tags)
+
+
+def _example(name: str) -> dict[str, str]:
+    """Return an example operation as GraphiQL takes a tab."""
+    folder = _HERE / "examples"
+    tab = {"query": (folder / f"{name}.graphql").read_text("utf-8")}
+    variables = folder / f"{name}.json"
+    if variables.is_file():
+        tab["variables"] = variables.read_text("utf-8").rstrip()
+    return tab
 
 
 def _asset(name: str, integrity: str) -> Asset:
