@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gateway.private_valkey import (
     running_instance,
 )
 from tests.valkey_process import ask_valkey, throwaway_valkey
+from tests.waiting import eventually, is_gone
 
 BOUND_S = 10.0
 PARENT = """
@@ -59,26 +59,6 @@ def server_of(url: str) -> psutil.Process:
         if line.startswith("process_id:")
     )
     return psutil.Process(int(pid))
-
-
-def is_gone(process: psutil.Process) -> bool:
-    """Say whether it has ended; one that nobody has asked for its status yet has."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def eventually(condition: Callable[[], bool], within_s: float = BOUND_S) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return True
-        except OSError:  # a server that is not there yet
-            pass
-        time.sleep(0.02)
-    return False
 
 
 async def test_a_server_answers_on_a_socket_of_ours_and_on_no_port(data_dir: Path) -> None:

@@ -1,0 +1,63 @@
+"""Assay in production: `gunicorn -c gunicorn.conf.py`, started in the folder of this file.
+
+What Assay itself needs comes from `assay.toml` and `ASSAY_SECTION__KEY`; of the server there is
+`ASSAY_BIND` (an address, or `unix:/path`), `ASSAY_WORKERS` and `ASSAY_DRAIN_S`.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from gunicorn.arbiter import Arbiter
+
+from gateway.private_valkey import PrivateValkey, PrivateValkeyError
+from gateway.settings import ConfigurationError, load_settings
+
+WORKERS_DEFAULT = 2
+URL_VARIABLE = "ASSAY_REDIS__URL"
+
+try:
+    _settings = load_settings()
+except ConfigurationError as error:
+    sys.exit(f"Assay does not start:\n{error}")
+
+wsgi_app = "gateway.app:create_app()"
+worker_class = "gateway.worker.Worker"
+workers = int(os.environ.get("ASSAY_WORKERS", WORKERS_DEFAULT))
+bind = os.environ.get("ASSAY_BIND") or f"{_settings.gateway.host}:{_settings.gateway.port}"
+backlog = 1024
+
+# Who may say for whom a request is: nginx beside us. A Unix socket has no address to compare.
+forwarded_allow_ips = "*" if bind.startswith("unix:") else "127.0.0.1,::1"
+
+timeout = 60  # seconds without a sign of life until a worker is killed
+graceful_timeout = 30  # above gateway.worker's own patience, below TimeoutStopSec in deploy/
+keepalive = 5
+
+errorlog = "-"
+accesslog = None  # nginx has one, without query strings
+loglevel = _settings.gateway.log_level.lower()
+
+control_socket_disable = True  # it would listen in the home folder
+MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unnamed file there
+worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None  # a sign of life waits for no disk
+
+
+def on_starting(server: Arbiter) -> None:
+    """Start the private Valkey in the master, when no other is configured, for all workers."""
+    if _settings.redis.url is not None:
+        return
+    valkey = PrivateValkey(_settings.gateway.data_dir)
+    try:
+        os.environ[URL_VARIABLE] = valkey.start()
+    except PrivateValkeyError as error:
+        sys.exit(f"Assay does not start:\n{error}")
+    # On the arbiter, because a reload (SIGHUP) runs this file anew and forgets its variables.
+    vars(server)["private_valkey"] = valkey
+
+
+def on_exit(server: Arbiter) -> None:
+    """Stop the private Valkey after the last worker."""
+    valkey = vars(server).get("private_valkey")
+    if isinstance(valkey, PrivateValkey):
+        valkey.stop()
