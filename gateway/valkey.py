@@ -11,8 +11,15 @@ from collections.abc import AsyncIterator, Sequence
 from hashlib import sha1
 from typing import Any, cast
 
+from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 CONNECTIONS_MAX = 16
@@ -25,6 +32,33 @@ _log = logging.getLogger(__name__)
 
 class StoreAway(OSError):
     """The shared store can't be reached, or refuses what we ask."""
+
+
+class _Packing(AbstractConnection):
+    """Packs a command in C and writes it at once: redis-py's own way costs 10 µs a key more."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - as redis-py
+        """Return the whole command as one piece."""
+        return [pack_command(args)]
+
+
+class _PackedTcp(_Packing, Connection):
+    pass
+
+
+class _PackedTls(_Packing, SSLConnection):
+    pass
+
+
+class _PackedUnix(_Packing, UnixDomainSocketConnection):
+    pass
+
+
+_PACKED: dict[type[AbstractConnection], type[AbstractConnection]] = {
+    Connection: _PackedTcp,
+    SSLConnection: _PackedTls,
+    UnixDomainSocketConnection: _PackedUnix,
+}
 
 
 class Valkey:
@@ -55,6 +89,7 @@ class Valkey:
             health_check_interval=0,
             client_name="assay",
         )
+        pool.connection_class = _PACKED[pool.connection_class]
         return Redis(connection_pool=pool)
 
     def script(self, source: str) -> "Script":

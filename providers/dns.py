@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
 from aiodns import DNSResolver
@@ -66,9 +67,12 @@ class MailDomains:
             ValueError: a nameserver is not an address.
         """
         self.name = "dns"
+        self.service_name = "dns"
         self.state = state
+        self.concurrency = concurrency
+        self.values_per_call = 1
+        self.price = Decimal(0)
         self.statistics = Statistics()
-        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         try:
             self._resolver = DNSResolver(nameservers or None, timeout=timeout_s, tries=tries)
@@ -89,7 +93,7 @@ class MailDomains:
             await self._work(waiting, deadline, deliver)
             return
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(len(waiting), self._concurrency)):
+            for _ in range(min(len(waiting), self.concurrency)):
                 group.create_task(self._work(waiting, deadline, deliver))
 
     async def close(self) -> None:

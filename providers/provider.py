@@ -216,16 +216,19 @@ class Provider:
         found = dict(await carry(self.service, values, self._account, send))
         self._charge(len(found), bill)
         missing = [value for value in values if value not in found]
-        if missing and len(missing) < len(values):
-            again = await carry(self.service, missing, self._account, send)
-            self._charge(len(again), bill)
-            found.update(again)
-            missing = [value for value in missing if value not in found]
-        if missing:
-            found.update(
-                self._failed(missing, ProtocolBroken("the answer leaves values out, twice"))
-            )
-        return found
+        if not missing:
+            return found
+        error: ProviderError = ProtocolBroken("the answer leaves values out, twice")
+        if found:
+            try:
+                again = await carry(self.service, missing, self._account, send)
+            except ProviderError as failure:
+                error = failure  # what the first answer said stays true
+            else:
+                self._charge(len(again), bill)
+                found.update(again)
+                missing = [value for value in missing if value not in found]
+        return found | self._failed(missing, error)
 
     async def _send(self, call: Call, deadline: float, bill: Bill) -> Answer:
         """Send one call: slot, permit, transport; again after a failure that allows it."""
@@ -234,7 +237,6 @@ class Provider:
             try:
                 return await self._attempt(call, deadline, bill)
             except ProviderError as error:
-                self.statistics.failures[error.code] += 1
                 repeatable = error.again and (call.safe or not error.sent)
                 wait_s = full_jitter(attempt, self._random)
                 if (
@@ -243,6 +245,7 @@ class Provider:
                     or loop.time() + wait_s >= deadline
                 ):
                     raise
+                self.statistics.failures[error.code] += 1
                 await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
@@ -292,6 +295,9 @@ class Provider:
         self.statistics.values += values
 
     def _failed(self, values: Sequence[str], error: ProviderError) -> dict[str, Found]:
+        if not values:
+            return {}
+        self.statistics.failures[error.code] += 1
         _log.warning(
             "provider failed",
             extra={

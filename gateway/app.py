@@ -1,0 +1,127 @@
+"""The web application: GraphQL, GraphiQL and its files, probes."""
+
+import gc
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from console.page import (
+    ASSET_CACHE_CONTROL,
+    ASSETS_PATH,
+    assets,
+    content_security_policy,
+    graphiql_page,
+)
+from gateway.assembly import Assembly, assembled
+from gateway.endpoint import Endpoint
+from gateway.logs import configure_logs
+from gateway.settings import Settings, load_settings
+from gateway.valkey import StoreAway
+from resolvers.context import Context
+from schema.roots import build_schema
+
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Fewer, larger collections: the objects of a request die by reference count alone."""
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Return the application; it assembles itself when the server starts it.
+
+    Raises:
+        ConfigurationError: `settings` are not given and can't be loaded.
+    """
+    settings = settings or load_settings()
+    configure_logs(settings.gateway.log_level)
+    ready: list[Assembly] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with assembled(settings) as assembly:
+            ready.append(assembly)
+            yield
+            ready.clear()
+
+    return Starlette(routes=routes(settings, lambda: ready[0]), lifespan=lifespan)
+
+
+def app_of(assembly: Assembly) -> Starlette:
+    """Return the application of what is assembled already."""
+    return Starlette(routes=routes(assembly.settings, lambda: assembly))
+
+
+def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
+    """Return every address that Assay answers; `assembly` is called for each request."""
+    files = assets()
+
+    async def context_for(_: Scope) -> Context:
+        return assembly().context
+
+    endpoint = Endpoint(
+        build_schema(),
+        context_for=context_for,
+        page=_page,
+        body_bytes_max=settings.gateway.body_bytes_max,
+    )
+
+    async def asset(request: Request) -> Response:
+        found = files.get(request.url.path)
+        if found is None:
+            return JSONResponse({"error": "no such file"}, status_code=404)
+        packed = "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"Cache-Control": ASSET_CACHE_CONTROL, "Vary": "Accept-Encoding"}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return FileResponse(
+            found.gzipped if packed else found.file, headers=headers, media_type=found.media_type
+        )
+
+    async def ready(_: Request) -> Response:
+        try:
+            await assembly().valkey.ping()
+        except StoreAway:
+            reason = "the shared Valkey does not answer"
+            return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    return [
+        Route("/graphql", endpoint),
+        Route(ASSETS_PATH + "{name:path}", asset),
+        Route("/", _home),
+        Route("/healthz", _alive),
+        Route("/readyz", ready),
+    ]
+
+
+async def _page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with GraphiQL, under a policy that lets it load nothing from elsewhere."""
+    nonce = secrets.token_urlsafe(24)
+    headers = {
+        "Content-Security-Policy": content_security_policy(nonce),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    await HTMLResponse(graphiql_page(nonce), headers=headers)(scope, receive, send)
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"status": "alive"})
