@@ -23,7 +23,9 @@ def inputs_tables() -> str:
     for service, inputs in groupby(SANDBOX_INPUTS, lambda magic: magic.service):
         rows = list(inputs)
         parts.append(f"### {service}: {rows[0].kind}\n\n")
-        parts.append("| value | the service says | conclusion | meaning |\n| --- | --- | --- | --- |\n")
+        parts.append(
+            "| value | the service says | conclusion | meaning |\n| --- | --- | --- | --- |\n"
+        )
         parts.extend(
             f"| `{magic.value}` | `{magic.answer}` | {magic.conclusion} | {magic.meaning} |\n"
             for magic in rows

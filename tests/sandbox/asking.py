@@ -28,7 +28,11 @@ class Got:
 
 
 async def call(
-    sandbox: RunningSandbox, method: str, mount: str, path: str, **options: Any
+    sandbox: RunningSandbox,
+    method: str,
+    mount: str,
+    path: str,
+    **options: Any,  # noqa: ANN401, aiohttp has its own options
 ) -> Got:
     options.setdefault("allow_redirects", False)
     url = sandbox.url(mount, path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Awaitable, Callable
 
 import phonenumbers
-import pytest
 from email_validator import validate_email
 from stdnum import lei
 from stdnum.eu import vat as eu_vat
@@ -41,11 +41,11 @@ def well_formed(magic: MagicInput) -> bool:
             raise AssertionError(other)
 
 
-@pytest.mark.parametrize("magic", SANDBOX_INPUTS, ids=lambda magic: magic.value)
-def test_a_magic_input_is_well_formed(magic: MagicInput) -> None:
-    assert well_formed(magic)
-    assert magic.conclusion in CONCLUSIONS
-    assert magic.meaning
+def test_magic_inputs_are_well_formed() -> None:
+    for magic in SANDBOX_INPUTS:
+        assert well_formed(magic), magic
+        assert magic.conclusion in CONCLUSIONS
+        assert magic.meaning
 
 
 def test_no_magic_input_has_two_meanings() -> None:
@@ -63,53 +63,71 @@ def test_every_service_has_each_conclusion_that_it_can_give() -> None:
     assert set(map(frozenset, found.values())) == {frozenset(CONCLUSIONS - {"DOUBTFUL"})}
 
 
-async def answer_word(sandbox: RunningSandbox, magic: MagicInput, token: str) -> str:  # noqa: PLR0911, a service a line
-    """Return the word of the service that the answer to a magic input holds."""
-    match magic.service:
-        case "vies":
-            got = (await asking.vies(sandbox, magic.value)).json
-            if "errorWrappers" in got:
-                return got["errorWrappers"][0]["error"]
-            return "VALID" if got["valid"] else "INVALID"
-        case "hmrc":
-            got = await asking.hmrc(sandbox, magic.value[2:], token)
-            return "200" if got.status == 200 else got.json["code"]
-        case "gleif":
-            got = await asking.gleif(sandbox, magic.value)
-            if got.status == 404:
-                return "MISSING"
-            attributes = got.json["data"]["attributes"]
-            inactive = attributes["entity"]["status"] == "INACTIVE"
-            state = attributes["registration"]["status"]
-            return "INACTIVE" if inactive and state == "RETIRED" and "INA" in magic.value else state
-        case "companies_house":
-            got = await asking.company(sandbox, magic.value)
-            if got.status != 200:
-                return str(got.status) if got.status != 404 else got.json["errors"][0]["error"]
-            return got.json.get("company_status_detail", got.json["company_status"])
-        case "zerobounce":
-            got = (await asking.mailbox(sandbox, magic.value)).json
-            return f"{got['status']}:{got['sub_status']}".rstrip(":")
-        case "twilio_lookup":
-            got = (await asking.phone(sandbox, magic.value)).json
-            if "code" in got:
-                return str(got["code"])
-            line = got["line_type_intelligence"]
-            if line is None:
-                return got["validation_errors"][0]
-            return str(line["error_code"] or line["type"])
-        case "postcodes_io":
-            got = await asking.postcode(sandbox, magic.value)
-            if "terminated" in got.json:
-                return "terminated"
-            return {200: "found", 404: "not found"}.get(got.status, str(got.status))
-        case _:
-            return magic.answer
+async def vies_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.vies(sandbox, value)).json
+    if "errorWrappers" in got:
+        return got["errorWrappers"][0]["error"]
+    return "VALID" if got["valid"] else "INVALID"
+
+
+async def hmrc_word(sandbox: RunningSandbox, value: str) -> str:
+    got = await asking.hmrc(sandbox, value[2:], await asking.hmrc_token(sandbox))
+    return "200" if got.status == 200 else got.json["code"]
+
+
+async def gleif_word(sandbox: RunningSandbox, value: str) -> str:
+    got = await asking.gleif(sandbox, value)
+    if got.status == 404:
+        return "MISSING"
+    attributes = got.json["data"]["attributes"]
+    ceased = attributes["entity"]["status"] == "INACTIVE" and "INACTIVE" in value
+    return "INACTIVE" if ceased else attributes["registration"]["status"]
+
+
+async def companies_house_word(sandbox: RunningSandbox, value: str) -> str:
+    got = await asking.company(sandbox, value)
+    if got.status == 404:
+        return got.json["errors"][0]["error"]
+    if got.status != 200:
+        return str(got.status)
+    return got.json.get("company_status_detail", got.json["company_status"])
+
+
+async def zerobounce_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.mailbox(sandbox, value)).json
+    return f"{got['status']}:{got['sub_status']}".rstrip(":")
+
+
+async def twilio_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.phone(sandbox, value)).json
+    if "code" in got:
+        return str(got["code"])
+    line = got["line_type_intelligence"]
+    return str(line["error_code"] or line["type"]) if line else got["validation_errors"][0]
+
+
+async def postcodes_io_word(sandbox: RunningSandbox, value: str) -> str:
+    got = await asking.postcode(sandbox, value)
+    if "terminated" in got.json:
+        return "terminated"
+    return {200: "found", 404: "not found"}.get(got.status, str(got.status))
+
+
+WORD: dict[str, Callable[[RunningSandbox, str], Awaitable[str]]] = {
+    "vies": vies_word,
+    "hmrc": hmrc_word,
+    "gleif": gleif_word,
+    "companies_house": companies_house_word,
+    "zerobounce": zerobounce_word,
+    "twilio_lookup": twilio_word,
+    "postcodes_io": postcodes_io_word,
+}
 
 
 async def test_magic_inputs_are_answered_as_they_say(sandbox: RunningSandbox) -> None:
+    """Those of the nameserver have tests of their own."""
     for mount in ("hmrc", "gleif", "twilio", "postcodes-io"):
         await sandbox.limit(mount)
-    token = await asking.hmrc_token(sandbox)
     for magic in SANDBOX_INPUTS:
-        assert await answer_word(sandbox, magic, token) == magic.answer, magic
+        if magic.service != "dns":
+            assert await WORD[magic.service](sandbox, magic.value) == magic.answer, magic
