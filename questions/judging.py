@@ -1,14 +1,16 @@
 """Records in, verdicts out: local checks, then the questions that are needed, then the policy."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any, cast
 
 from msgspec import Struct
 
 from checks.kinds import KindModule
 from questions.desk import Desk, Terms
+from questions.remembered import Verdicts
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Check
 from verdicts.outcome import Conclusion, Outcome
@@ -19,6 +21,17 @@ from verdicts.verdict import RecordResult, Source, Verdict
 
 Needs = Mapping[str, Sequence[str]]
 """For each field of a record, the checks that have to be asked, in the order of the policy."""
+
+Columns = Mapping[str, Sequence[Any]]
+"""For each field that any record has, its value in each record, None where it has none."""
+
+
+class EmptyRecordError(ValueError):
+    """The record at `index` has no field to judge."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"record {index} has no field")
+        self.index = index
 
 
 class _Subject(Struct):
@@ -41,47 +54,101 @@ class Judge:
 
         `policies` names for each kind the checks that its status needs beside the local ones.
         """
-        self.kinds = {module.KIND.field: module for module in kinds}
         self.policies = policies
+        self._kinds = {module.KIND.field: module for module in kinds}
+        self._getters = [(field, attrgetter(field)) for field in self._kinds]
         self._desks = desks
+        self._verdicts: dict[tuple[str, tuple[str, ...]], Verdicts] = {}
 
     async def judge(
         self, records: Sequence[Record], needs: Needs, terms: Terms
     ) -> list[RecordResult]:
-        """Return a result for each of `records`, in their order, within `terms.deadline`."""
-        terms.usage.records += len(records)
-        given: dict[str, list[tuple[int, Any]]] = {}
-        for at, record in enumerate(records):
-            for field in self.kinds:
-                value = getattr(record, field)
-                if value is not None:
-                    given.setdefault(field, []).append((at, value))
-        columns = await self._columns(given, needs, terms)
-        fields: list[dict[str, Verdict]] = [{} for _ in records]
-        for field, column in zip(given, columns, strict=True):
-            for (at, _), verdict in zip(given[field], column, strict=True):
-                fields[at][field] = verdict
-        return [_result(record, at, fields[at]) for at, record in enumerate(records)]
+        """Return a result for each of `records`, in their order, within `terms.deadline`.
 
-    async def _columns(
-        self, given: Mapping[str, Sequence[tuple[int, Any]]], needs: Needs, terms: Terms
-    ) -> list[list[Verdict]]:
-        """Judge each kind's values, all kinds at once."""
+        Raises:
+            EmptyRecordError: one of `records` has no field; nothing was asked.
+        """
+        columns = self._columns(records)
+        terms.usage.records += len(records)
         works = [
-            self._column(self.kinds[field], [value for _, value in column], needs, terms)
-            for field, column in given.items()
+            self._column(self._kinds[field], column, needs.get(field, ()), terms)
+            for field, column in columns.items()
         ]
         if len(works) == 1:
-            return [await works[0]]
-        return list(await asyncio.gather(*works))
+            (field,) = columns
+            return _results_of_one(records, field, await works[0])
+        judged = await asyncio.gather(*works)
+        return _results(records, dict(zip(columns, judged, strict=True)))
+
+    def _columns(self, records: Sequence[Record]) -> Columns:
+        """Return the values of `records` by field, without the fields that none of them has."""
+        columns: dict[str, list[Any]] = {}
+        full = False
+        for field, getter in self._getters:
+            column = [getter(record) for record in records]
+            absent = column.count(None)
+            if absent < len(column):
+                columns[field] = column
+                full = full or not absent
+        if not full:
+            given = zip(*columns.values(), strict=True) if columns else [()] * len(records)
+            for index, values in enumerate(given):
+                if values.count(None) == len(values):
+                    raise EmptyRecordError(index)
+        return columns
 
     async def _column(
-        self, module: KindModule, values: Sequence[Any], needs: Needs, terms: Terms
+        self, module: KindModule, column: Sequence[Any], wanted: Sequence[str], terms: Terms
+    ) -> list[Verdict | None]:
+        """Return the verdict of each value of `column`, None where there is no value."""
+        at = [index for index, value in enumerate(column) if value is not None]
+        values = column if len(at) == len(column) else [column[index] for index in at]
+        if isinstance(values[0], str):
+            verdicts = await self._texts(module, cast("Sequence[str]", values), wanted, terms)
+        else:
+            examined = [module.examine(value) for value in values]
+            verdicts = await self._judge(module, examined, wanted, terms)
+        if len(at) == len(column):
+            return cast("list[Verdict | None]", verdicts)
+        judged: list[Verdict | None] = [None] * len(column)
+        for index, verdict in zip(at, verdicts, strict=True):
+            judged[index] = verdict
+        return judged
+
+    async def _texts(
+        self, module: KindModule, texts: Sequence[str], wanted: Sequence[str], terms: Terms
     ) -> list[Verdict]:
+        """Judge texts: those that were judged before are remembered, each other one once."""
+        key = (module.KIND.field, tuple(wanted))
+        known = self._verdicts.get(key)
+        if known is None:
+            known = self._verdicts[key] = Verdicts()
+        now = datetime.now(UTC)
+        not_before = None if terms.max_age_s is None else now - timedelta(seconds=terms.max_age_s)
+        verdicts, missing = known.recall(texts, now, not_before, terms.usage)
+        if missing:
+            distinct = dict.fromkeys(texts[index] for index in missing)
+            terms.usage.saved_by_dedupe += (len(missing) - len(distinct)) * len(wanted)
+            examined = [module.examine(text) for text in distinct]
+            judged = dict(
+                zip(distinct, await self._judge(module, examined, wanted, terms), strict=True)
+            )
+            for text, verdict in judged.items():
+                known.remember(text, verdict, len(wanted))
+            for index in missing:
+                verdicts[index] = judged[texts[index]]
+        return cast("list[Verdict]", verdicts)
+
+    async def _judge(
+        self,
+        module: KindModule,
+        examined: Sequence[Examined[Any]],
+        wanted: Sequence[str],
+        terms: Terms,
+    ) -> list[Verdict]:
+        """Ask what is `wanted` of every examined value that no local check refuted; decide."""
         kind = module.KIND
-        wanted = needs.get(kind.field, ())
         asked = [check for check in kind.asked if check.name in wanted]
-        examined = _examine(module, values)
         subjects: dict[str, _Subject] = {}
         for one in examined:
             if one.canonical is None:
@@ -93,19 +160,15 @@ class Judge:
         started = datetime.now(UTC)
         for check in asked:
             await self._ask(kind.name, check, subjects, terms)
-        verdicts: dict[int, Verdict] = {}
-        return [
-            verdicts.get(id(one))
-            or verdicts.setdefault(id(one), _verdict(module, one, subjects, started))
-            for one in examined
-        ]
+        return [_verdict(module, one, subjects, started) for one in examined]
 
     async def _ask(
         self, kind: str, check: Check, subjects: Mapping[str, _Subject], terms: Terms
     ) -> None:
         """Ask `check` about every subject that nothing has refuted yet."""
+        subject_of = check.subject
         about = {
-            value: check.subject(value)
+            value: value if subject_of is str else subject_of(value)
             for value, subject in subjects.items()
             if not subject.refuted
         }
@@ -121,53 +184,59 @@ class Judge:
             subject.refuted = outcome.conclusion is Conclusion.REFUTED
 
 
-def _examine(module: KindModule, values: Iterable[Any]) -> list[Examined[Any]]:
-    """Examine each distinct text once; composite values each for itself."""
-    texts: dict[str, Examined[Any]] = {}
-    examined: list[Examined[Any]] = []
-    for value in values:
-        if isinstance(value, str):
-            one = texts.get(value)
-            if one is None:
-                one = texts[value] = module.examine(value)
-        else:
-            one = module.examine(value)
-        examined.append(one)
-    return examined
-
-
 def _verdict(
     module: KindModule, one: Examined[Any], subjects: Mapping[str, _Subject], started: datetime
 ) -> Verdict:
     outcomes = one.outcomes
     decided_at, expires_at, source = started, None, Source.LOCAL
+    reasons: list[Reason] = []
     if one.canonical is not None:
         outcomes = tuple(subjects[one.canonical].outcomes)
-        for outcome in outcomes:
-            if outcome.found_at is None:
-                continue
-            decided_at = min(decided_at, outcome.found_at)
-            if outcome.expires_at is not None:
-                expires_at = min(expires_at or outcome.expires_at, outcome.expires_at)
-            if outcome.found_at >= started:
-                source = Source.PROVIDER
-            elif source is Source.LOCAL:
-                source = Source.CACHE
-    reasons: list[Reason] = []
     for outcome in outcomes:
-        reasons.extend(outcome.reasons)
+        if outcome.reasons:
+            reasons.extend(outcome.reasons)
+        found_at = outcome.found_at
+        if found_at is None:
+            continue
+        decided_at = min(decided_at, found_at)
+        if outcome.expires_at is not None:
+            expires_at = min(expires_at or outcome.expires_at, outcome.expires_at)
+        if found_at >= started:
+            source = Source.PROVIDER
+        elif source is Source.LOCAL:
+            source = Source.CACHE
     return module.verdict(
-        one,
-        Decided(decide(outcomes), tuple(reasons), outcomes, decided_at, expires_at, source),
+        one, Decided(decide(outcomes), tuple(reasons), outcomes, decided_at, expires_at, source)
     )
 
 
-def _result(record: Record, index: int, fields: Mapping[str, Verdict]) -> RecordResult:
-    verdicts = tuple(fields.values())
-    return RecordResult(
-        ref=record.ref,
-        index=index,
-        status=worst([verdict.status for verdict in verdicts]),
-        verdicts=verdicts,
-        **fields,  # pyright: ignore[reportArgumentType] - each field holds its own kind's verdict
+def _results_of_one(
+    records: Sequence[Record], field: str, verdicts: Sequence[Verdict | None]
+) -> list[RecordResult]:
+    """Return the results of records that have no other field than `field`."""
+    fields = RecordResult.__struct_fields__
+    at = fields.index(field)
+    before, after = (
+        (None,) * (at - len(("ref", "index", "status"))),
+        (None,) * (len(fields) - at - 2),
     )
+    make = cast("Any", RecordResult)  # by position: naming the field would cost half as much again
+    return [
+        make(record.ref, index, verdict.status, *before, verdict, *after, (verdict,))
+        for index, (record, verdict) in enumerate(zip(records, verdicts, strict=True))
+        if verdict is not None
+    ]
+
+
+def _results(
+    records: Sequence[Record], columns: Mapping[str, Sequence[Verdict | None]]
+) -> list[RecordResult]:
+    results: list[RecordResult] = []
+    for at, record in enumerate(records):
+        fields = {field: found for field, column in columns.items() if (found := column[at])}
+        verdicts = tuple(fields.values())
+        status = worst([verdict.status for verdict in verdicts])
+        results.append(
+            RecordResult(record.ref, at, status, verdicts=verdicts, **fields)  # pyright: ignore[reportArgumentType] - each field's own kind
+        )
+    return results

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from questions.desk import Terms
-from questions.judging import Needs
+from questions.judging import EmptyRecordError, Needs
 from questions.usage import Usage
 from resolvers.context import Context
 from resolvers.errors import PublicError
@@ -65,7 +65,13 @@ async def validate(
         )
     usage = Usage()
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
-    results = await judge.judge(records, needs, Terms(deadline, max_age_s, usage))
+    try:
+        results = await judge.judge(records, needs, Terms(deadline, max_age_s, usage))
+    except EmptyRecordError as error:
+        raise PublicError(
+            "EMPTY_RECORD",
+            f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
+        ) from None
     return Validated(results, usage)
 
 
@@ -76,13 +82,3 @@ def _refuse_bad_input(context: Context, records: Sequence[Record]) -> None:
             f"{len(records)} records in one call; send at most {context.records_max},"
             " and the rest in further calls.",
         )
-    fields = tuple(context.judge.kinds)
-    for index, record in enumerate(records):
-        for field in fields:
-            if getattr(record, field) is not None:
-                break
-        else:
-            raise PublicError(
-                "EMPTY_RECORD",
-                f"records[{index}] has no field to validate; give at least one, or leave it out.",
-            )

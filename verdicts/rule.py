@@ -13,16 +13,19 @@ RANK: dict[Conclusion, Status] = {
 }
 assert set(RANK) == set(Conclusion), "every conclusion has its rank"
 
-_ORDER: dict[Conclusion, int] = {conclusion: rank for rank, conclusion in enumerate(RANK)}
-_WORST_STATUS: tuple[Status, ...] = (Status.INVALID, Status.UNKNOWN, Status.RISKY, Status.VALID)
+_STRONGEST_FIRST = tuple(RANK)
+_WORST_FIRST = tuple(RANK.values())
 
 
 def decide(outcomes: Iterable[Outcome]) -> Status:
     """Return the status that the strongest conclusion gives; no outcome at all is UNKNOWN."""
-    strongest = min((_ORDER[outcome.conclusion] for outcome in outcomes), default=1)
-    return _WORST_STATUS[strongest]
+    found = {outcome.conclusion for outcome in outcomes}
+    for conclusion in _STRONGEST_FIRST:
+        if conclusion in found:
+            return RANK[conclusion]
+    return Status.UNKNOWN
 
 
 def worst(statuses: Iterable[Status]) -> Status:
     """Return the status of a record from those of its fields, in the same order of strength."""
-    return min(statuses, key=_WORST_STATUS.index, default=Status.UNKNOWN)
+    return min(statuses, key=_WORST_FIRST.index, default=Status.UNKNOWN)

@@ -138,7 +138,7 @@ Verdict = (
 )
 
 
-class RecordResult(Struct, frozen=True, gc=False, kw_only=True):
+class RecordResult(Struct, frozen=True, gc=False):
     """What Assay says of one record: one verdict a field that was sent."""
 
     ref: str | None
