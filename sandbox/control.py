@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from sandbox.dns import FAULTS as DNS_FAULTS
+from sandbox.domains import FAULTS as DNS_FAULTS
 from sandbox.faults import DELAY_MS_MAX, MODES, Fault
 from sandbox.limits import Limit
 from sandbox.message import Reply, Request
@@ -26,7 +26,8 @@ from sandbox.mount import Latency
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.dns import Behaviour, Nameserver
+    from sandbox.dns import Nameserver
+    from sandbox.domains import Behaviour
     from sandbox.mount import Mount
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from sandbox.standin import MagicInput
+from sandbox.domains import Behaviour, behaviour_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -29,45 +29,12 @@ if TYPE_CHECKING:
 TTL_S = 300
 NEGATIVE_TTL_S = 60
 LOG_QUERIES_MAX = 50_000
-UDP_BYTES_MAX = 65_535
+TCP_IDLE_S_MAX = 30.0
+RESPONSE_BYTES_MAX = 65_535
 PORT_TRIES_MAX = 20
 SLOW_S = 0.3
 ADDRESS = "192.0.2.25"
 ADDRESS_6 = "2001:db8::25"
-
-Behaviour = Literal[
-    "usual", "nxdomain", "nodata", "address_only", "address_6_only", "null_mx", "servfail",
-    "refused", "timeout", "many_mx", "alias", "truncated", "slow", "garbage",
-]  # fmt: skip
-MAGIC: dict[str, tuple[Behaviour, str, str]] = {
-    "nxdomain.example.net.": ("nxdomain", "REFUTED", "the domain does not exist"),
-    "no-address.example.net.": ("nodata", "REFUTED", "exists, but has neither MX nor address"),
-    "null-mx.example.net.": ("null_mx", "REFUTED", "says with MX `0 .` that it takes no mail"),
-    "a-only.example.net.": ("address_only", "CONFIRMED", "no MX, but an A: mail goes there"),
-    "aaaa-only.example.net.": ("address_6_only", "CONFIRMED", "no MX, but an AAAA"),
-    "many-mx.example.net.": ("many_mx", "CONFIRMED", "three MX hosts, not in order"),
-    "alias.example.net.": ("alias", "CONFIRMED", "a CNAME that leads to an MX"),
-    "truncated.example.net.": ("truncated", "CONFIRMED", "too long for UDP: asked again by TCP"),
-    "slow.example.net.": ("slow", "CONFIRMED", "answers after 300 ms"),
-    "servfail.example.net.": ("servfail", "UNDECIDED", "the nameserver fails"),
-    "refused.example.net.": ("refused", "UNDECIDED", "the nameserver refuses to answer"),
-    "timeout.example.net.": ("timeout", "UNDECIDED", "the nameserver never answers"),
-    "garbage.example.net.": ("garbage", "UNDECIDED", "the nameserver answers nonsense"),
-}
-INPUTS = tuple(
-    MagicInput("dns", "email", f"somebody@{name.rstrip('.')}", behaviour, conclusion, meaning)  # pyright: ignore[reportArgumentType]
-    for name, (behaviour, conclusion, meaning) in MAGIC.items()
-)
-FAULTS: tuple[Behaviour, ...] = ("nxdomain", "nodata", "servfail", "refused", "timeout",
-                                 "truncated", "slow", "garbage")  # fmt: skip
-
-
-def behaviour_of(name: str) -> Behaviour:
-    """Return how the nameserver treats a domain (lower case, with its last dot)."""
-    if name.endswith(".invalid."):
-        return "nxdomain"
-    magic = MAGIC.get(name)
-    return magic[0] if magic else "usual"
 
 
 def _mail_hosts(name: str, behaviour: Behaviour) -> dns.rrset.RRset | None:
@@ -164,7 +131,7 @@ class Nameserver:
         if behaviour == "truncated" and transport == "udp":
             response.answer.clear()
             response.flags |= dns.flags.TC
-        return response.to_wire(max_size=UDP_BYTES_MAX), SLOW_S if behaviour == "slow" else 0.0
+        return response.to_wire(max_size=RESPONSE_BYTES_MAX), SLOW_S if behaviour == "slow" else 0.0
 
     @asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncGenerator[int]:
@@ -200,13 +167,15 @@ class Nameserver:
         self._tasks.add(task)
         try:
             while True:
-                (length,) = struct.unpack("!H", await reader.readexactly(2))
-                wire, delay_s = self.respond(await reader.readexactly(length), "tcp")
+                async with asyncio.timeout(TCP_IDLE_S_MAX):
+                    (length,) = struct.unpack("!H", await reader.readexactly(2))
+                    query = await reader.readexactly(length)
+                wire, delay_s = self.respond(query, "tcp")
                 await asyncio.sleep(delay_s)
                 if wire:
                     writer.write(struct.pack("!H", len(wire)) + wire)
                     await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             return
         finally:
             self._tasks.discard(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox import (
     companies_house,
-    dns,
+    domains,
     gleif,
     hmrc,
     postcodes_io,
@@ -14,7 +14,7 @@ from sandbox import (
 )
 
 SANDBOX_INPUTS = (
-    *dns.INPUTS,
+    *domains.INPUTS,
     *zerobounce.INPUTS,
     *twilio_lookup.INPUTS,
     *vies.INPUTS,

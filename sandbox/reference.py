@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sandbox.app import STAND_INS
-from sandbox.dns import FAULTS as DNS_FAULTS
+from sandbox.domains import FAULTS as DNS_FAULTS
 from sandbox.faults import MODES
 from sandbox.inputs import SANDBOX_INPUTS
 

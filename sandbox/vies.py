@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import invented
 from sandbox.limits import Limit, Refusal
 from sandbox.message import Reply, Request, members
-from sandbox.standin import Drift, MagicInput, StandIn
+from sandbox.standin import Conclusion, Drift, MagicInput, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,12 +44,13 @@ TEST_NUMBERS = {
     "600": "MS_MAX_CONCURRENT_REQ",
     "601": "MS_MAX_CONCURRENT_REQ_TIME",
 }
+CONCLUSIONS: Mapping[str, Conclusion] = {"VALID": "CONFIRMED", "INVALID": "REFUTED"}
 CODES = tuple(TEST_NUMBERS.values())
 
 
 def _input(value: str, answer: str, meaning: str) -> MagicInput:
-    conclusion = {"VALID": "CONFIRMED", "INVALID": "REFUTED"}.get(answer, "UNDECIDED")
-    return MagicInput(NAME, "vatNumber", value, answer, conclusion, meaning)  # pyright: ignore[reportArgumentType]
+    conclusion = CONCLUSIONS.get(answer, "UNDECIDED")
+    return MagicInput(NAME, "vatNumber", value, answer, conclusion, meaning)
 
 
 INPUTS = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 16 * 1024 * 1024
 HEADER_BYTES_MAX = 64 * 1024
 PIPELINED_MAX = 64
+CONNECTIONS_MAX = 4096
 HANG_S_MAX = 600.0
 PIECE_BYTES = 64 * 1024
 BREAK_AFTER_S = 0.03
@@ -80,6 +81,8 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._open_now.add(self)
+        if len(self._open_now) > CONNECTIONS_MAX:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, asyncio's signature
         """Give back what the reply under way holds."""

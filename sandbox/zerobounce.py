@@ -81,7 +81,7 @@ UNDECIDED = (("unknown", "greylisted"), ("unknown", "timeout_exceeded"))
 def status_of(email: str) -> tuple[str, str]:
     """Return status and sub-status of an address in lower case."""
     local, at, domain = email.rpartition("@")
-    if not at or not local or not domain or any(c.isspace() for c in email):
+    if not at or not local or not domain or email.split() != [email]:
         return "invalid", "failed_syntax_check"
     if domain == "example.com" and local in NAMED:
         return NAMED[local]
