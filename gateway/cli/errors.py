@@ -1,0 +1,45 @@
+"""What a command says when it can't go on, and the exit statuses of them all."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from gateway.private_valkey import PrivateValkeyError
+from gateway.sandbox import SandboxError
+from gateway.settings import ConfigurationError
+
+ALL_WELL = 0
+SOMETHING_FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+"""As a shell reports a program that SIGINT ended."""
+
+
+class CommandError(Exception):
+    """The end of a command: a message that a person can act on, and the exit status."""
+
+    def __init__(self, message: str, status: int = SOMETHING_FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Turn the errors of starting up into `CommandError`."""
+    try:
+        yield
+    except ConfigurationError as error:
+        message = str(error)
+        if "\n" in message:
+            message = "the configuration has several mistakes:\n" + message
+        raise CommandError(message, WRONG_USAGE) from None
+    except (PrivateValkeyError, SandboxError) as error:
+        raise CommandError(str(error)) from None
+
+
+def shown_url(url: str) -> str:
+    """Return `url` without user, password and query: fit for a screen or a log."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port is not None else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"

@@ -1,0 +1,58 @@
+"""From the options of a command to a gateway that is ready, in this process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gateway.assembly import Assembly, assembled
+from gateway.cli.errors import CommandError, shown_url, told
+from gateway.settings import Settings, load_settings
+from gateway.valkey import StoreAway
+
+
+def settings_of(
+    config: Path | None = None,
+    *,
+    data_dir: Path | None = None,
+    sandbox: bool = False,
+    host: str | None = None,
+    port: int | None = None,
+) -> Settings:
+    """Return the settings of `config` with the options that were given over them.
+
+    Raises:
+        CommandError: they are wrong; the message names file, key and line.
+    """
+    given = {"data_dir": data_dir, "sandbox": sandbox or None, "host": host, "port": port}
+    options = {name: value for name, value in given.items() if value is not None}
+    with told():
+        return load_settings(config, {"gateway": options} if options else None)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncGenerator[Assembly]:
+    """Assemble a gateway in this process and close it when left.
+
+    Raises:
+        CommandError: a part of it can't start.
+    """
+    with told():
+        try:
+            async with assembled(settings) as assembly:
+                yield assembly
+        except StoreAway as error:
+            raise CommandError(store_away(settings, error)) from None
+
+
+def store_away(settings: Settings, error: StoreAway) -> str:
+    """Return the message for a Valkey that does not answer."""
+    if settings.redis.url is None:
+        return (
+            f"The private Valkey in {settings.gateway.data_dir} does not answer ({error})."
+            " `assay doctor` says more."
+        )
+    return (
+        f"The Valkey at {shown_url(settings.redis.url)} does not answer ({error}). Start it, or"
+        " put its address into redis.url (ASSAY_REDIS__URL); without one Assay runs a private"
+        " Valkey. `assay doctor` says more."
+    )
