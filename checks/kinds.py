@@ -58,6 +58,7 @@ def load() -> None:
     Raise FileNotFoundError when set-up did not fetch a list; the message says what to run.
     """
     email.role_accounts()
+    iban.examine("GB33BUKB20201555555555")
     for letters in product(ascii_uppercase, repeat=2):
         country_form("".join(letters))
 

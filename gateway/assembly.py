@@ -1,5 +1,6 @@
 """The composition root: the one place that builds things and puts them together."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,7 +11,7 @@ from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE_SCRIPT, EnvelopeCache, Outcomes
 from cache.recent import Recent
-from checks.kinds import KINDS
+from checks.kinds import KINDS, load
 from gateway.askers import Answers, Outfitter
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
@@ -53,6 +54,7 @@ async def assembled(settings: Settings) -> AsyncGenerator[Assembly]:
         StoreAway: the configured Valkey does not answer.
     """
     policies = policies_of(settings)
+    await asyncio.to_thread(load)
     async with AsyncExitStack() as stack:
         valkey = await _valkey(settings, stack)
         sandbox = await _sandbox(settings, stack)
@@ -128,7 +130,7 @@ class _Builder:
             check=check.name,
             panel=panel,
             recent=Recent(),
-            outcomes=Outcomes(self._store, keys),
+            outcomes=Outcomes(self._store),
             claims=self.claims,
             keys=keys,
             freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),
