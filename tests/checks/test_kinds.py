@@ -184,7 +184,7 @@ HUGE: list[Callable[[], str]] = [
 @BY_NAME
 def test_a_huge_or_wicked_value_is_refused_at_once(module: KindModule) -> None:
     """The bound is generous, and a thousand times what each takes: it catches wild growth only."""
-    started = time.perf_counter()
+    started = time.process_time()
     for make in HUGE:
         text = make()
         value: Any = text
@@ -194,7 +194,7 @@ def test_a_huge_or_wicked_value_is_refused_at_once(module: KindModule) -> None:
                 lines=[text] * 20, locality=text, administrative_area=text, postal_code=text,
             )  # fmt: skip
         assert module.examine(value).canonical is None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @BY_NAME

@@ -96,7 +96,7 @@ def test_a_postcode_without_country_is_undecided(country: str | None) -> None:
 def test_every_writing_of_an_example_meets_in_one_canonical_postcode(country: str) -> None:
     form = country_form(country)
     assert form is not None
-    for example in form.shapes:
+    for example in form.examples:
         bare = example.replace(" ", "").replace("-", "")
         for written in (example, bare, example.lower(), f"{country}-{example}", f" {example}\t"):
             examined = postcode.examine(Postcode(written, country))
