@@ -74,6 +74,7 @@ class MailDomains:
         self.price = Decimal(0)
         self.statistics = Statistics()
         self._slots = asyncio.Semaphore(concurrency)
+        self._repeating = asyncio.Lock()
         try:
             self._resolver = DNSResolver(nameservers or None, timeout=timeout_s, tries=tries)
         except AresError:
@@ -150,9 +151,20 @@ class MailDomains:
         self, domain: str, kind: Literal["MX", "A", "AAAA"], bill: Bill
     ) -> list[DNSRecord]:
         """Return the records of one answer, none when `domain` has none of this type."""
-        loop = asyncio.get_running_loop()
+        try:
+            return await self._send(domain, kind, bill)
+        except DNSError as error:
+            if error.args[0] != BAD_ANSWER:
+                raise
+        # the resolver drops all queries of a socket on which one nonsensical answer came
+        async with self._repeating:
+            return await self._send(domain, kind, bill)
+
+    async def _send(
+        self, domain: str, kind: Literal["MX", "A", "AAAA"], bill: Bill
+    ) -> list[DNSRecord]:
+        started = asyncio.get_running_loop().time()
         statistics = self.statistics
-        started = loop.time()
         bill.calls += 1
         statistics.calls += 1
         statistics.in_flight += 1
@@ -164,7 +176,7 @@ class MailDomains:
             raise
         finally:
             statistics.in_flight -= 1
-            statistics.answered(loop.time() - started)
+            statistics.answered(asyncio.get_running_loop().time() - started)
 
     def _undecided(self, code: ReasonCode, detail: str, *, retryable: bool = True) -> Found:
         self.statistics.failures[code] += 1

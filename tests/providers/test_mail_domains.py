@@ -1,0 +1,141 @@
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from aiodns import error
+
+from providers import dns
+from providers.dns import MailDomains
+from providers.provider import State
+from sandbox.domains import INPUTS
+from sandbox.standin import MagicInput
+from tests.providers.asking import asked
+from tests.sandbox_process import RunningSandbox
+from verdicts.evidence import MailHosts
+
+TIMEOUT_S = 0.5
+
+
+@pytest.fixture
+async def domains(sandbox: RunningSandbox) -> AsyncGenerator[MailDomains]:
+    asker = MailDomains([sandbox.dns], timeout_s=TIMEOUT_S, tries=2, state=State.SANDBOX)
+    yield asker
+    await asker.close()
+
+
+def test_the_numbers_are_those_of_the_resolver() -> None:
+    names = ("ARES_ENODATA", "ARES_ENOTFOUND", "ARES_EBADNAME", "ARES_EBADRESP")
+    ours = (dns.NO_DATA, dns.NAME_NOT_FOUND, dns.BAD_NAME, dns.BAD_ANSWER)
+    assert tuple(getattr(error, name) for name in names) == ours
+
+
+@pytest.mark.parametrize("magic", INPUTS, ids=lambda magic: magic.answer)
+async def test_every_magic_domain_gives_what_the_sandbox_documents(
+    domains: MailDomains, magic: MagicInput
+) -> None:
+    domain = magic.value.partition("@")[2]
+    answers = await asked(domains, [domain])
+    assert answers.conclusions() == {domain: magic.conclusion}
+    undecided = magic.conclusion == "UNDECIDED"
+    assert all(reason.retryable is undecided for reason in answers.found[domain].reasons)
+
+
+async def test_evidence_is_the_hosts_in_order_of_preference(domains: MailDomains) -> None:
+    names = [
+        "many-mx.example.net",
+        "a-only.example.net",
+        "alias.example.net",
+        "Null-MX.example.net",
+    ]
+    answers = await asked(domains, names)
+    assert [answers.found[name].evidence for name in names] == [
+        MailHosts(tuple(f"mx{number}.many-mx.example.net" for number in (1, 2, 3))),
+        MailHosts(implicit=True),
+        MailHosts(("mx.target.alias.example.net",)),
+        MailHosts(),
+    ]
+
+
+async def test_reasons_tell_a_missing_domain_from_one_without_mail(domains: MailDomains) -> None:
+    names = {
+        "nxdomain.example.net": "DOMAIN_NOT_FOUND",
+        "anything.invalid": "DOMAIN_NOT_FOUND",
+        "no-address.example.net": "NO_MAIL_HOST",
+        "null-mx.example.net": "NO_MAIL_HOST",
+        "servfail.example.net": "SOURCE_UNAVAILABLE",
+        "refused.example.net": "SOURCE_UNAVAILABLE",
+        "timeout.example.net": "SOURCE_UNAVAILABLE",
+        "garbage.example.net": "PROVIDER_PROTOCOL",
+    }
+    answers = await asked(domains, list(names))  # all at once: nonsense spoils no neighbour
+    assert {name: answers.codes(name) for name in names} == {
+        name: [code] for name, code in names.items()
+    }
+
+
+async def test_the_time_to_live_bounds_how_long_an_answer_is_kept(domains: MailDomains) -> None:
+    names = ["a.example", "a-only.example.net", "nxdomain.example.net", "servfail.example.net"]
+    answers = await asked(domains, names)
+    fresh = [answers.found[name].fresh_for_s for name in names]
+    assert fresh == [300.0, 300.0, dns.NEGATIVE_FRESH_S, None]
+
+
+async def test_an_address_is_asked_for_only_without_a_mail_host(
+    domains: MailDomains, sandbox: RunningSandbox
+) -> None:
+    answers = await asked(domains, ["a.example", "aaaa-only.example.net"])
+    calls = (await sandbox.control("GET", "dns/log"))["calls"]
+    assert sorted((call["name"], call["type"]) for call in calls) == [
+        ("a.example.", "MX"),
+        ("aaaa-only.example.net.", "A"),
+        ("aaaa-only.example.net.", "AAAA"),
+        ("aaaa-only.example.net.", "MX"),
+    ]
+    assert answers.calls == 4
+    assert domains.statistics.calls == 4
+    assert domains.statistics.values == 2
+
+
+@pytest.mark.parametrize("domain", ["sp ace.example", "a..b", "x" * 64 + ".example"])
+async def test_what_is_no_domain_decides_nothing(domains: MailDomains, domain: str) -> None:
+    answers = await asked(domains, [domain])
+    assert answers.conclusions() == {domain: "UNDECIDED"}
+
+
+async def test_many_domains_share_the_bound(sandbox: RunningSandbox) -> None:
+    asker = MailDomains([sandbox.dns], concurrency=3)
+    peak = 0
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, asker.statistics.in_flight)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    names = [f"d{number}.example" for number in range(60)]
+    answers, more = await asyncio.gather(asked(asker, names[:30]), asked(asker, names[30:]))
+    watching.cancel()
+    await asker.close()
+    assert set((answers.conclusions() | more.conclusions()).values()) == {"CONFIRMED"}
+    assert peak == 3
+
+
+async def test_the_deadline_ends_the_wait(domains: MailDomains) -> None:
+    answers = await asked(domains, ["timeout.example.net", "slow.example.net"], deadline_s=0.1)
+    assert answers.took_s < 0.3
+    assert answers.codes("timeout.example.net") == ["SOURCE_UNAVAILABLE"]
+
+
+async def test_a_nameserver_that_is_away_decides_nothing(unused_tcp_port: int) -> None:
+    asker = MailDomains([f"127.0.0.1:{unused_tcp_port}"], timeout_s=0.1, tries=1)
+    answers = await asked(asker, ["a.example"])
+    await asker.close()
+    assert answers.codes("a.example") == ["SOURCE_UNAVAILABLE"]
+    assert answers.found["a.example"].reasons[0].retryable
+
+
+@pytest.mark.parametrize("nameserver", ["nonsense", "192.0.2.1:99999", "ns.example:53"])
+async def test_a_nameserver_that_is_no_address_is_refused(nameserver: str) -> None:
+    with pytest.raises(ValueError, match=nameserver):
+        MailDomains([nameserver])
