@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Request, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 # ASSAY_CHROMIUM names another one.
 BROWSERS = (
@@ -64,14 +65,22 @@ def chromium() -> Path:
     pytest.fail(message)
 
 
-@pytest.fixture
-async def visit(chromium: Path) -> AsyncIterator[Visit]:
-    """Open an empty page of its own browser, watched."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    """Start the browser once for a module."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(WAIT_MS)
-        visit = Visit(page)
-        visit.watch()
-        yield visit
-        await browser.close()
+        started = await playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """Open an empty page, watched, that knows nothing of the visits before it."""
+    context = await browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    page = await context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    visit = Visit(page)
+    visit.watch()
+    yield visit
+    await context.close()

@@ -4,20 +4,28 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 import uvicorn
 from playwright.async_api import expect
 from starlette.applications import Starlette
 
-from tests.browser.conftest import Visit
-from tests.browser.stub import stub_app
+from gateway.app import create_app
+from gateway.settings import GatewaySettings, Settings
+from tests.browser.conftest import WAIT_MS, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+expect.set_options(timeout=WAIT_MS)
 
 
-@pytest.fixture
-def app() -> Starlette:
-    return stub_app()
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
+    """Return the real application, on its private Valkey and with the sandbox's services."""
+    folder = tmp_path_factory.mktemp("data")
+    return create_app(Settings(gateway=GatewaySettings(data_dir=folder, sandbox=True)))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address(app: Starlette) -> AsyncIterator[str]:
     """Serve the app on a free port and return the address of the page."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
