@@ -10,11 +10,13 @@ from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
 
+from gateway.hash_key import hash_key
 from gateway.private_valkey import PrivateValkey, PrivateValkeyError
 from gateway.settings import ConfigurationError, load_settings
 
 WORKERS_DEFAULT = 2
 URL_VARIABLE = "ASSAY_REDIS__URL"
+KEY_VARIABLE = "ASSAY_CACHE__HASH_KEY"
 
 try:
     _settings = load_settings()
@@ -49,9 +51,11 @@ def on_starting(server: Arbiter) -> None:
         return
     valkey = PrivateValkey(_settings.gateway.data_dir)
     try:
-        os.environ[URL_VARIABLE] = valkey.start()
+        url = valkey.start()
     except PrivateValkeyError as error:
         sys.exit(f"Assay does not start:\n{error}")
+    # The key too: for the workers this is a configured server like any other.
+    os.environ |= {URL_VARIABLE: url, KEY_VARIABLE: hash_key(_settings).decode()}
     # On the arbiter, because a reload (SIGHUP) runs this file anew and forgets its variables.
     vars(server)["private_valkey"] = valkey
 

@@ -35,7 +35,7 @@ HEAD_MAX_BYTES = 16_384
 TICKS_PER_MASTER_CHECK = 10
 """Uvicorn ticks ten times a second."""
 
-NOT_READY = b'{"status":"draining"}'
+NOT_READY = b'{"status":"unready","reason":"this worker is stopping"}'
 
 
 class Draining:

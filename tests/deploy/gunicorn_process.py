@@ -21,7 +21,7 @@ os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
 """
 BACKLOG = 1024
-START_WAIT_S = 30.0
+START_WAIT_S = 60.0
 STOP_WAIT_S = 40.0
 
 
