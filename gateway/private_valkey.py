@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 from urllib.parse import quote
 
-from gateway import valkey_keeper
+from gateway import valkey_file, valkey_keeper
 
 SOCKET_PATH_MAX_BYTES = 107 if sys.platform == "linux" else 103
 """`sun_path` without its closing NUL: 108 bytes on Linux, 104 on macOS."""
@@ -80,12 +80,14 @@ class PrivateValkey:
             self._make_directories()
             lock_fd = self._lock()
             try:
-                self._keeper = self._start_keeper(binary, lock_fd)
-                self._owner = os.getpid()
-                self._await_ready(self._keeper)
-            except BaseException:
-                self._stop_keeper()
-                raise
+                try:
+                    self._run(binary, lock_fd)
+                except PrivateValkeyError as error:
+                    done = mended(error, binary, self.directory)
+                    if done is None:
+                        raise
+                    valkey_keeper.say(done)
+                    self._run(binary, lock_fd)
             finally:
                 os.close(lock_fd)  # the keeper and the server hold it now
             return self.url
@@ -98,6 +100,15 @@ class PrivateValkey:
         with self._turn:
             if self._owner == os.getpid():
                 self._stop_keeper()
+
+    def _run(self, binary: Path, lock_fd: int) -> None:
+        try:
+            self._keeper = self._start_keeper(binary, lock_fd)
+            self._owner = os.getpid()
+            self._await_ready(self._keeper)
+        except BaseException:
+            self._stop_keeper()
+            raise
 
     def _make_directories(self) -> None:
         try:
@@ -305,6 +316,16 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def mended(error: PrivateValkeyError, binary: Path, directory: Path) -> str | None:
+    """Return what was done about the file that the server refused, None when nothing was."""
+    if valkey_file.REFUSAL not in str(error):
+        return None
+    try:
+        return valkey_file.cut_corrupt_end(binary, directory)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
 
 
 def held(directory: Path, holder: Holder | None) -> str:

@@ -197,6 +197,21 @@ async def test_a_truncated_file_starts_and_the_log_says_so(
     assert "Truncating the AOF" in capfd.readouterr().err
 
 
+async def test_a_file_that_ends_in_nonsense_starts_and_a_copy_is_kept(
+    data_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """File systems leave zeros at the end of a file that was growing when the power went."""
+    async with private_valkey(data_dir) as url:
+        assert ask_valkey(url, "SET kept 1") == "+OK"
+    (written,) = (data_dir / "valkey" / "appendonlydir").glob("*.incr.aof")
+    with written.open("ab") as file:
+        file.write(bytes(300))
+    async with private_valkey(data_dir) as url:
+        assert ask_valkey(url, "DBSIZE") == ":1"
+    assert "its last 300 bytes were cut off" in capfd.readouterr().err
+    assert written.with_name(f"{written.name}.corrupt").read_bytes().endswith(bytes(300))
+
+
 def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
     valkey = PrivateValkey(data_dir)
     valkey.start()
