@@ -1,0 +1,170 @@
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from gateway.valkey import Valkey
+from providers.errors import NoPermit
+from providers.permits import Permits
+from providers.rates import rate_of
+from tests.valkey_process import ask_valkey
+from verdicts.reason import ReasonCode
+
+STORE_TIMEOUT_S = 2.0
+PATIENCE_S = 10.0
+
+
+@pytest.fixture
+async def other(valkey_url: str) -> AsyncGenerator[Valkey]:
+    """Be the client of another process: nothing is shared but the server."""
+    shared = Valkey(valkey_url, STORE_TIMEOUT_S)
+    yield shared
+    await shared.close()
+
+
+async def instants(permits: Permits, count: int) -> list[float]:
+    """Return when each of `count` waiters got its permit."""
+    loop = asyncio.get_running_loop()
+
+    async def one() -> float:
+        await permits.take(loop.time() + PATIENCE_S)
+        return loop.time()
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+def most_in(window_s: float, moments: Sequence[float]) -> int:
+    """Return the largest number of `moments` within any window of that length."""
+    ordered = sorted(moments)
+    first = most = 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= window_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize(
+    "rates, count",
+    [
+        (("5/200ms",), 18),
+        (("4/100ms", "10/600ms"), 24),
+        (("2500/500ms",), 3_000),  # beyond the exact log: GCRA
+    ],
+    ids=["one window", "two windows together", "gcra"],
+)
+async def test_no_window_ever_holds_more_than_its_limit(
+    valkey: Valkey, other: Valkey, rates: tuple[str, ...], count: int
+) -> None:
+    rules = [rate_of(text) for text in rates]
+    ours, theirs = (Permits(shared, "account", rules) for shared in (valkey, other))
+    taken = await asyncio.gather(instants(ours, count // 2), instants(theirs, count // 2))
+    moments = [*taken[0], *taken[1]]
+    assert len(moments) == count
+    assert {rule.text: most_in(rule.period_s, moments) <= rule.limit for rule in rules} == (
+        dict.fromkeys(rates, True)
+    )
+
+
+async def test_accounts_do_not_share_a_limit(valkey: Valkey) -> None:
+    rules = [rate_of("1/10s")]
+    await instants(Permits(valkey, "one", rules), 1)
+    (taken,) = await instants(Permits(valkey, "two", rules), 1)
+    assert taken <= asyncio.get_running_loop().time()
+
+
+async def test_many_waiters_share_one_trip_to_the_store(valkey: Valkey, valkey_url: str) -> None:
+    permits = Permits(valkey, "account", [rate_of("1000/s")])
+    await instants(permits, 1)
+    ask_valkey(valkey_url, "CONFIG RESETSTAT")
+    await instants(permits, 100)
+    told = ask_valkey(valkey_url, "INFO commandstats")
+    (calls,) = [line for line in told.split() if line.startswith("cmdstat_evalsha:")]
+    assert int(calls.partition("calls=")[2].partition(",")[0]) <= 2
+
+
+async def test_a_pause_holds_for_everybody(valkey: Valkey, other: Valkey) -> None:
+    loop = asyncio.get_running_loop()
+    ours, theirs = (Permits(shared, "account", [rate_of("100/s")]) for shared in (valkey, other))
+    await ours.pause(0.3)
+    paused = loop.time()
+    taken = await asyncio.gather(instants(ours, 1), instants(theirs, 1))
+    assert min(taken[0] + taken[1]) - paused >= 0.25
+    left_s, _ = await theirs.standing()
+    assert left_s == 0
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(valkey: Valkey, other: Valkey) -> None:
+    ours, theirs = (Permits(shared, "account", ()) for shared in (valkey, other))
+    await ours.pause(60)
+    await theirs.pause(1)
+    left_s, windows = await ours.standing()
+    assert 55 < left_s <= 60
+    assert windows == ()
+
+
+async def test_a_pause_holds_without_any_rate(valkey: Valkey, other: Valkey) -> None:
+    """A process that has just learnt that there is no pause looks again soon enough."""
+    ours, theirs = (Permits(shared, "account", ()) for shared in (valkey, other))
+    await instants(ours, 1)
+    await theirs.pause(60)
+    await asyncio.sleep(0.15)
+    with pytest.raises(NoPermit):
+        await ours.take(asyncio.get_running_loop().time() + 0.1)
+
+
+async def test_who_cannot_wait_is_refused_at_once_and_reserves_nothing(valkey: Valkey) -> None:
+    loop = asyncio.get_running_loop()
+    permits = Permits(valkey, "account", [rate_of("1/10s")])
+    await instants(permits, 1)
+    started = loop.time()
+    for _ in range(3):
+        with pytest.raises(NoPermit) as refused:
+            await permits.take(started + 1)
+        assert refused.value.code is ReasonCode.RATE_LIMITED
+        assert refused.value.retry_after_s == pytest.approx(10, abs=0.5)
+    assert loop.time() - started < 0.5
+    _, (window,) = await permits.standing()
+    assert (window.used, window.left) == (1, 0)
+
+
+async def test_the_patient_get_permits_beside_the_impatient(valkey: Valkey) -> None:
+    loop = asyncio.get_running_loop()
+    permits = Permits(valkey, "account", [rate_of("2/300ms")])
+    now = loop.time()
+    patience = [now + 0.05, now + 0.05, now + 0.05, now + PATIENCE_S]
+    taken = await asyncio.gather(*(permits.take(one) for one in patience), return_exceptions=True)
+    assert [type(one) for one in taken] == [type(None), type(None), NoPermit, type(None)]
+
+
+async def test_a_store_that_is_away_lets_nothing_through() -> None:
+    away = Valkey("unix:///nonexistent/valkey.sock", STORE_TIMEOUT_S)
+    permits = Permits(away, "account", [rate_of("100/s")])
+    with pytest.raises(NoPermit) as refused:
+        await permits.take(asyncio.get_running_loop().time() + PATIENCE_S)
+    assert refused.value.code is ReasonCode.LIMITS_UNAVAILABLE
+    with pytest.raises(OSError, match="store"):
+        await permits.standing()
+    await permits.pause(1)  # nobody is let through anyway
+    await away.close()
+
+
+async def test_closing_refuses_whoever_waits(valkey: Valkey) -> None:
+    loop = asyncio.get_running_loop()
+    permits = Permits(valkey, "account", [rate_of("100/s")])
+    waiting = [asyncio.create_task(permits.take(loop.time() + PATIENCE_S)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await permits.close()
+    taken = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 2)
+    assert all(isinstance(one, NoPermit) for one in taken)
+
+
+async def test_a_cancelled_waiter_hurts_nobody(valkey: Valkey) -> None:
+    loop = asyncio.get_running_loop()
+    permits = Permits(valkey, "account", [rate_of("5/100ms")])
+    waiting = [asyncio.create_task(permits.take(loop.time() + PATIENCE_S)) for _ in range(12)]
+    await asyncio.sleep(0)
+    for task in waiting[::2]:
+        task.cancel()
+    taken = await asyncio.gather(*waiting, return_exceptions=True)
+    assert taken[1::2] == [None] * 6
