@@ -24,6 +24,11 @@ LISTEN_AGAIN_S = 0.5
 PREFIX = b"claim:"
 CHANNEL = "claims:settled"
 
+_SCRIPTS = files("cache") / "scripts"
+TAKE, SETTLE, RENEW = (
+    (_SCRIPTS / name).read_text() for name in ("take.lua", "settle.lua", "renew.lua")
+)
+
 _log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
@@ -54,10 +59,9 @@ class Claims:
 
     def __init__(self, shared: Shared) -> None:
         """Claim in `shared`; `start` begins to listen and to renew."""
-        source = files("cache") / "scripts"
-        self._take = shared.script((source / "take.lua").read_text())
-        self._settle = shared.script((source / "settle.lua").read_text())
-        self._renew = shared.script((source / "renew.lua").read_text())
+        self._take = shared.script(TAKE)
+        self._settle = shared.script(SETTLE)
+        self._renew = shared.script(RENEW)
         self._shared = shared
         self._token = secrets.token_hex(8)
         self._held: set[bytes] = set()
@@ -80,12 +84,17 @@ class Claims:
         if held:
             await self.settle(held, [False] * len(held))
 
-    async def take(self, digests: Sequence[bytes]) -> list[Taken]:
-        """Claim all `digests` at once; OSError when the store is away."""
+    async def take(self, digests: Sequence[bytes], anew: Sequence[bool]) -> list[Taken]:
+        """Claim all `digests` at once; OSError when the store is away.
+
+        `anew` says for each whether a claim that was settled just now is of no use, because the
+        outcome in the store is known to be too old.
+        """
         answer = cast(
             "list[int]",
             await self._take(
-                [PREFIX + digest for digest in digests], [self._token, round(LEASE_S * 1000)]
+                [PREFIX + digest for digest in digests],
+                [self._token, round(LEASE_S * 1000), *map(int, anew)],
             ),
         )
         taken = [Taken(int(one)) for one in answer]
@@ -100,7 +109,7 @@ class Claims:
         try:
             await self._settle(
                 [PREFIX + digest for digest in digests],
-                [self._token, round(DONE_FOR_S * 1000), CHANNEL, *(int(one) for one in kept)],
+                [self._token, round(DONE_FOR_S * 1000), CHANNEL, *map(int, kept)],
             )
         except OSError:
             return  # they expire by themselves

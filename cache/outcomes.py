@@ -16,7 +16,6 @@ from aiocache.serializers import BaseSerializer
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from cache.keys import Keys
 from verdicts.outcome import Outcome
 
 ENVELOPE_VERSION = 1
@@ -96,21 +95,22 @@ class EnvelopeCache(RedisCache):
 
 
 class Outcomes:
-    """The outcomes of one (kind, check) in the shared store."""
+    """Outcomes in the shared store, under the digests that `cache.keys` gives their questions."""
 
-    def __init__(self, store: EnvelopeCache, keys: Keys) -> None:
-        """Keep in `store` under names that `keys` gives."""
+    def __init__(self, store: EnvelopeCache) -> None:
+        """Keep in `store`."""
         self._store = store
-        self._keys = keys
 
-    async def fetch(self, values: Sequence[str], now: datetime) -> Mapping[str, Outcome]:
-        """Return what the store knows and is fresh of `values`; nothing when it is away."""
-        digests = [self._keys.digest(value) for value in values]
+    async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
+        """Return what the store knows and is fresh of the values that `digests` names.
+
+        Nothing when the store is away.
+        """
         try:
             envelopes = cast(
                 "list[Envelope | None]",
                 await self._store.multi_get(  # pyright: ignore[reportUnknownMemberType]
-                    [NAMESPACE + digest for digest in digests]
+                    [NAMESPACE + digest for digest in digests.values()]
                 ),
             )
         except (OSError, RedisError) as error:
@@ -118,19 +118,21 @@ class Outcomes:
             return {}
         return {
             value: envelope.outcome
-            for value, digest, envelope in zip(values, digests, envelopes, strict=True)
+            for (value, digest), envelope in zip(digests.items(), envelopes, strict=True)
             if envelope is not None
             and envelope.version == ENVELOPE_VERSION
             and envelope.digest == digest
             and (envelope.outcome.expires_at or now) > now
         }
 
-    async def keep(self, outcomes: Mapping[str, Outcome], now: datetime) -> None:
+    async def keep(
+        self, outcomes: Mapping[str, Outcome], digests: Mapping[str, bytes], now: datetime
+    ) -> None:
         """Write `outcomes` that have an expiry; when the store is away they are not kept."""
         pairs: list[tuple[bytes, int, Envelope]] = []
         for value, outcome in outcomes.items():
             if outcome.expires_at is not None:
-                digest = self._keys.digest(value)
+                digest = digests[value]
                 ttl_ms = int((outcome.expires_at - now).total_seconds() * 1000)
                 if ttl_ms > 0:
                     pairs.append(

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway.private_valkey import running_instance
 from gateway.settings import ConfigurationError, Settings
 
 HASH_KEY_FILE = "hash.key"
@@ -18,7 +19,8 @@ def hash_key(settings: Settings) -> bytes:
     """
     if settings.cache.hash_key is not None:
         return settings.cache.hash_key.get_secret_value().encode()
-    if settings.redis.url is not None:
+    private = running_instance(settings.gateway.data_dir)
+    if settings.redis.url is not None and settings.redis.url != private:
         raise ConfigurationError(
             "cache.hash_key: needed with redis.url, the same for all who share the server; set"
             " ASSAY_CACHE__HASH_KEY to a secret of your own, for example the output of"

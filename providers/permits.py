@@ -20,6 +20,11 @@ PERMITS_PER_TRIP_MAX = 200
 PAUSE_KNOWN_FOR_S = 0.1
 _US = 1e6
 
+_SCRIPTS = files("providers") / "scripts"
+RESERVE, PAUSE, STANDING = (
+    (_SCRIPTS / name).read_text() for name in ("permits.lua", "pause.lua", "standing.lua")
+)
+
 Run = Callable[[Sequence[str], Sequence[str | int]], Awaitable[object]]
 
 
@@ -53,10 +58,9 @@ class Permits:
         tag = f"permits:{{{account}}}"  # one hash slot for all keys of an account
         self._keys = [f"{tag}:pause", *(f"{tag}:{rate.text}" for rate in rates)]
         self._windows = [part for rate in rates for part in rate.script_arguments()]
-        source = files("providers") / "scripts"
-        self._reserve = shared.script((source / "permits.lua").read_text())
-        self._pause = shared.script((source / "pause.lua").read_text())
-        self._standing = shared.script((source / "standing.lua").read_text())
+        self._reserve = shared.script(RESERVE)
+        self._pause = shared.script(PAUSE)
+        self._standing = shared.script(STANDING)
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []
         self._pump: asyncio.Task[None] | None = None
         self._free_until = 0.0

@@ -34,6 +34,9 @@ class Transport:
             auto_decompress=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "assay"},
         )
+        # aiohttp would send a GET again by itself when a reused connection breaks: retries are
+        # ours to decide and to count, and a paid call may have been charged
+        self._session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     async def send(self, base_url: str, call: Call, timeout_s: float) -> Answer:
         """Send `call` below `base_url` and return the whole answer within `timeout_s` seconds.

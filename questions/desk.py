@@ -9,6 +9,7 @@ Nothing here is bound to a request: the deadline of a set ends its waiting, neve
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +30,7 @@ WINDOW_S = 0.002
 CARRY_ON_S = 30.0
 OPEN_MAX = 200_000
 GRACE_S = 5.0
-SETTLED_AGAIN_S = 0.005
+SETTLED_AGAIN_S = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -161,21 +162,23 @@ class Desk:
     async def _find(self, gathered: dict[str, datetime | None]) -> None:
         """Find out about all of `gathered`; whatever happens, everybody who waits is told."""
         left = dict(gathered)
+        digests = {value: self._keys.digest(value) for value in left}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._carry_on_s
         try:
             async with asyncio.TaskGroup() as group:
                 while left and loop.time() < deadline:
-                    self._recall(left, await self._outcomes.fetch(list(left), datetime.now(UTC)))
+                    known = await self._outcomes.fetch(digests, datetime.now(UTC))
+                    self._recall(left, known)
                     if left:
-                        await self._claim_and_ask(left, deadline, group)
-        except BaseException as error:
-            # CancelledError too: a waiter that is not told would hang until its deadline
-            _log.error(
-                "question failed", extra={"check": self.check, "error": type(error).__name__}
-            )
-            raise
-        finally:
+                        await self._claim_and_ask(left, digests, deadline, group)
+                    digests = {value: digests[value] for value in left}
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not hang those who wait
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+            kind = type(error).__name__
+            _log.error("question failed", extra={"check": self.check, "error": kind, "at": where})
+        finally:  # after a cancellation too: who is not told would wait until its deadline
             self._give_up(left)
 
     def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> None:
@@ -189,18 +192,24 @@ class Desk:
                 self._settle(value, outcome)
 
     async def _claim_and_ask(
-        self, left: dict[str, datetime | None], deadline: float, group: asyncio.TaskGroup
+        self,
+        left: dict[str, datetime | None],
+        digests: Mapping[str, bytes],
+        deadline: float,
+        group: asyncio.TaskGroup,
     ) -> None:
         """Ask about those of `left` that we may, wait for those that others are asking."""
-        values = list(left)
-        digests = [self._keys.digest(value) for value in values]
+        wanted = [digests[value] for value in left]
         try:
-            taken = await self._claims.take(digests)
+            taken = await self._claims.take(wanted, [since is not None for since in left.values()])
         except OSError:
-            taken = [Taken.OURS] * len(values)  # nobody can claim: each process asks for itself
+            taken = [Taken.OURS] * len(wanted)  # nobody can claim: each process asks for itself
+        others = [digest for digest, one in zip(wanted, taken, strict=True) if one is Taken.HELD]
         ours = {
             value: digest
-            for value, digest, one in zip(values, digests, taken, strict=True)
+            for (value, digest), one in zip(
+                zip(list(left), wanted, strict=True), taken, strict=True
+            )
             if one is Taken.OURS
         }
         for value in ours:
@@ -211,7 +220,6 @@ class Desk:
         if ours:
             group.create_task(self._send_out(ours, deadline))
         loop = asyncio.get_running_loop()
-        others = [digest for digest, one in zip(digests, taken, strict=True) if one is Taken.HELD]
         if others:
             await self._claims.wait(others, deadline - loop.time())
         else:
@@ -220,12 +228,13 @@ class Desk:
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
         """Ask the providers about `ours`, keep what they say, give the claims back."""
         kept: dict[str, Outcome] = {}
+        left = dict(ours)
         try:
-            await self.panel.ask(list(ours), deadline, self._delivery(kept))
+            await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
             if kept:
-                await self._outcomes.keep(kept, datetime.now(UTC))
+                await self._outcomes.keep(kept, ours, datetime.now(UTC))
         finally:
-            self._give_up(ours)
+            self._give_up(left)  # no others: those may have been asked anew in the meantime
             await self._claims.settle(list(ours.values()), [value in kept for value in ours])
 
     def _give_up(self, values: Iterable[str]) -> None:
@@ -234,12 +243,17 @@ class Desk:
         for value in values:
             self._settle(value, rest)
 
-    def _delivery(self, kept: dict[str, Outcome]) -> Callable[[Mapping[str, Found], Bill], None]:
+    def _delivery(
+        self, left: dict[str, bytes], kept: dict[str, Outcome]
+    ) -> Callable[[Mapping[str, Found], Bill], None]:
+        """Return what takes what providers found: off `left`, into `kept` if it is to be kept."""
+
         def deliver(found: Mapping[str, Found], bill: Bill) -> None:
             found_at = datetime.now(UTC)
             cost = bill.cost / len(found) if bill.cost and found else bill.cost
             payer: Usage | None = None
             for value, one in found.items():
+                del left[value]
                 expires_at = self._freshness.expiry(one, found_at)
                 outcome = Outcome(
                     self.check,

@@ -1,0 +1,171 @@
+"""A question is asked once, whoever asks it, and a failure is never more than UNDECIDED."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.valkey import Valkey
+from questions.desk import Desk
+from tests.questions.house import DELIVERABLE, UNREACHABLE, TableAsker, desks, terms
+from verdicts.outcome import Conclusion
+from verdicts.reason import ReasonCode
+
+POLL_S = 0.005
+
+
+async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+    """Return when `condition` holds; TimeoutError when it does not in time."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(POLL_S)
+
+
+async def test_values_of_concurrent_requests_share_one_bulk_call(valkey_url: str) -> None:
+    asker = TableAsker()
+    async with desks(valkey_url) as new:
+        desk = new(asker)
+        wants = [terms() for _ in range(8)]
+        await asyncio.gather(
+            *(desk.ask([f"{at}@x.example", "all@x.example"], one) for at, one in enumerate(wants))
+        )
+    assert len(asker.calls) == 1
+    assert sorted(asker.asked) == sorted([*(f"{at}@x.example" for at in range(8)), "all@x.example"])
+    assert sum(one.usage.saved_by_dedupe for one in wants) == 7
+    assert sum(one.usage.calls_made for one in wants) == 1
+    assert sum(one.usage.values_asked for one in wants) == 9
+
+
+async def test_what_is_known_is_not_asked_again(valkey_url: str) -> None:
+    asker = TableAsker()
+    async with desks(valkey_url) as new:
+        first, second = new(asker), new(asker)
+        await first.ask(["a@x.example"], terms())
+        again, elsewhere = terms(), terms()
+        await first.ask(["a@x.example"], again)
+        found = await second.ask(["a@x.example"], elsewhere)
+    assert asker.asked == ["a@x.example"]
+    assert (again.usage.saved_by_cache, elsewhere.usage.saved_by_cache) == (1, 1)
+    assert found["a@x.example"].evidence == DELIVERABLE.evidence
+    assert found["a@x.example"].provider == "table"
+
+
+async def test_two_processes_ask_a_question_once_between_them(valkey_url: str) -> None:
+    asker = TableAsker()
+    values = [f"{at}@x.example" for at in range(300)]
+    async with desks(valkey_url) as new:
+        one, other = new(asker), new(asker)
+        answers = await asyncio.gather(one.ask(values, terms()), other.ask(values, terms()))
+    assert sorted(asker.asked) == sorted(values)
+    assert answers[0].keys() == answers[1].keys() == set(values)
+    assert all(found.conclusion is Conclusion.CONFIRMED for found in answers[1].values())
+
+
+async def test_a_holder_that_dies_leaves_its_claims_to_others(valkey_url: str) -> None:
+    """The lease of a claim ends by itself; the process that waits then asks."""
+    stuck, free = TableAsker(), TableAsker()
+    stuck.gate.clear()
+    async with desks(valkey_url) as new:
+        dying, living = new(stuck), new(free)
+        lost = asyncio.create_task(dying.ask(["a@x.example"], terms()))
+        await until(lambda: stuck.calls)
+        for task in dying._claims._tasks:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as dead as it can be made in one process
+            task.cancel()
+        found = await living.ask(["a@x.example"], terms())
+        stuck.gate.set()
+        await lost
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+    assert free.asked == ["a@x.example"]
+
+
+async def test_a_deadline_ends_the_waiting_and_not_the_asking(valkey_url: str) -> None:
+    asker = TableAsker()
+    asker.gate.clear()
+    async with desks(valkey_url) as new:
+        desk = new(asker)
+        late = await desk.ask(["a@x.example"], terms(within_s=0.05))
+        outcome = late["a@x.example"]
+        assert outcome.conclusion is Conclusion.UNDECIDED
+        assert [(why.code, why.retryable) for why in outcome.reasons] == [
+            (ReasonCode.DEADLINE, True)
+        ]
+        asker.gate.set()
+        await until(lambda: not desk._open)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        found = await desk.ask(["a@x.example"], terms())
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+    assert asker.asked == ["a@x.example"]
+
+
+async def test_who_gives_up_takes_nothing_from_the_others(valkey_url: str) -> None:
+    asker = TableAsker()
+    asker.gate.clear()
+    async with desks(valkey_url) as new:
+        desk = new(asker)
+        quitter = asyncio.create_task(desk.ask(["a@x.example"], terms()))
+        stayer = asyncio.create_task(desk.ask(["a@x.example"], terms()))
+        await until(lambda: asker.calls)
+        quitter.cancel()
+        asker.gate.set()
+        found = await stayer
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+
+
+async def test_a_fault_of_ours_is_undecided_at_once(valkey_url: str) -> None:
+    asker = TableAsker(fault=RuntimeError("a bug"))
+    async with desks(valkey_url) as new:
+        found = await new(asker).ask(["a@x.example", "b@x.example"], terms())
+    assert {one.conclusion for one in found.values()} == {Conclusion.UNDECIDED}
+    assert {why.code for one in found.values() for why in one.reasons} == {
+        ReasonCode.PROVIDER_UNAVAILABLE
+    }
+
+
+async def test_an_older_outcome_than_wanted_is_asked_anew(valkey_url: str) -> None:
+    asker = TableAsker()
+    async with desks(valkey_url) as new:
+        desk = new(asker)
+        first = await desk.ask(["a@x.example"], terms())
+        await desk.ask(["a@x.example"], terms(max_age_s=3600))
+        second = await desk.ask(["a@x.example"], terms(max_age_s=0))
+    assert asker.asked == ["a@x.example"] * 2
+    before, after = first["a@x.example"].found_at, second["a@x.example"].found_at
+    assert before is not None
+    assert after is not None, second
+    assert after > before
+
+
+async def test_a_failure_is_kept_for_seconds_only(valkey_url: str) -> None:
+    asker = TableAsker(table={"a@x.example": UNREACHABLE})
+    async with desks(valkey_url) as new:
+        outcome = (await new(asker).ask(["a@x.example"], terms()))["a@x.example"]
+    assert outcome.found_at is not None
+    assert outcome.expires_at is not None
+    assert (outcome.expires_at - outcome.found_at).total_seconds() <= 5
+
+
+async def test_a_value_that_no_provider_serves_is_not_covered(valkey_url: str) -> None:
+    asker = TableAsker()
+    async with desks(valkey_url) as new:
+        outcome = (await new(asker).ask(["foreign"], terms()))["foreign"]
+    assert [(why.code, why.retryable) for why in outcome.reasons] == [
+        (ReasonCode.NOT_COVERED, False)
+    ]
+    assert not asker.calls
+
+
+async def test_without_the_shared_store_each_process_asks_for_itself() -> None:
+    asker = TableAsker()
+    async with desks("redis://127.0.0.1:1/0") as new:
+        found = await new(asker).ask(["a@x.example"], terms())
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+
+
+async def test_no_value_stands_in_the_shared_store(valkey_url: str) -> None:
+    asker = TableAsker()
+    valkey = Valkey(valkey_url, 5.0)
+    async with desks(valkey_url) as new:
+        desk: Desk = new(asker)
+        await desk.ask(["secret.person@x.example"], terms())
+        keys = await valkey.run("KEYS", "*")
+        stored = [await valkey.run("DUMP", key) for key in keys]  # type: ignore[union-attr]
+    await valkey.close()
+    assert keys
+    assert not any(b"secret" in bytes(one) for one in [*keys, *stored])  # type: ignore[misc]
