@@ -79,18 +79,19 @@ class ArgumentsReader:
         code, definition = self._code, self._variables[name]
         type_ = cast("GraphQLType", type_from_ast(self._schema, cast("Any", definition.type)))
         required = type_.__class__ is GraphQLNonNull
-        if isinstance(cast("Any", argument).type, GraphQLNonNull) and not required:
-            raise NotPlain(f"${name} may be null where the argument may not")
+        never_null = cast("Any", argument).type.__class__ is GraphQLNonNull
+        if never_null and not required:
+            type_ = GraphQLNonNull(cast("Any", type_))
         self._read.add(name)
         value = code.name("value")
         expression = self._readers.expression(code, type_, target.type, value)
         absent = self._absent(definition, argument, target)
         code.add(f" {value} = get({name!r}, {self._missing})")
         code.add(f" if {value} is not {self._missing}: {into} = {expression}")
+        if required or (never_null and absent in {None, "None"}):
+            absent = "unfit()"
         if absent is not None:
             code.add(f" else: {into} = {absent}")
-        elif required:
-            code.add(" else: unfit()")
 
     def _absent(
         self,
@@ -100,8 +101,9 @@ class ArgumentsReader:
     ) -> str | None:
         """Return what stands for a variable that was not sent: its default, or the argument's."""
         if definition.default_value is None:
-            required = definition.type.kind == "non_null_type"
-            return None if required else self._constant(argument, None, target)
+            if definition.type.kind == "non_null_type":
+                return None
+            return self._constant(argument, None, target)
         values = get_variable_values(self._schema, [definition], {})
         if isinstance(values, list):
             raise NotPlain("the default of a variable is wrong")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import strawberry
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
@@ -11,7 +12,6 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
-    get_named_type,
     is_leaf_type,
 )
 from hypothesis import strategies as st
@@ -19,6 +19,17 @@ from msgspec import Struct
 
 DEPTH_MAX = 4
 CONDITIONS = ["", "", "", " @include(if: true)", " @skip(if: true)", " @skip(if: false)"]
+
+
+def has_class(type_: object, class_: type) -> bool:
+    """Tell whether a type is of a class, without making its own type unknown to the checker."""
+    return isinstance(type_, class_)
+
+
+def named(type_: Any) -> Any:  # noqa: ANN401
+    while has_class(type_, GraphQLNonNull) or has_class(type_, GraphQLList):
+        type_ = type_.of_type
+    return type_
 
 
 class Operation(Struct):
@@ -42,9 +53,8 @@ class Writer:
         mutation = self.schema.mutation_type is not None and self.one_in(3)
         root = self.schema.mutation_type if mutation else self.schema.query_type
         assert root is not None
-        fields = [
-            self.root_field(root) for _ in range(self.draw(st.integers(1, 3)) if mutation else 1)
-        ]
+        count = self.draw(st.integers(1, 3)) if mutation else 1
+        fields = [self.root_field(root) for _ in range(count)]
         if self.one_in(12):
             fields.append("__typename")
         declared = ", ".join(f"${name}: {type_}" for name, (type_, _) in self.variables.items())
@@ -54,10 +64,10 @@ class Writer:
 
     def root_field(self, root: GraphQLObjectType) -> str:
         name = self.draw(st.sampled_from(list(root.fields)))
-        field = root.fields[name]
+        field: Any = root.fields[name]
         arguments: list[str] = []
         for argument_name, argument in field.args.items():
-            if not isinstance(argument.type, GraphQLNonNull) and self.one_in(3):
+            if not has_class(argument.type, GraphQLNonNull) and self.one_in(3):
                 continue
             arguments.append(f"{argument_name}: {self.argument(argument.type)}")
         given = f"({', '.join(arguments)})" if arguments else ""
@@ -83,11 +93,11 @@ class Writer:
         """Return JSON for an input type, now and then wrong."""
         if self.one_in(60):
             return self.draw(st.sampled_from([None, 1, "x", [], {}, True, 1.5, [None], {"no": 1}]))
-        if isinstance(type_, GraphQLNonNull):
+        if has_class(type_, GraphQLNonNull):
             return self.value(type_.of_type)
         if self.one_in(8):
             return None if self.one_in(2) else self.value(GraphQLNonNull(type_))
-        if isinstance(type_, GraphQLList):
+        if has_class(type_, GraphQLList):
             return [self.value(type_.of_type) for _ in range(self.draw(st.integers(0, 3)))]
         if isinstance(type_, GraphQLEnumType):
             return self.draw(st.sampled_from(list(type_.values)))
@@ -95,15 +105,15 @@ class Writer:
             return {
                 name: self.value(field.type)
                 for name, field in type_.fields.items()
-                if (isinstance(field.type, GraphQLNonNull) and field.default_value is None)
+                if (has_class(field.type, GraphQLNonNull) and field.default_value is None)
                 or self.draw(st.booleans())
             }
         return self.draw(st.sampled_from(LEAVES[type_.name]))
 
     def literal(self, type_: Any) -> str:  # noqa: ANN401
-        if isinstance(type_, GraphQLNonNull):
+        if has_class(type_, GraphQLNonNull):
             return self.literal(type_.of_type)
-        if isinstance(type_, GraphQLList):
+        if has_class(type_, GraphQLList):
             return f"[{self.literal(type_.of_type)}]"
         if isinstance(type_, GraphQLEnumType):
             return self.draw(st.sampled_from(list(type_.values)))
@@ -115,10 +125,10 @@ class Writer:
         return LITERALS[type_.name]
 
     def below(self, type_: Any, depth: int) -> str:  # noqa: ANN401
-        named = get_named_type(type_)
-        if is_leaf_type(named):
+        bare = named(type_)
+        if is_leaf_type(bare):
             return ""
-        return f" {{ {self.selections(named, depth)} }}"
+        return f" {{ {self.selections(bare, depth)} }}"
 
     def selections(self, type_: Any, depth: int) -> str:  # noqa: ANN401
         parts = [self.selection(type_, depth) for _ in range(self.draw(st.integers(1, 4)))]
@@ -141,7 +151,7 @@ class Writer:
         fields = {
             name: field
             for name, field in type_.fields.items()
-            if not deep or is_leaf_type(get_named_type(field.type))
+            if not deep or is_leaf_type(named(field.type))
         }
         if not fields:
             return "__typename"
@@ -164,6 +174,7 @@ LEAVES: dict[str, list[Any]] = {
     "DateTime": ["2026-01-01T00:00:00Z", "2026-01-01"],
     "Decimal": ["1.50", "-3"],
     "Duration": [5, 0.5],
+    "Date": ["2026-01-01"],
 }
 LITERALS = {
     "String": '"s"',
@@ -175,6 +186,12 @@ LITERALS = {
     "Decimal": '"1.5"',
     "Duration": "9",
 }
+
+
+def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """Return graphql-core's schema inside a Strawberry schema."""
+    made: GraphQLSchema = vars(schema)["_schema"]
+    return made
 
 
 @st.composite
