@@ -6,6 +6,7 @@ What Assay itself needs comes from `assay.toml` and `ASSAY_SECTION__KEY`; of the
 
 import os
 import sys
+from math import ceil
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
@@ -13,10 +14,23 @@ from gunicorn.arbiter import Arbiter
 from gateway.hash_key import hash_key
 from gateway.private_valkey import PrivateValkey, PrivateValkeyError
 from gateway.settings import ConfigurationError, load_settings
+from gateway.worker import drain_time_s
 
 WORKERS_DEFAULT = 2
 URL_VARIABLE = "ASSAY_REDIS__URL"
 KEY_VARIABLE = "ASSAY_CACHE__HASH_KEY"
+
+
+def _number(name: str, default: int, least: int) -> int:
+    """Return the whole number in the variable `name`; a mistake ends the start with a message."""
+    text = os.environ.get(name, str(default))
+    if text.isdecimal() and int(text) >= least:
+        return int(text)
+    sys.exit(
+        f"Assay does not start:\nenvironment variable {name}: a whole number from {least} on is"
+        f" expected, not {text!r}"
+    )
+
 
 try:
     _settings = load_settings()
@@ -25,7 +39,7 @@ except ConfigurationError as error:
 
 wsgi_app = "gateway.app:create_app()"
 worker_class = "gateway.worker.Worker"
-workers = int(os.environ.get("ASSAY_WORKERS", WORKERS_DEFAULT))
+workers = _number("ASSAY_WORKERS", WORKERS_DEFAULT, 1)
 bind = os.environ.get("ASSAY_BIND") or f"{_settings.gateway.host}:{_settings.gateway.port}"
 backlog = 1024
 
@@ -33,7 +47,8 @@ backlog = 1024
 forwarded_allow_ips = "*" if bind.startswith("unix:") else "127.0.0.1,::1"
 
 timeout = 60  # seconds without a sign of life until a worker is killed
-graceful_timeout = 30  # above gateway.worker's own patience, below TimeoutStopSec in deploy/
+# Above the patience of gateway.worker, and with it below TimeoutStopSec in deploy/assay.service.
+graceful_timeout = 25 + ceil(drain_time_s())
 keepalive = 5
 
 errorlog = "-"

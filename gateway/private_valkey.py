@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
-import select
+import selectors
 import shutil
 import stat
 import subprocess
@@ -185,7 +185,9 @@ class PrivateValkey:
     def _await_ready(self, keeper: subprocess.Popen[bytes]) -> None:
         assert keeper.stdout is not None
         with keeper.stdout as pipe:
-            heard = select.select([pipe], [], [], START_WAIT_S)[0]
+            with selectors.DefaultSelector() as selector:
+                selector.register(pipe, selectors.EVENT_READ)
+                heard = selector.select(START_WAIT_S)
             line = os.read(pipe.fileno(), REPORT_MAX_BYTES) if heard else b""
         report = cast("dict[str, object]", json.loads(line or b"{}"))
         if report.get("ready"):

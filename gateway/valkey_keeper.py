@@ -39,6 +39,7 @@ LAST_LINES_MAX = 20
 LINE_MAX_BYTES = 4000
 """Below PIPE_BUF: a pipe that is ready takes a line whole, so writing one never blocks."""
 READ_BYTES = 65_536
+LOG_FD = 2
 
 ROUTINE = ("overcommit", "scheduling shutdown", "bye bye")
 """Lines of the server that are about nothing an operator of Assay can act on."""
@@ -78,9 +79,9 @@ def ping(path: str) -> Literal["ready", "loading", "silent"]:
 def say(line: str) -> None:
     """Write a line to the log (standard error) unless nobody reads it, which must not block us."""
     with contextlib.suppress(OSError, ValueError):
-        if select.select([], [sys.stderr], [], 0)[1]:
+        if select.select([], [LOG_FD], [], 0)[1]:
             text = f"private valkey: {line}\n".encode(errors="replace")
-            os.write(sys.stderr.fileno(), text[:LINE_MAX_BYTES])
+            os.write(LOG_FD, text[:LINE_MAX_BYTES])
 
 
 class Keeper:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import sys
 from socket import socket
 from typing import Any, Protocol, cast
 
@@ -23,7 +25,8 @@ READY_PATH = "/readyz"
 GRACEFUL_S = 20
 """Below gunicorn's graceful_timeout, which is below systemd's TimeoutStopSec."""
 DRAIN_DEFAULT_S = 0.5
-DRAIN_MAX_S = 60.0
+DRAIN_MAX_S = 30.0
+DRAIN_FORM = re.compile(r"\d+(\.\d+)?")
 ACCEPTED_WAIT_S = 0.25
 """A connection that was accepted last has sent its request long before this has passed."""
 CONNECTIONS_MAX = 1000
@@ -146,5 +149,14 @@ class Worker(UvicornWorker):
 
 
 def drain_time_s() -> float:
-    """Return the seconds for which a stopping worker goes on accepting, from `ASSAY_DRAIN_S`."""
-    return min(max(float(os.environ.get("ASSAY_DRAIN_S", DRAIN_DEFAULT_S)), 0.0), DRAIN_MAX_S)
+    """Return the seconds for which a stopping worker goes on accepting, from `ASSAY_DRAIN_S`.
+
+    What is no number, or is more than gunicorn would wait for, ends the start with a message.
+    """
+    text = os.environ.get("ASSAY_DRAIN_S", str(DRAIN_DEFAULT_S))
+    if DRAIN_FORM.fullmatch(text) and float(text) <= DRAIN_MAX_S:
+        return float(text)
+    sys.exit(
+        "Assay does not start:\nenvironment variable ASSAY_DRAIN_S: seconds from 0 to"
+        f" {DRAIN_MAX_S:.0f} are expected, not {text!r}"
+    )

@@ -139,6 +139,11 @@ async def test_nothing_outlives_a_killed_master() -> None:
         assert await eventually_async(lambda: all(is_gone(process) for process in processes))
 
 
+@pytest.mark.parametrize("variable", ["ASSAY_WORKERS", "ASSAY_DRAIN_S"])
+def test_a_number_that_is_none_is_named_before_anything_starts(variable: str) -> None:
+    assert f"variable {variable}: " in start_in_vain(**{variable: "many"})
+
+
 def test_a_mistake_in_the_configuration_is_named_before_anything_starts(tmp_path: Path) -> None:
     config = tmp_path / "assay.toml"
     config.write_text("[gateway]\nport = 70000\n")

@@ -21,11 +21,11 @@ def number(text: str, pattern: str) -> float:
 
 def test_every_patience_is_longer_than_the_one_inside_it() -> None:
     """Else somebody is killed by the next one out while still stopping as it should."""
-    graceful = number((ROOT / "gunicorn.conf.py").read_text(), r"^graceful_timeout = (\d+)")
+    conf = (ROOT / "gunicorn.conf.py").read_text()
+    after_drain = number(conf, r"^graceful_timeout = (\d+) \+ ceil\(drain_time_s\(\)\)$")
     unit = number(UNIT.read_text(), r"^TimeoutStopSec=(\d+)")
-    inside = worker.DRAIN_DEFAULT_S + worker.ACCEPTED_WAIT_S + worker.GRACEFUL_S
-    assert inside < graceful
-    assert graceful + private_valkey.STOP_WAIT_S < unit
+    assert after_drain > worker.ACCEPTED_WAIT_S + worker.GRACEFUL_S
+    assert worker.DRAIN_MAX_S + after_drain + private_valkey.STOP_WAIT_S < unit
 
 
 def test_nginx_admits_what_the_app_admits() -> None:
