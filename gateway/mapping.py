@@ -85,13 +85,16 @@ class ColumnMapping(Struct, frozen=True):
         used = {at for places in self.targets.values() for at in places}
         return [name for at, name in enumerate(self.columns) if at not in used]
 
-    def told(self) -> list[tuple[str, str]]:
-        """Return for each column that is read its name and its targets, for people."""
+    def told(self) -> list[tuple[str, str, bool]]:
+        """Return for each column that is read its name, its targets, whether that is a guess."""
         by_place: dict[int, list[str]] = {}
         for target, places in self.targets.items():
             for at in places:
                 by_place.setdefault(at, []).append(target)
-        return [(self.columns[at], ", ".join(by_place[at])) for at in sorted(by_place)]
+        return [
+            (self.columns[at], ", ".join(by_place[at]), at in self.guessed)
+            for at in sorted(by_place)
+        ]
 
     def record(self, cells: Sequence[str]) -> dict[str, Any]:
         """Return the record that a row makes; empty when it has no field to validate."""

@@ -85,7 +85,7 @@ class Lines:
 
     def ahead(self, count: int) -> list[Line]:
         """Return up to `count` lines that come next, without taking them."""
-        found = [line for line, _ in zip(self, range(count), strict=False)]
+        found = [line for _, line in zip(range(count), self, strict=False)]
         self.push_back(found)
         return found
 
@@ -174,7 +174,12 @@ def _guess(head: bytes) -> tuple[str, bool]:
     best = matches.best()
     if best is None:
         return LIKELY_ENCODINGS[0], True
-    as_good = {match.encoding for match in matches if match.chaos <= best.chaos}
+    as_good = {
+        name
+        for match in matches
+        if match.chaos <= best.chaos
+        for name in match.could_be_from_charset
+    }
     return next(name for name in (*LIKELY_ENCODINGS, best.encoding) if name in as_good), True
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import schema, serve
+from gateway.cli import schema, serve, validate
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError
 
 HELP = """Records in, verdicts out.
@@ -42,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("serve", help=serve.HELP)(serve.serve)
+app.command("validate", help=validate.HELP)(validate.validate)
 app.command("schema", help=schema.HELP)(schema.schema)
 
 

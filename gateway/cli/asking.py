@@ -1,0 +1,141 @@
+"""Two ways to ask a gateway: the one of this process, or one that runs elsewhere."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import orjson
+
+from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
+from gateway.cli.opening import opened
+from gateway.settings import Settings
+from providers.errors import ProviderError
+from providers.exchange import Call
+from providers.transport import Transport
+
+OK, UNAVAILABLE, NOT_FOUND = 200, 503, 404
+ASK_TIMEOUT_S = 30.0
+SHOWN_CHARACTERS_MAX = 300
+
+
+class Gateway(Protocol):
+    """Whoever answers GraphQL operations."""
+
+    currency: str | None
+    """Of all costs; None when it is not known."""
+
+    async def ask(
+        self, document: str, variables: dict[str, Any] | None = None, timeout_s: float = ...
+    ) -> dict[str, Any]:
+        """Return the data of the answer; CommandError when there is none."""
+        ...
+
+
+class HereGateway:
+    """The gateway that this process has assembled."""
+
+    def __init__(self, settings: Settings, context: object) -> None:
+        from schema.roots import build_schema
+
+        self.currency: str | None = settings.gateway.currency
+        self._schema = build_schema()
+        self._context = context
+
+    async def ask(
+        self,
+        document: str,
+        variables: dict[str, Any] | None = None,
+        timeout_s: float = ASK_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """Return the data of the answer; see `Gateway.ask`."""
+        del timeout_s  # the gateway holds the deadline that the options carry
+        answer = await self._schema.answer(document, variables, None, self._context)
+        if answer.data is None or answer.errors:
+            raise CommandError(_told(answer.errors or ()))
+        return answer.data
+
+
+class RemoteGateway:
+    """A gateway that runs elsewhere, asked over HTTP."""
+
+    def __init__(self, url: str, transport: Transport) -> None:
+        self.currency: str | None = None
+        self._url = url
+        self._shown = shown_url(url)
+        self._transport = transport
+
+    async def ask(
+        self,
+        document: str,
+        variables: dict[str, Any] | None = None,
+        timeout_s: float = ASK_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """Return the data of the answer; see `Gateway.ask`."""
+        call = Call(
+            "POST",
+            "",
+            headers=(("Accept", "application/json"),),
+            json={"query": document, "variables": variables},
+            bulk=True,  # as large an answer as there is
+        )
+        try:
+            answer = await self._transport.send(self._url, call, timeout_s)
+        except ProviderError as error:
+            raise CommandError(
+                f"No gateway answers at {self._shown} ({error}). Is it running, and is the address"
+                " right? `assay serve` starts one."
+            ) from None
+        if answer.status == UNAVAILABLE:
+            raise CommandError(f"The gateway at {self._shown} takes no work now (503). Try again.")
+        try:
+            body = orjson.loads(answer.body)
+            data, errors = body.get("data"), body.get("errors")
+        except (orjson.JSONDecodeError, AttributeError):
+            raise CommandError(
+                f"What answers at {self._shown} is no GraphQL endpoint (status {answer.status})."
+                " The path is usually /graphql."
+            ) from None
+        if data is None or errors:
+            raise CommandError(f"The gateway at {self._shown} refuses: {_told(errors or ())}")
+        return data
+
+
+def _told(errors: Sequence[Mapping[str, Any]]) -> str:
+    messages = dict.fromkeys(str(error.get("message", "")) for error in errors)
+    told = "; ".join(messages) or "it gives no data and no reason"
+    return told if len(told) <= SHOWN_CHARACTERS_MAX else told[:SHOWN_CHARACTERS_MAX] + "…"
+
+
+@asynccontextmanager
+async def gateway_at(url: str) -> AsyncGenerator[Gateway]:
+    """Ask the gateway that runs at `url`.
+
+    Raises:
+        CommandError: that is no URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise CommandError(
+            f"--url {url!r}: write http://HOST:PORT/graphql, for example"
+            " http://127.0.0.1:8000/graphql.",
+            WRONG_USAGE,
+        )
+    transport = Transport()
+    try:
+        yield RemoteGateway(
+            url if parts.path.strip("/") else f"{url.rstrip('/')}/graphql", transport
+        )
+    finally:
+        await transport.close()
+
+
+@asynccontextmanager
+async def gateway_here(settings: Settings) -> AsyncGenerator[Gateway]:
+    """Assemble a gateway in this process.
+
+    Raises:
+        CommandError: a part of it can't start.
+    """
+    async with opened(settings) as assembly:
+        yield HereGateway(settings, cast("object", assembly.context))

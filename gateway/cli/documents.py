@@ -1,0 +1,80 @@
+"""The GraphQL operations of the command line."""
+
+from collections.abc import Sequence
+
+USAGE = "usage { records callsMade valuesAsked savedByLocalChecks savedByDedupe savedByCache cost }"
+SHORT = "status normalized reasons { code retryable }"
+HEAD = """
+  kind input normalized status
+  reasons { code message check retryable }
+  outcomes {
+    check conclusion reasons { code message check retryable } provider foundAt expiresAt cost
+  }
+  decidedAt expiresAt source
+"""
+FULL = {
+    "email": """
+  domain { name disposable mx acceptsMail }
+  mailbox { role deliverable catchAll freeProvider suggestion }
+""",
+    "phone": """
+  e164 region nationalFormat
+  lineType { type carrier mobileCountryCode mobileNetworkCode }
+""",
+    "vatNumber": """
+  country
+  registry { registeredName registeredAddress consultationNumber confirmedAt }
+""",
+    "iban": " country bankCode bban ",
+    "lei": """
+  registry {
+    legalName status registrationStatus nextRenewal jurisdiction country registeredAs
+  }
+""",
+    "company": """
+  jurisdiction number
+  registry {
+    registeredName status type incorporatedOn dissolvedOn registeredAddress jurisdiction
+  }
+""",
+    "address": " country postalCode missing ",
+    "postcode": """
+  country
+  registry { country region district latitude longitude terminatedYear terminatedMonth }
+""",
+}
+"""For each field of a record everything that its verdict has beside `HEAD`."""
+
+FIELDS = tuple(FULL)
+
+KINDS = """
+query AssayKinds {
+  kinds {
+    name description meaning
+    checks { name description local inPolicy providers }
+    sandboxInputs { service value meaning }
+  }
+}
+"""
+PROVIDERS = """
+query AssayProviders {
+  providers {
+    name service kind check state concurrency inFlight valuesPerCall price pausedForMs
+    windows { rate limit used left }
+    calls values cost failures { code count } errorRate latencyP50Ms latencyP95Ms
+  }
+}
+"""
+
+
+def validate_document(fields: Sequence[str], *, full: bool) -> str:
+    """Return the operation that validates records with these `fields`."""
+    verdicts = " ".join(f"{name} {{ {HEAD + FULL[name] if full else SHORT} }}" for name in fields)
+    return f"""
+mutation AssayValidate($records: [RecordInput!]!, $options: ValidateOptions) {{
+  validate(records: $records, options: $options) {{
+    results {{ ref index status {verdicts} }}
+    {USAGE}
+  }}
+}}
+"""

@@ -1,0 +1,129 @@
+"""`assay validate`: a verdict for each row of a file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.asking import gateway_at, gateway_here
+from gateway.cli.errors import WRONG_USAGE, CommandError
+from gateway.cli.file_job import (
+    Format,
+    Wishes,
+    exit_status,
+    input_stream,
+    prepared,
+    results_path,
+    run_job,
+)
+from gateway.cli.opening import settings_of
+from gateway.cli.options import Config, DataDir, Sandbox, Url
+from gateway.cli.progress import stderr_console
+
+DEADLINE_DEFAULT_S = 60.0
+DEADLINE_MAX_S = 120.0
+
+HELP = """Validate a CSV or NDJSON file: one verdict for each row.
+
+It guesses from the header which column is which field, says what it guessed, and --map corrects
+it. Equal values are asked once, what is known is not asked again, and malformed values never
+leave the machine. Rows that can't be read are told with their line numbers; the rest goes on.
+
+The results have your own columns first, then the status of the row, then status, normalized form
+and reasons of each field. They go to FILE.verdicts.csv beside FILE, or to standard output when
+FILE is - .
+
+\b
+Examples:
+  assay validate contacts.csv --sandbox
+  assay validate kunden.csv --map "Mail 2=email" --map "Notiz=" --out checked.csv
+  assay validate leads.ndjson --format ndjson --out - | jq .result.status
+  assay validate contacts.csv --url http://127.0.0.1:8000/graphql
+
+\b
+A column is mapped to: ref, email, phone.number, phone.region, vatNumber, iban, lei,
+company.number, company.name, company.jurisdiction, address.lines, address.locality,
+address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country.
+NDJSON has one object a line, its fields named as in RecordInput of the GraphQL schema.
+
+\b
+Exit status:
+  0    every row has its verdict
+  1    some rows could not be read, or are UNKNOWN for a reason that asking again may mend (a
+       provider was down, its limit was reached); or it could not go on, and says why
+  2    wrong usage or configuration; nothing was asked
+  130  interrupted with Ctrl-C; the results so far are kept
+"""
+
+
+def validate(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="CSV or NDJSON; - reads standard input.")
+    ],
+    *,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="COLUMN=FIELD",
+            help="Say what a column is; COLUMN= leaves it alone. May be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the results go; - is standard output."),
+    ] = None,
+    chosen: Annotated[
+        Format | None,
+        typer.Option("--format", help="ndjson has everything that is known of each value."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a results file.")] = False,
+    url: Url = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    sandbox: Sandbox = False,
+    deadline: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.1, max=DEADLINE_MAX_S, help="Patience with each 250 rows."
+        ),
+    ] = DEADLINE_DEFAULT_S,
+    max_age: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Ask anew what is older: PT12H, P30D; PT0S is all."),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="Between cells; else found out.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Such as cp1252; else found out.")
+    ] = None,
+) -> None:
+    """Validate a file; see HELP."""
+    console = stderr_console()
+    options = _options(max_age, sandbox=sandbox and url is not None)
+    wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options)
+    if url is None:
+        gateway = gateway_here(settings_of(config, data_dir=data_dir, sandbox=sandbox))
+    else:
+        gateway = gateway_at(url)
+    with input_stream(file) as stream:
+        job = prepared(stream, file, wishes, console)
+        path = results_path(file, out, job.format, force=force)
+        tally = run_job(job, path, gateway, console)
+    raise typer.Exit(exit_status(tally))
+
+
+def _options(max_age: str | None, *, sandbox: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if max_age is not None:
+        from schema.scalars import parse_duration
+
+        try:
+            parse_duration(max_age)
+        except ValueError as error:
+            raise CommandError(f"--max-age {max_age!r}: {error}.", WRONG_USAGE) from None
+        options["maxAge"] = max_age
+    if sandbox:
+        options["sandbox"] = True
+    return options
