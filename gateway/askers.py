@@ -1,6 +1,6 @@
 """Builds the providers that the settings describe: real, sandbox, or not configured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from random import SystemRandom
@@ -41,9 +41,11 @@ class Outfitter:
         transport: Transport,
         sandbox: Sandbox | None,
         stack: AsyncExitStack,
+        services: Sequence[Service] = SERVICES,
     ) -> None:
         """Build from `settings`, with permits in `valkey` and calls over `transport`."""
         self.settings = settings
+        self.services = services
         self.sandbox = sandbox
         self.valkey = valkey
         self._transport = transport
@@ -57,7 +59,7 @@ class Outfitter:
             ConfigurationError: a provider of a service that there is not.
         """
         askers: dict[str, Answers] = {}
-        services = {service.NAME: service for service in SERVICES}
+        services = {service.NAME: service for service in self.services}
         settings = {name: ProviderSettings() for name in services}
         settings.update(self.settings.providers)
         for name, one in settings.items():

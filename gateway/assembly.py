@@ -18,6 +18,8 @@ from gateway.private_valkey import private_valkey, running_instance
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import CheckSettings, ConfigurationError, Settings
 from gateway.valkey import Valkey
+from providers.catalogue import SERVICES
+from providers.exchange import Service
 from providers.panel import Panel
 from providers.provider import Asker, State
 from providers.transport import Transport
@@ -45,8 +47,12 @@ class Court(Struct):
 
 
 @asynccontextmanager
-async def assembled(settings: Settings) -> AsyncGenerator[Assembly]:
+async def assembled(
+    settings: Settings, services: Sequence[Service] = SERVICES
+) -> AsyncGenerator[Assembly]:
     """Build and open everything that `settings` asks for; close it when left.
+
+    `services` are those that providers may speak.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -58,7 +64,7 @@ async def assembled(settings: Settings) -> AsyncGenerator[Assembly]:
     async with AsyncExitStack() as stack:
         valkey = await _valkey(settings, stack)
         sandbox = await _sandbox(settings, stack)
-        builder = _Builder(settings, valkey, sandbox, stack)
+        builder = _Builder(settings, services, valkey, sandbox, stack)
         builder.claims.start()
         live = builder.court(policies, rehearsal=False)
         rehearsal = builder.court(policies, rehearsal=True) if sandbox is not None else None
@@ -81,7 +87,12 @@ class _Builder:
     """Builds what judges; whatever it opens, `stack` closes."""
 
     def __init__(
-        self, settings: Settings, valkey: Valkey, sandbox: Sandbox | None, stack: AsyncExitStack
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        valkey: Valkey,
+        sandbox: Sandbox | None,
+        stack: AsyncExitStack,
     ) -> None:
         self._settings = settings
         self._stack = stack
@@ -95,7 +106,7 @@ class _Builder:
         stack.push_async_callback(self.claims.close)
         self._store = EnvelopeCache(outcome_store.client, outcome_store.script(WRITE_SCRIPT))
         self._secret = hash_key(settings)
-        self._outfitter = Outfitter(settings, valkey, transport, sandbox, stack)
+        self._outfitter = Outfitter(settings, valkey, transport, sandbox, stack, services)
 
     def court(self, policies: Mapping[str, Sequence[str]], *, rehearsal: bool) -> Court:
         """Return a judge; in a `rehearsal` every provider is the sandbox's stand-in."""
