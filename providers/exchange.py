@@ -51,11 +51,24 @@ class Answer(Struct, frozen=True, gc=False):
         if "json" not in media_type:
             raise ProtocolBroken(f"the answer is {media_type.split(';')[0]}, not JSON")
         try:
+            if not self.body.isascii():
+                self.body.decode()  # msgspec does not look at what it skips
             return decoder.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
             # msgspec names the field and the type, never the content
             kind = "shape" if isinstance(error, msgspec.ValidationError) else "JSON"
             raise ProtocolBroken(f"the answer has not the {kind} that its contract tells") from None
+
+    def only(self, times: int, *names: str) -> None:
+        """Make sure that the members that decide are there `times` at most.
+
+        Of members with one name a parser keeps the last (RFC 8259, section 4), and says nothing.
+
+        Raises:
+            ProtocolBroken: one of `names` stands there more often.
+        """
+        if any(self.body.count(b'"%b"' % name.encode()) > times for name in names):
+            raise ProtocolBroken("the answer says twice what decides")
 
 
 Exchange = Generator[Call, Answer, Mapping[str, Found]]

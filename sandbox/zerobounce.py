@@ -66,7 +66,7 @@ DOMAIN = "@example.com"
 INPUTS = tuple(
     MagicInput(
         NAME, "email", f"{local}{DOMAIN}", f"{status}:{sub}" if sub else status,
-        CONCLUSIONS.get(status, "UNDECIDED"),
+        "UNDECIDED" if local in STRANGE else CONCLUSIONS[status],
         f"status {status}" + (f", sub-status {sub}" if sub else "")
         + (", which the contract lacks" if local in STRANGE else ""),
     )

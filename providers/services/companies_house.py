@@ -94,6 +94,7 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         if [error.get("error") for error in answer.read(_ERRORS).errors] != [NOT_FOUND]:
             raise ProtocolBroken("the 404 is not that of a missing company")
         return {value: Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))}
+    answer.only(1, "company_number", "company_status")
     profile = answer.read(_PROFILE)
     if profile.company_number != number:
         raise ProtocolBroken("the answer is about another company than the one asked")

@@ -1,8 +1,7 @@
 """GLEIF: legal entity identifiers in the Global LEI Index.
 
-GLEIF API 1, https://www.gleif.org/en/lei-data/gleif-api (JSON:API). No key, free, 60 calls a
-minute. In bulk the identifiers are a filter: those that do not exist are left out, and the order
-is the register's own.
+GLEIF API 1, https://www.gleif.org/en/lei-data/gleif-api (JSON:API). Free, 60 calls a minute.
+In bulk the identifiers are a filter: those that do not exist are left out of a sorted page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,6 +117,7 @@ def fault_of(answer: Answer) -> Fault | None:
 
 
 def _single(value: str, answer: Answer) -> Found:
+    answer.only(1, "data", "entity", "registration")
     single = answer.read(_SINGLE)
     if answer.status == HTTPStatus.NOT_FOUND and single.data is None:
         if [error.get("status") for error in single.errors] == ["404"]:

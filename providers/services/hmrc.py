@@ -97,6 +97,7 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         if answer.read(_PROBLEM).code != NOT_FOUND:
             raise ProtocolBroken("the 404 is not that of a number that is not registered")
         return {value: Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))}
+    answer.only(1, "target", "vatNumber")
     return {value: _found(value, answer.read(_REPLY))}
 
 

@@ -93,6 +93,7 @@ def ask(values: Sequence[str], _account: Account) -> Exchange:
     answer = yield Call("POST", "/postcodes", json={"postcodes": list(asked)}, bulk=True)
     bulk = answer.read(_BULK)
     _agree(bulk.status, HTTPStatus.OK)
+    answer.only(len(bulk.result), "query", "postcode")
     found = matched(asked, ((item.query, item) for item in bulk.result), _found, CHECK)
     return {asked[postcode]: says for postcode, says in found.items()}
 
@@ -105,6 +106,7 @@ def fault_of(answer: Answer) -> Fault | None:
 
 
 def _single(postcode: str, answer: Answer) -> Found:
+    answer.only(1, "status", "result", "error")
     single = answer.read(_SINGLE)
     _agree(single.status, answer.status)
     if single.result is not None and answer.status == HTTPStatus.OK:

@@ -104,6 +104,7 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         if answer.read(_PROBLEM).code != NOT_PARSED:
             raise ProtocolBroken("the 404 is not that of a number that cannot be parsed")
         return {value: Found(Conclusion.REFUTED, (because(ReasonCode.MALFORMED, CHECK),))}
+    answer.only(1, "phone_number", "valid", "validation_errors")
     reply = answer.read(_REPLY)
     if reply.phone_number != value:
         raise ProtocolBroken("the answer is about another number than the one asked")

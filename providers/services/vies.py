@@ -94,6 +94,7 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         body["requesterMemberStateCode"] = account.requester[:2]
         body["requesterNumber"] = account.requester[2:]
     answer = yield Call("POST", "/check-vat-number", json=body)
+    answer.only(1, "valid", "countryCode", "vatNumber")
     reply = answer.read(_REPLY)
     if (reply.country_code, reply.vat_number) != (country, number):
         raise ProtocolBroken("the answer is about another number than the one asked")

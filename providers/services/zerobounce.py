@@ -1,8 +1,7 @@
 """ZeroBounce: does a mailbox exist, and should mail be sent to it.
 
-API 2, https://www.zerobounce.net/docs. The key goes in the query, or in the body of a bulk call,
-which has an address and far lower limits of its own. Each validation costs a credit and so does a
-repeat: what may have been counted is not sent again. Refusals come with status 200.
+API 2, https://www.zerobounce.net/docs. Bulk calls have an address and far lower limits of their
+own. A validation costs a credit and so does a repeat. Refusals come with status 200.
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,6 +121,7 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         body = {"api_key": api_key, "email_batch": batch}
         answer = yield Call("POST", "/validatebatch", json=body, safe=False, bulk=True)
         mailboxes = answer.read(_BULK).email_batch
+    answer.only(len(mailboxes), "address", "status", "sub_status")
     items = ((mailbox.address.lower(), mailbox) for mailbox in mailboxes)
     return {asked[key]: says for key, says in matched(asked, items, _found, CHECK).items()}
 

@@ -1,0 +1,186 @@
+"""Every service as the sandbox speaks it, over real sockets."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from providers.catalogue import SERVICES
+from providers.exchange import Service
+from providers.services import (
+    companies_house,
+    gleif,
+    hmrc,
+    postcodes_io,
+    twilio_lookup,
+    vies,
+    zerobounce,
+)
+from sandbox.faults import MODES
+from sandbox.inputs import SANDBOX_INPUTS
+from tests.providers.asking import asked
+from tests.providers.conftest import Outfit
+from tests.sandbox_process import RunningSandbox
+
+MOUNTS: Mapping[str, list[str]] = {
+    service.NAME: [
+        path.split("/")[1]
+        for path in (service.DEFAULTS.sandbox_path, service.DEFAULTS.bulk_sandbox_path)
+        if path is not None
+    ]
+    for service in SERVICES
+}
+PREFIX = {"company": "GB/", "postcode": "GB/"}
+GOOD: Mapping[str, str] = {
+    "vies": "DE123456788",
+    "hmrc": "GB100000230",
+    "gleif": "SBOX00ISSUED00000047",
+    "companies_house": "GB/00000101",
+    "zerobounce": "valid@example.com",
+    "twilio_lookup": "+442079460001",
+    "postcodes_io": "GB/SW1A 2AA",
+}
+SECOND: Mapping[str, str] = {
+    "gleif": "SBOX00LAPSED00000088",
+    "zerobounce": "invalid@example.com",
+    "postcodes_io": "GB/M32 0JG",
+}
+SHORT_S = 0.4
+SLOW = {"hang", "drip"}
+BIG = {"huge", "gzip_bomb"}
+# A reader may take these: they leave the answer as true as it was.
+WHOLE = {"latency", "many_headers", "long_header", "long_integer", "extra_reply"}
+# These are answers of the contract, whoever sends them.
+OWN_ANSWERS = {
+    ("hmrc", "status_404"),
+    ("gleif", "status_404"),
+    ("companies_house", "status_404"),
+    ("twilio_lookup", "status_404"),
+    ("postcodes_io", "status_404"),
+    ("twilio_lookup", "unknown_status"),  # the number is valid, the sort of line is not known
+}
+
+
+def by_name(service: Service) -> str:
+    return service.NAME
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=by_name)
+async def test_every_magic_input_concludes_what_the_sandbox_documents(
+    service: Service, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    await sandbox.limit(MOUNTS[service.NAME][0])
+    prefix = PREFIX.get(service.KIND, "")
+    expected = {
+        prefix + one.value: one.conclusion for one in SANDBOX_INPUTS if one.service == service.NAME
+    }
+    provider = outfit(service, concurrency=1, bulk_from=1000)
+    assert expected
+    assert (await asked(provider, list(expected))).conclusions() == expected
+
+
+@pytest.mark.parametrize("service", [gleif, zerobounce, postcodes_io], ids=by_name)
+async def test_in_bulk_the_magic_inputs_conclude_the_same(service: Service, outfit: Outfit) -> None:
+    prefix = PREFIX.get(service.KIND, "")
+    expected = {
+        prefix + one.value: one.conclusion
+        for one in SANDBOX_INPUTS
+        if one.service == service.NAME and not one.answer.isdigit()
+    }
+    answers = await asked(outfit(service, bulk_from=2), list(expected))
+    assert answers.conclusions() == expected
+    assert answers.calls == 1
+
+
+@pytest.mark.parametrize("mode", sorted(set(MODES) - BIG))
+async def test_no_fault_makes_a_good_value_anything_but_undecided(
+    mode: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    async def harmed(service: Service) -> None:
+        value, provider = GOOD[service.NAME], outfit(service, bulk_from=2)
+        truth = (await asked(provider, [value])).found[value]
+        for mount in MOUNTS[service.NAME]:
+            await sandbox.fault(mount, mode, delay_ms=SHORT_S * 500)
+        second = SECOND.get(service.NAME)
+        for values in [[value]] if second is None else [[value], [value, second]]:
+            answers = await asked(provider, values, SHORT_S if mode in SLOW else 5.0)
+            found = answers.found[value]
+            if found.conclusion.value != "UNDECIDED":
+                kept = mode in WHOLE or mode.startswith("items")
+                own = (service.NAME, mode) in OWN_ANSWERS
+                assert (found == truth and kept) or own, (service.NAME, found)
+
+    await asyncio.gather(*(harmed(service) for service in SERVICES))
+
+
+@pytest.mark.parametrize("mode", sorted(BIG))
+async def test_an_answer_without_end_is_cut_off(
+    mode: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    await sandbox.fault("companies-house", mode)
+    value = GOOD["companies_house"]
+    answers = await asked(outfit(companies_house), [value])
+    assert answers.codes(value) == ["PROVIDER_PROTOCOL"]
+
+
+FAULTS = [
+    (vies, "MS_UNAVAILABLE", "SOURCE_UNAVAILABLE"),
+    (hmrc, "INVALID_SCOPE", "PROVIDER_REFUSED"),
+    (hmrc, "token_refused", "PROVIDER_REFUSED"),
+    (hmrc, "status_403", "PROVIDER_REFUSED"),
+    (hmrc, "status_429", "RATE_LIMITED"),
+    (gleif, "status_429", "RATE_LIMITED"),
+    (gleif, "status_400", "REJECTED_BY_PROVIDER"),
+    (gleif, "html_503", "PROVIDER_UNAVAILABLE"),
+    (companies_house, "status_401", "PROVIDER_REFUSED"),
+    (companies_house, "status_429", "RATE_LIMITED"),
+    (companies_house, "status_503", "PROVIDER_UNAVAILABLE"),
+    (zerobounce, "no_credit", "OUT_OF_CREDIT"),
+    (zerobounce, "status_403", "PROVIDER_REFUSED"),
+    (zerobounce, "status_429", "RATE_LIMITED"),
+    (zerobounce, "status_524", "PROVIDER_UNAVAILABLE"),
+    (zerobounce, "status_400", "REJECTED_BY_PROVIDER"),
+    (twilio_lookup, "status_401", "PROVIDER_REFUSED"),
+    (twilio_lookup, "status_429", "RATE_LIMITED"),
+    (twilio_lookup, "status_400", "REJECTED_BY_PROVIDER"),
+    (postcodes_io, "status_429", "RATE_LIMITED"),
+    (postcodes_io, "html_200", "PROVIDER_PROTOCOL"),
+    (postcodes_io, "redirect", "PROVIDER_PROTOCOL"),
+    (postcodes_io, "hang", "PROVIDER_UNAVAILABLE"),
+    (postcodes_io, "reset_mid_body", "PROVIDER_UNAVAILABLE"),
+]
+
+
+@pytest.mark.parametrize("service, mode, code", FAULTS, ids=lambda one: getattr(one, "NAME", one))
+async def test_a_fault_is_told_by_its_reason(
+    service: Service, mode: str, code: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    await sandbox.fault(MOUNTS[service.NAME][0], mode)
+    value = GOOD[service.NAME]
+    answers = await asked(outfit(service), [value], 0.5)
+    assert answers.codes(value) == [code]
+
+
+AWKWARD = "p+1&=%/?#' \"\nñ日"
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=by_name)
+async def test_a_value_arrives_exactly_as_meant(
+    service: Service, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    """Nothing that a path, a query or JSON holds dear changes a value on its way."""
+    prefix = {"vatNumber": "GB" if service is hmrc else "DE", **PREFIX}.get(service.KIND, "")
+    await asked(outfit(service), [prefix + AWKWARD])
+    told = prefix + AWKWARD if service is vies else AWKWARD
+    assert await sandbox.values_asked(MOUNTS[service.NAME][0]) == [told]
+
+
+@pytest.mark.parametrize("service", [gleif, zerobounce, postcodes_io], ids=by_name)
+async def test_values_in_bulk_arrive_exactly_as_meant(
+    service: Service, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    prefix = PREFIX.get(service.KIND, "")
+    values = [AWKWARD, "a@b.example"]
+    await asked(outfit(service, bulk_from=2), [prefix + value for value in values])
+    log = await sandbox.log(MOUNTS[service.NAME][-1])
+    assert log[0]["values"] == values
