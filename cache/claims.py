@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Protocol, cast
 
 from cache.keys import DIGEST_BYTES
+from cache.outcomes import Write
 
 LEASE_S = 3.0
 RENEW_EVERY_S = 1.0
@@ -103,14 +104,22 @@ class Claims:
         )
         return taken
 
-    async def settle(self, digests: Sequence[bytes], kept: Sequence[bool]) -> None:
-        """Give back claims; `kept` says for each whether its outcome now stands in the store."""
+    async def settle(
+        self, digests: Sequence[bytes], kept: Sequence[bool], writes: Sequence[Write] = ()
+    ) -> None:
+        """Give back claims; `kept` says for each whether its outcome is in the store by then.
+
+        `writes` are outcomes that the same server keeps: they are written first, in one trip.
+        """
         self._held.difference_update(digests)
+        keys = [PREFIX + digest for digest in digests]
+        arguments: list[bytes | int | str] = [self._token, round(DONE_FOR_S * 1000), CHANNEL]
+        arguments += (len(keys), *map(int, kept))
+        for key, ttl_ms, envelope in writes:
+            keys.append(key)
+            arguments += (ttl_ms, envelope)
         try:
-            await self._settle(
-                [PREFIX + digest for digest in digests],
-                [self._token, round(DONE_FOR_S * 1000), CHANNEL, *map(int, kept)],
-            )
+            await self._settle(keys, arguments)
         except OSError:
             return  # they expire by themselves
 

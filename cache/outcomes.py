@@ -1,14 +1,15 @@
 """Outcomes kept for all processes: many in, many out, one round trip each way.
 
-aiocache over redis-py holds the connection and the calls; the serializer, the envelope and the
-scripted write with a time to live per key are ours. The envelope repeats the key's digest, so that
-a reply that belongs to somebody else's request can never be taken for ours.
+aiocache over redis-py reads; the serializer and the envelope are ours. The envelope repeats the
+key's digest, so that a reply that belongs to somebody else's request can never be taken for ours.
+Writing is a script with a time to live for each key (aiocache and redis-py send several commands
+a key), and travels with the claims that are given back, unless outcomes have their own server.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from aiocache.backends.redis import RedisCache
@@ -26,12 +27,20 @@ _log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[bytes], Sequence[bytes | int]], Awaitable[object]]
 
-WRITE_SCRIPT = """
+WRITE = """
 for at = 1, #KEYS do
   redis.call('SET', KEYS[at], ARGV[2 * at], 'PX', ARGV[2 * at - 1])
 end
 return #KEYS
 """
+
+
+class Write(NamedTuple):
+    """An outcome on its way into the store: key, time to live in milliseconds, envelope."""
+
+    key: bytes
+    ttl_ms: int
+    envelope: bytes
 
 
 class Envelope(Struct, frozen=True, gc=False, array_like=True):
@@ -48,16 +57,9 @@ class EnvelopeSerializer(BaseSerializer):
     DEFAULT_ENCODING = None
 
     def __init__(self) -> None:
-        """Build the encoder and the decoder once."""
+        """Build the decoder once."""
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
-        self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Envelope).decode
-
-    def dumps(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, value: Envelope
-    ) -> bytes:
-        """Return `value` as bytes."""
-        return self._encode(value)
 
     def loads(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, value: bytes | None
@@ -72,23 +74,14 @@ class EnvelopeSerializer(BaseSerializer):
 
 
 class EnvelopeCache(RedisCache):
-    """aiocache's cache on a client that is ours, writing many keys with a TTL each in one trip."""
+    """aiocache's cache on a client that is ours, for reading."""
 
-    def __init__(self, client: object, write: Run) -> None:
-        """Use `client` (redis-py) to read and the script `write` to write."""
+    def __init__(self, client: object) -> None:
+        """Use `client` (redis-py)."""
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             serializer=EnvelopeSerializer(), timeout=STORE_TIMEOUT_S
         )
         self.client = client
-        self._write = write
-
-    async def multi_set_each(self, pairs: Sequence[tuple[bytes, int, Envelope]]) -> None:
-        """Write all `pairs` of key, time to live in milliseconds and envelope."""
-        dumps = cast("EnvelopeSerializer", self.serializer).dumps
-        arguments: list[bytes | int] = []
-        for _, ttl_ms, envelope in pairs:
-            arguments += (ttl_ms, dumps(envelope))
-        await self._write([key for key, _, _ in pairs], arguments)
 
     async def _close(self, *_: object, **__: object) -> None:
         """Leave the client open: it is not ours to close."""
@@ -97,9 +90,14 @@ class EnvelopeCache(RedisCache):
 class Outcomes:
     """Outcomes in the shared store, under the digests that `cache.keys` gives their questions."""
 
-    def __init__(self, store: EnvelopeCache) -> None:
-        """Keep in `store`."""
-        self._store = store
+    def __init__(self, client: object, write: Run | None = None) -> None:
+        """Read with `client` (redis-py).
+
+        `write` runs the script WRITE where outcomes have a server of their own.
+        """
+        self._store = EnvelopeCache(client)
+        self._write = write
+        self._encode = msgspec.msgpack.Encoder().encode
 
     async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
         """Return what the store knows and is fresh of the values that `digests` names.
@@ -125,22 +123,36 @@ class Outcomes:
             and (envelope.outcome.expires_at or now) > now
         }
 
-    async def keep(
+    def packed(
         self, outcomes: Mapping[str, Outcome], digests: Mapping[str, bytes], now: datetime
-    ) -> None:
-        """Write `outcomes` that have an expiry; when the store is away they are not kept."""
-        pairs: list[tuple[bytes, int, Envelope]] = []
+    ) -> list[Write]:
+        """Return those of `outcomes` that have an expiry, ready to be written."""
+        writes: list[Write] = []
+        expires_at, ttl_ms = now, 0
         for value, outcome in outcomes.items():
-            if outcome.expires_at is not None:
+            if outcome.expires_at is None:
+                continue
+            if outcome.expires_at is not expires_at:  # most share one moment
+                expires_at = outcome.expires_at
+                ttl_ms = int((expires_at - now).total_seconds() * 1000)
+            if ttl_ms > 0:
                 digest = digests[value]
-                ttl_ms = int((outcome.expires_at - now).total_seconds() * 1000)
-                if ttl_ms > 0:
-                    pairs.append(
-                        (NAMESPACE + digest, ttl_ms, Envelope(ENVELOPE_VERSION, digest, outcome))
-                    )
-        if not pairs:
-            return
+                envelope = self._encode(Envelope(ENVELOPE_VERSION, digest, outcome))
+                writes.append(Write(NAMESPACE + digest, ttl_ms, envelope))
+        return writes
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """Write where outcomes have their own server; return what is to travel with the claims.
+
+        When that server is away the outcomes are not kept.
+        """
+        if self._write is None or not writes:
+            return writes
+        arguments: list[bytes | int] = []
+        for _, ttl_ms, envelope in writes:
+            arguments += (ttl_ms, envelope)
         try:
-            await self._store.multi_set_each(pairs)
-        except (OSError, RedisError) as error:
+            await self._write([key for key, _, _ in writes], arguments)
+        except OSError as error:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
+        return ()

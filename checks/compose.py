@@ -46,8 +46,9 @@ def evidence_of(sort: type[E], outcomes: Iterable[Outcome]) -> E | None:
     """Return the last evidence of this `sort` among `outcomes`, None when there is none."""
     found = None
     for outcome in outcomes:
-        if isinstance(outcome.evidence, sort):
-            found = outcome.evidence
+        evidence = outcome.evidence
+        if evidence is not None and isinstance(evidence, sort):
+            found = evidence
     return found
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
-from cache.outcomes import WRITE_SCRIPT, EnvelopeCache, Outcomes
+from cache.outcomes import WRITE, Outcomes
 from cache.recent import Recent
 from checks.kinds import KINDS, load
 from gateway.askers import Answers, Outfitter
@@ -96,15 +96,15 @@ class _Builder:
     ) -> None:
         self._settings = settings
         self._stack = stack
-        outcome_store = valkey
+        self._outcomes = Outcomes(valkey.client)
         if settings.redis.cache_url is not None:
-            outcome_store = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
-            stack.push_async_callback(outcome_store.close)
+            apart = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
+            stack.push_async_callback(apart.close)
+            self._outcomes = Outcomes(apart.client, apart.script(WRITE))
         transport = Transport()
         stack.push_async_callback(transport.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
-        self._store = EnvelopeCache(outcome_store.client, outcome_store.script(WRITE_SCRIPT))
         self._secret = hash_key(settings)
         self._outfitter = Outfitter(settings, valkey, transport, sandbox, stack, services)
 
@@ -141,7 +141,7 @@ class _Builder:
             check=check.name,
             panel=panel,
             recent=Recent(),
-            outcomes=Outcomes(self._store),
+            outcomes=self._outcomes,
             claims=self.claims,
             keys=keys,
             freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),

@@ -32,6 +32,8 @@ OPEN_MAX = 200_000
 GRACE_S = 5.0
 SETTLED_AGAIN_S = 0.02
 
+_SURE = Found(Conclusion.CONFIRMED)
+
 _log = logging.getLogger(__name__)
 
 
@@ -231,11 +233,13 @@ class Desk:
         left = dict(ours)
         try:
             await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
-            if kept:
-                await self._outcomes.keep(kept, ours, datetime.now(UTC))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            await self._claims.settle(list(ours.values()), [value in kept for value in ours])
+            writes = self._outcomes.packed(kept, ours, datetime.now(UTC))
+            writes = await self._outcomes.write(writes)
+            await self._claims.settle(
+                list(ours.values()), [value in kept for value in ours], writes
+            )
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
@@ -250,11 +254,15 @@ class Desk:
 
         def deliver(found: Mapping[str, Found], bill: Bill) -> None:
             found_at = datetime.now(UTC)
+            sure_until = self._freshness.expiry(_SURE, found_at)  # the usual one, found once
             cost = bill.cost / len(found) if bill.cost and found else bill.cost
             payer: Usage | None = None
             for value, one in found.items():
                 del left[value]
-                expires_at = self._freshness.expiry(one, found_at)
+                if one.conclusion is Conclusion.CONFIRMED and one.fresh_for_s is None:
+                    expires_at = sure_until
+                else:
+                    expires_at = self._freshness.expiry(one, found_at)
                 outcome = Outcome(
                     self.check,
                     one.conclusion,

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from questions.usage import Usage
+from verdicts.outcome import Conclusion
 from verdicts.verdict import Source, Verdict
 
 KEPT_MAX = 50_000
@@ -16,8 +17,6 @@ class Remembered(Struct, frozen=True, gc=False):
     """A verdict and the questions that remembering it saves."""
 
     verdict: Verdict
-    expires_at: datetime | None
-    decided_at: datetime
     saved_by_cache: int
     saved_by_local_checks: int
 
@@ -40,45 +39,36 @@ class Verdicts:
         by_cache = by_local_checks = 0
         for at, text in enumerate(texts):
             known = kept.get(text)
-            if (
-                known is None
-                or (known.expires_at is not None and known.expires_at <= now)
-                or (
-                    not_before is not None
-                    and known.saved_by_cache
-                    and known.decided_at < not_before
-                )
-            ):
+            if known is None or not _is_fresh(known.verdict, now, not_before):
                 verdicts.append(None)
                 missing.append(at)
-            else:
-                verdicts.append(known.verdict)
-                by_cache += known.saved_by_cache
-                by_local_checks += known.saved_by_local_checks
+                continue
+            if known.verdict.source is Source.PROVIDER:
+                known = kept[text] = replace(
+                    known, verdict=replace(known.verdict, source=Source.CACHE)
+                )
+            verdicts.append(known.verdict)
+            by_cache += known.saved_by_cache
+            by_local_checks += known.saved_by_local_checks
         usage.saved_by_cache += by_cache
         usage.saved_by_local_checks += by_local_checks
         return verdicts, missing
 
     def remember(self, text: str, verdict: Verdict, asked: int) -> None:
         """Keep `verdict` for `text` if all that it rests on is kept; `asked` checks were wanted."""
-        answers = [one for one in verdict.outcomes if one.found_at is not None]
-        if any(one.expires_at is None for one in answers):
-            return
-        if verdict.normalized is not None and not answers and asked:
-            return  # a deadline passed: nothing was found
+        answers = 0
+        for one in verdict.outcomes:
+            if one.expires_at is not None:
+                answers += 1
+            elif one.found_at is not None or one.conclusion is Conclusion.UNDECIDED:
+                return  # not to be kept, or not found in time
         if len(self._kept) >= self._kept_max and text not in self._kept:
             del self._kept[next(iter(self._kept))]
-        self._kept[text] = Remembered(
-            _recalled(verdict) if answers else verdict,
-            verdict.expires_at,
-            verdict.decided_at,
-            len(answers),
-            0 if verdict.normalized is not None else asked,
-        )
+        saved = 0 if verdict.normalized is not None else asked
+        self._kept[text] = Remembered(verdict, answers, saved)
 
 
-def _recalled(verdict: Verdict) -> Verdict:
-    """Return `verdict` as it will be shown when it is recalled."""
-    if verdict.source is Source.CACHE:
-        return verdict
-    return replace(verdict, source=Source.CACHE)
+def _is_fresh(verdict: Verdict, now: datetime, not_before: datetime | None) -> bool:
+    if verdict.expires_at is None:
+        return True  # nobody was asked: the same text has the same verdict for ever
+    return verdict.expires_at > now and (not_before is None or verdict.decided_at >= not_before)

@@ -15,15 +15,22 @@ assert set(RANK) == set(Conclusion), "every conclusion has its rank"
 
 _STRONGEST_FIRST = tuple(RANK)
 _WORST_FIRST = tuple(RANK.values())
+_WEAKEST_RANK = len(_STRONGEST_FIRST) - 1
+_WEAKEST = _STRONGEST_FIRST[_WEAKEST_RANK]
 
 
 def decide(outcomes: Iterable[Outcome]) -> Status:
     """Return the status that the strongest conclusion gives; no outcome at all is UNKNOWN."""
-    found = {outcome.conclusion for outcome in outcomes}
-    for conclusion in _STRONGEST_FIRST:
-        if conclusion in found:
-            return RANK[conclusion]
-    return Status.UNKNOWN
+    strongest: int | None = None
+    for outcome in outcomes:
+        # by identity, and the usual one first: this runs for every value, and enums hash slowly
+        if outcome.conclusion is _WEAKEST:
+            rank = _WEAKEST_RANK
+        else:
+            rank = _STRONGEST_FIRST.index(outcome.conclusion)
+        if strongest is None or rank < strongest:
+            strongest = rank
+    return Status.UNKNOWN if strongest is None else _WORST_FIRST[strongest]
 
 
 def worst(statuses: Iterable[Status]) -> Status:

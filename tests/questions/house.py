@@ -9,7 +9,7 @@ from decimal import Decimal
 from cache.claims import Claims
 from cache.freshness import Freshness, FreshnessSettings
 from cache.keys import Keys
-from cache.outcomes import WRITE_SCRIPT, EnvelopeCache, Outcomes
+from cache.outcomes import Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.panel import Panel
@@ -86,7 +86,7 @@ async def desks(url: str) -> AsyncGenerator[NewDesk]:
                 check="mailbox",
                 panel=Panel("mailbox", [asker], asker.values_per_call),
                 recent=Recent(),
-                outcomes=Outcomes(EnvelopeCache(valkey.client, valkey.script(WRITE_SCRIPT))),
+                outcomes=Outcomes(valkey.client),
                 claims=claims,
                 keys=keys,
                 freshness=Freshness(FreshnessSettings()),
