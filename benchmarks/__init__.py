@@ -1,0 +1,1 @@
+"""What Assay costs, measured beside yardsticks and peers: `make bench`, `make scoreboard`."""
