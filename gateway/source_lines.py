@@ -40,8 +40,8 @@ class Line(Struct):
 class Lines:
     """The lines of a stream. `encoding` is what they are in, `guessed` whether that is a guess.
 
-    `had_mark` tells whether it began with a byte order mark. `position` is how many bytes of the
-    stream have been read, `size` how many there are (None for a pipe).
+    `had_mark` tells whether it began with a byte order mark. `size` is how many bytes
+    the stream has, None for a pipe.
     """
 
     def __init__(self, stream: BinaryIO, encoding: str | None = None) -> None:
@@ -54,7 +54,6 @@ class Lines:
         self._stream = stream
         self.size = _size(stream)
         self._head = stream.read(SAMPLE_BYTES) if self.size is not None else _some(stream)
-        self.position = len(self._head)
         self.had_mark = self._head.startswith((codecs.BOM_UTF8, *WIDE))
         self._narrow = next(
             (name for mark, name in WIDE.items() if self._head.startswith(mark)), None
@@ -70,6 +69,7 @@ class Lines:
             self.encoding = UTF8
         else:
             self.encoding, self.guessed = _guess(self._head)
+        self._counted = self._counted_bytes = 0
         self._back: deque[Line] = deque()
         self._lines = self._read()
 
@@ -78,6 +78,11 @@ class Lines:
 
     def __next__(self) -> Line:
         return self._back.popleft() if self._back else next(self._lines)
+
+    @property
+    def line_bytes(self) -> float:
+        """The bytes of a line, on average of those read so far; 0 before the first."""
+        return self._counted_bytes / self._counted if self._counted else 0.0
 
     def push_back(self, lines: list[Line]) -> None:
         """Give `lines` again, before all others."""
@@ -92,6 +97,8 @@ class Lines:
     def _read(self) -> Iterator[Line]:
         encoding = UTF8 if self._narrow is not None else self.encoding
         for number, (raw, whole) in enumerate(_split(self._blocks()), start=1):
+            self._counted = number
+            self._counted_bytes += len(raw)
             if not whole:
                 yield Line(number, "", f"is longer than {LINE_BYTES_MAX:,} bytes")
                 continue
@@ -117,7 +124,6 @@ class Lines:
             else:
                 yield block.replace(b"\r", b"\n") if lone_returns else block
             block = _some(self._stream)
-            self.position += len(block)
 
 
 def _split(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:

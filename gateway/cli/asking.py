@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import orjson
 
 from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
-from gateway.cli.opening import opened
+from gateway.cli.opening import opened, settings_of
+from gateway.cli.running import run
 from gateway.settings import Settings
 from providers.errors import ProviderError
 from providers.exchange import Call
@@ -139,3 +141,28 @@ async def gateway_here(settings: Settings) -> AsyncGenerator[Gateway]:
     """
     async with opened(settings) as assembly:
         yield HereGateway(settings, cast("object", assembly.context))
+
+
+def ask_once(
+    document: str,
+    url: str | None,
+    config: Path | None,
+    data_dir: Path | None,
+    *,
+    sandbox: bool,
+) -> dict[str, Any]:
+    """Ask one operation of the gateway at `url`, or of one assembled for it; return its data.
+
+    Raises:
+        CommandError: there is no answer.
+    """
+    if url is None:
+        opening = gateway_here(settings_of(config, data_dir=data_dir, sandbox=sandbox))
+    else:
+        opening = gateway_at(url)
+
+    async def asked() -> dict[str, Any]:
+        async with opening as gateway:
+            return await gateway.ask(document)
+
+    return run(asked())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import schema, serve, validate
+from gateway.cli import kinds, providers, schema, serve, validate
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError
 
 HELP = """Records in, verdicts out.
@@ -43,6 +43,8 @@ app = typer.Typer(
 )
 app.command("serve", help=serve.HELP)(serve.serve)
 app.command("validate", help=validate.HELP)(validate.validate)
+app.command("kinds", help=kinds.HELP)(kinds.kinds)
+app.command("providers", help=providers.HELP)(providers.providers)
 app.command("schema", help=schema.HELP)(schema.schema)
 
 

@@ -58,11 +58,16 @@ class Moving:
         rate = self._tally.rows / max(now - self._started, 1e-3)
         told = f"{self._tally.rows:,} rows, {rate:,.0f} rows/s"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._lines.position, told=told)
+            self._bar.update(self._task, completed=self._done_bytes, told=told)
         elif now - self._told >= PLAIN_EVERY_S:
             self._told = now
-            share = f"{self._lines.position / self._lines.size:.0%}, " if self._lines.size else ""
+            size = self._lines.size
+            share = f"{min(self._done_bytes / size, 1):.0%}, " if size else ""
             self._console.print(f"{share}{told}")
+
+    @property
+    def _done_bytes(self) -> float:
+        return self._tally.line * self._lines.line_bytes
 
     def _progress(self) -> Progress:
         if self._lines.size:
@@ -77,7 +82,7 @@ class Moving:
 def show_summary(console: Console, tally: Tally, currency: str | None) -> None:
     """Show what a run came to."""
     rate = tally.rows / max(tally.seconds, 1e-3)
-    console.print(f"{tally.rows:,} rows in {tally.seconds:.1f} s ({rate:,.0f} rows/s)")
+    console.print(f"{_rows(tally.rows)} in {tally.seconds:.1f} s ({rate:,.0f} rows/s)")
     if tally.records:
         console.print(_verdicts(tally))
     usage = tally.usage
@@ -95,15 +100,19 @@ def show_summary(console: Console, tally: Tally, currency: str | None) -> None:
         told = ", ".join(f"{code} {count:,}" for code, count in common)
         console.print(f"UNKNOWN because {told}")
     if tally.nothing:
-        console.print(f"{tally.nothing:,} rows have nothing to validate; their verdict is empty")
+        console.print(f"{_rows(tally.nothing)} without anything to validate; no verdict for them")
+    if tally.retryable:
+        console.print(f"{_rows(tally.retryable)} with an UNKNOWN that asking again later may settle")
     if tally.unreadable:
-        console.print(
-            f"[red]{tally.unreadable:,} rows can't be read and are not in the results:[/red]"
-        )
+        console.print(f"[red]{_rows(tally.unreadable)} can't be read, so not in the results:[/red]")
         for problem in tally.problems:
             console.print(f"  {problem}", markup=False)
         if tally.unreadable > PROBLEMS_SHOWN_MAX:
             console.print(f"  and {tally.unreadable - PROBLEMS_SHOWN_MAX:,} more")
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 def _verdicts(tally: Tally) -> Table:

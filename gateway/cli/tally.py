@@ -15,7 +15,8 @@ class Tally(Struct):
     """Counts of a run.
 
     `records` were validated, `nothing` had nothing to validate, `unreadable` could not be read;
-    `retryable` are UNKNOWN for a reason that asking again may mend.
+    `retryable` are UNKNOWN for a reason that asking again may mend. `line` is the last one that
+    is done.
     """
 
     records: int = 0
@@ -23,6 +24,7 @@ class Tally(Struct):
     blank: int = 0
     unreadable: int = 0
     retryable: int = 0
+    line: int = 0
     problems: list[str] = field(default_factory=list[str])
     statuses: Counter[str] = field(default_factory=Counter[str])
     by_field: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])

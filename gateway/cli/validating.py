@@ -141,4 +141,5 @@ def _write(
         else:
             tally.result(result, plan.fields)
     tally.spent(answer["usage"])
+    tally.line = chunk[-1].line
     output.write(b"".join(written))
