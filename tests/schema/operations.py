@@ -13,6 +13,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     is_leaf_type,
+    is_required_input_field,
 )
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -47,7 +48,7 @@ class Writer:
         self.variables: dict[str, tuple[str, Any]] = {}
 
     def one_in(self, number: int) -> bool:
-        return self.draw(st.integers(1, number)) == 1
+        return self.draw(st.integers(1, number)) == number
 
     def operation(self) -> Operation:
         mutation = self.schema.mutation_type is not None and self.one_in(3)
@@ -105,8 +106,7 @@ class Writer:
             return {
                 name: self.value(field.type)
                 for name, field in type_.fields.items()
-                if (has_class(field.type, GraphQLNonNull) and field.default_value is None)
-                or self.draw(st.booleans())
+                if is_required_input_field(field) or self.draw(st.booleans())
             }
         return self.draw(st.sampled_from(LEAVES[type_.name]))
 
@@ -118,10 +118,12 @@ class Writer:
         if isinstance(type_, GraphQLEnumType):
             return self.draw(st.sampled_from(list(type_.values)))
         if isinstance(type_, GraphQLInputObjectType):
-            required = {
-                name: field for name, field in type_.fields.items() if self.draw(st.booleans())
+            chosen = {
+                name: field
+                for name, field in type_.fields.items()
+                if is_required_input_field(field) or self.draw(st.booleans())
             }
-            return f"{{{', '.join(f'{n}: {self.literal(f.type)}' for n, f in required.items())}}}"
+            return f"{{{', '.join(f'{n}: {self.literal(f.type)}' for n, f in chosen.items())}}}"
         return LITERALS[type_.name]
 
     def below(self, type_: Any, depth: int) -> str:  # noqa: ANN401
