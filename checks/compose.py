@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from verdicts.evidence import Evidence
 from verdicts.examined import Decided, Examined
@@ -46,10 +46,9 @@ def evidence_of(sort: type[E], outcomes: Iterable[Outcome]) -> E | None:
     """Return the last evidence of this `sort` among `outcomes`, None when there is none."""
     found = None
     for outcome in outcomes:
-        evidence = outcome.evidence
-        if evidence is not None and isinstance(evidence, sort):
-            found = evidence
-    return found
+        if outcome.evidence.__class__ is sort:
+            found = outcome.evidence
+    return cast("E | None", found)
 
 
 @cache

@@ -24,7 +24,7 @@ from console.page import (
     content_security_policy,
     graphiql_page,
 )
-from gateway.assembly import Assembly, assembled
+from gateway.assembly import Assembly, assembled, policies_of
 from gateway.endpoint import Endpoint
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
@@ -40,9 +40,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """Return the application; it assembles itself when the server starts it.
 
     Raises:
-        ConfigurationError: `settings` are not given and can't be loaded.
+        ConfigurationError: `settings` are not given and can't be loaded, or contradict each other.
     """
     settings = settings or load_settings()
+    policies_of(settings)  # a reload must refuse them here, before the old workers are gone
     configure_logs(settings.gateway.log_level)
     ready: list[Assembly] = []
 

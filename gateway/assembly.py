@@ -64,10 +64,14 @@ async def assembled(
     async with AsyncExitStack() as stack:
         valkey = await _valkey(settings, stack)
         sandbox = await _sandbox(settings, stack)
-        builder = _Builder(settings, services, valkey, sandbox, stack)
+        secret = await asyncio.to_thread(hash_key, settings)
+        builder = _Builder(settings, valkey, secret, stack)
+        outfitter = Outfitter(settings, valkey, builder.transport, sandbox, stack, services)
         builder.claims.start()
-        live = builder.court(policies, rehearsal=False)
-        rehearsal = builder.court(policies, rehearsal=True) if sandbox is not None else None
+        live = builder.court(policies, outfitter.askers(rehearsal=False))
+        rehearsal = None
+        if sandbox is not None:
+            rehearsal = builder.court(policies, outfitter.askers(rehearsal=True))
         kinds = [module.KIND for module in KINDS]
         context = Context(
             judge=live.judge,
@@ -87,30 +91,23 @@ class _Builder:
     """Builds what judges; whatever it opens, `stack` closes."""
 
     def __init__(
-        self,
-        settings: Settings,
-        services: Sequence[Service],
-        valkey: Valkey,
-        sandbox: Sandbox | None,
-        stack: AsyncExitStack,
+        self, settings: Settings, valkey: Valkey, secret: bytes, stack: AsyncExitStack
     ) -> None:
         self._settings = settings
+        self._secret = secret
         self._stack = stack
         self._outcomes = Outcomes(valkey.client)
         if settings.redis.cache_url is not None:
             apart = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
             stack.push_async_callback(apart.close)
             self._outcomes = Outcomes(apart.client, apart.script(WRITE))
-        transport = Transport()
-        stack.push_async_callback(transport.close)
+        self.transport = Transport()
+        stack.push_async_callback(self.transport.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
-        self._secret = hash_key(settings)
-        self._outfitter = Outfitter(settings, valkey, transport, sandbox, stack, services)
 
-    def court(self, policies: Mapping[str, Sequence[str]], *, rehearsal: bool) -> Court:
-        """Return a judge; in a `rehearsal` every provider is the sandbox's stand-in."""
-        askers = self._outfitter.askers(rehearsal=rehearsal)
+    def court(self, policies: Mapping[str, Sequence[str]], askers: Mapping[str, Answers]) -> Court:
+        """Return a judge who asks `askers`."""
         panels: dict[tuple[str, str], Panel] = {}
         desks: dict[tuple[str, str], Desk] = {}
         for module in KINDS:
@@ -202,9 +199,9 @@ async def _valkey(settings: Settings, stack: AsyncExitStack) -> Valkey:
     url = settings.redis.url
     if url is None:
         data_dir = settings.gateway.data_dir
-        url = running_instance(data_dir) or await stack.enter_async_context(
-            private_valkey(data_dir)
-        )
+        url = await asyncio.to_thread(
+            running_instance, data_dir
+        ) or await stack.enter_async_context(private_valkey(data_dir))
     try:
         valkey = Valkey(url, settings.redis.timeout_ms / 1000)
     except ValueError as error:

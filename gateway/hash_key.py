@@ -1,7 +1,9 @@
 """The key of the hashes under which outcomes are kept."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from gateway.private_valkey import running_instance
@@ -30,12 +32,11 @@ def hash_key(settings: Settings) -> bytes:
 
 
 def _kept(path: Path) -> bytes:
-    """Return the key in `path`; whoever comes first writes it, readable by nobody else."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_hex(HASH_KEY_BYTES).encode()
-        file.write(key)
-        return key
+    """Return the key in `path`; whoever comes first makes it, whole and readable by nobody else."""
+    with tempfile.NamedTemporaryFile(dir=path.parent) as file:  # of mode 0600
+        file.write(secrets.token_hex(HASH_KEY_BYTES).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)
+    return path.read_bytes()

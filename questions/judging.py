@@ -35,9 +35,9 @@ class EmptyRecordError(ValueError):
 
 
 class _Subject(Struct):
-    """A canonical value and what was found of it so far."""
+    """A canonical value and what providers said of it so far."""
 
-    outcomes: list[Outcome]
+    answers: list[Outcome]
     refuted: bool = False
 
 
@@ -156,7 +156,7 @@ class Judge:
             elif one.canonical in subjects:
                 terms.usage.saved_by_dedupe += len(asked)
             else:
-                subjects[one.canonical] = _Subject(list(one.outcomes))
+                subjects[one.canonical] = _Subject([])
         started = datetime.now(UTC)
         for check in asked:
             await self._ask(kind.name, check, subjects, terms)
@@ -180,7 +180,7 @@ class Judge:
         for value, part in about.items():
             outcome = found[part]
             subject = subjects[value]
-            subject.outcomes.append(outcome)
+            subject.answers.append(outcome)
             subject.refuted = outcome.conclusion is Conclusion.REFUTED
 
 
@@ -189,24 +189,26 @@ def _verdict(
 ) -> Verdict:
     outcomes = one.outcomes
     decided_at, expires_at, source = started, None, Source.LOCAL
-    reasons: list[Reason] = []
     if one.canonical is not None:
-        outcomes = tuple(subjects[one.canonical].outcomes)
+        answers = subjects[one.canonical].answers
+        outcomes = (*outcomes, *answers)
+        for answer in answers:
+            found_at, until = answer.found_at, answer.expires_at
+            if found_at is None:
+                continue
+            if found_at >= started:
+                source = Source.PROVIDER
+            else:
+                source = Source.CACHE if source is Source.LOCAL else source
+                decided_at = min(decided_at, found_at)
+            if until is not None and (expires_at is None or until < expires_at):
+                expires_at = until
+    reasons: tuple[Reason, ...] = ()
     for outcome in outcomes:
         if outcome.reasons:
-            reasons.extend(outcome.reasons)
-        found_at = outcome.found_at
-        if found_at is None:
-            continue
-        decided_at = min(decided_at, found_at)
-        if outcome.expires_at is not None:
-            expires_at = min(expires_at or outcome.expires_at, outcome.expires_at)
-        if found_at >= started:
-            source = Source.PROVIDER
-        elif source is Source.LOCAL:
-            source = Source.CACHE
+            reasons += outcome.reasons
     return module.verdict(
-        one, Decided(decide(outcomes), tuple(reasons), outcomes, decided_at, expires_at, source)
+        one, Decided(decide(outcomes), reasons, outcomes, decided_at, expires_at, source)
     )
 
 
