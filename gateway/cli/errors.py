@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from console.page import AssetsMissingError
 from gateway.private_valkey import PrivateValkeyError
 from gateway.sandbox import SandboxError
 from gateway.settings import ConfigurationError
@@ -33,7 +34,7 @@ def told() -> Generator[None]:
         if "\n" in message:
             message = "the configuration has several mistakes:\n" + message
         raise CommandError(message, WRONG_USAGE) from None
-    except (PrivateValkeyError, SandboxError) as error:
+    except (PrivateValkeyError, SandboxError, AssetsMissingError) as error:
         raise CommandError(str(error)) from None
 
 

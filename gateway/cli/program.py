@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import kinds, providers, schema, serve, validate
+from gateway.cli import doctor, kinds, providers, schema, serve, validate
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError
 
 HELP = """Records in, verdicts out.
@@ -32,6 +32,8 @@ Exit status of every command:
   130  interrupted with Ctrl-C
 """
 
+TRACEBACK_VARIABLE = "ASSAY_TRACEBACK"
+
 app = typer.Typer(
     name="assay",
     help=HELP,
@@ -45,6 +47,7 @@ app.command("serve", help=serve.HELP)(serve.serve)
 app.command("validate", help=validate.HELP)(validate.validate)
 app.command("kinds", help=kinds.HELP)(kinds.kinds)
 app.command("providers", help=providers.HELP)(providers.providers)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
 app.command("schema", help=schema.HELP)(schema.schema)
 
 
@@ -75,6 +78,14 @@ def main() -> None:
     except CommandError as error:
         _say(str(error))
         status = error.status
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        _say(
+            f"internal error: {type(error).__name__}: {error}. This is a fault of Assay's own;"
+            f" {TRACEBACK_VARIABLE}=1 in the environment shows where."
+        )
+        status = SOMETHING_FAILED
     except SystemExit as end:
         status = end.code
         if status == INTERRUPTED:

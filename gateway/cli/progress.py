@@ -102,7 +102,9 @@ def show_summary(console: Console, tally: Tally, currency: str | None) -> None:
     if tally.nothing:
         console.print(f"{_rows(tally.nothing)} without anything to validate; no verdict for them")
     if tally.retryable:
-        console.print(f"{_rows(tally.retryable)} with an UNKNOWN that asking again later may settle")
+        console.print(
+            f"{_rows(tally.retryable)} with an UNKNOWN that asking again later may settle"
+        )
     if tally.unreadable:
         console.print(f"[red]{_rows(tally.unreadable)} can't be read, so not in the results:[/red]")
         for problem in tally.problems:
