@@ -31,6 +31,9 @@ class Fault(Struct, frozen=True):
     pause_s: float | None = None
 
 
+UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)  # what the service's contract does not list
+
+
 class ProviderError(Exception):
     """Base of the tree. `sent` is False when the call surely did not reach the service."""
 

@@ -32,6 +32,7 @@ def matched(
             says = read(item)
         except ProtocolBroken:
             says = unreadable
-        if found.setdefault(key, says) != says:
+        before = found.setdefault(key, says)
+        if before is not says and before != says:
             found[key] = unreadable
     return found

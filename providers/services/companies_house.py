@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
 from verdicts.evidence import CompanyRegistration
 from verdicts.outcome import Conclusion, Found
@@ -41,7 +41,6 @@ STATUSES: Mapping[int, Fault] = {
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 
 STRIKE_OFF = "active-proposal-to-strike-off"
 _INSOLVENT = (Conclusion.DOUBTFUL, ReasonCode.IN_INSOLVENCY)
@@ -105,7 +104,7 @@ def fault_of(answer: Answer) -> Fault | None:
     """Return what is wrong with `answer`; 404 is an answer, once it is the register's own."""
     if answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
         return None
-    fault = STATUSES.get(answer.status, _UNKNOWN)
+    fault = STATUSES.get(answer.status, UNKNOWN)
     if fault.code is ReasonCode.RATE_LIMITED:
         return replace(fault, pause_s=_window_left_s(answer.headers))
     return fault

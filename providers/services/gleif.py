@@ -11,7 +11,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
 from providers.matching import matched
 from verdicts.evidence import LeiRegistration
@@ -37,7 +37,6 @@ STATUSES: Mapping[int, Fault] = {
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 _MISSING = Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))
 
 ENTITIES: Mapping[str, ReasonCode | None] = {"ACTIVE": None, "INACTIVE": ReasonCode.ENTITY_INACTIVE}
@@ -113,7 +112,7 @@ def ask(values: Sequence[str], _account: Account) -> Exchange:
 def fault_of(answer: Answer) -> Fault | None:
     """Return what is wrong with `answer`; 404 is an answer, once it is GLEIF's own."""
     read = answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
-    return None if read else STATUSES.get(answer.status, _UNKNOWN)
+    return None if read else STATUSES.get(answer.status, UNKNOWN)
 
 
 def _single(value: str, answer: Answer) -> Found:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from msgspec import Struct, field
 from msgspec.json import Decoder
 
-from providers.errors import Fault, Faulted, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, Faulted, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
 from verdicts.evidence import VatRegistration
 from verdicts.outcome import Conclusion, Found
@@ -50,7 +50,6 @@ STATUSES: Mapping[int, Fault] = {
     429: _THROTTLED,
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 
 
 class _Token(Struct):
@@ -108,9 +107,9 @@ def fault_of(answer: Answer) -> Fault | None:
     try:
         problem = answer.read(_PROBLEM)
     except ProtocolBroken:  # a proxy's page
-        return STATUSES.get(answer.status, _UNKNOWN)
+        return STATUSES.get(answer.status, UNKNOWN)
     code = problem.code or problem.error or ""
-    return FAULTS.get(code) or STATUSES.get(answer.status, _UNKNOWN)
+    return FAULTS.get(code) or STATUSES.get(answer.status, UNKNOWN)
 
 
 def _token(account: Account) -> Generator[Call, Answer, str]:
@@ -118,7 +117,7 @@ def _token(account: Account) -> Generator[Call, Answer, str]:
     form = (("grant_type", "client_credentials"), *secrets, ("scope", "read:vat"))
     answer = yield Call("POST", "/oauth/token", form=form)
     if answer.status != HTTPStatus.OK:
-        raise Faulted(STATUSES.get(answer.status, _UNKNOWN), answer.status)
+        raise Faulted(STATUSES.get(answer.status, UNKNOWN), answer.status)
     account.token = answer.read(_TOKEN).access_token
     return account.token
 

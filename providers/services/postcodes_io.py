@@ -10,7 +10,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
 from providers.matching import matched
 from verdicts.evidence import PostcodeArea
@@ -39,7 +39,6 @@ STATUSES: Mapping[int, Fault] = {
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 _MISSING = Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))
 
 
@@ -102,7 +101,7 @@ def fault_of(answer: Answer) -> Fault | None:
     """Return what is wrong with `answer`; 404 is an answer, unless it is about the form."""
     if answer.status == HTTPStatus.NOT_FOUND:
         return FAULTS.get(answer.read(_SINGLE).error or "")
-    return None if answer.status == HTTPStatus.OK else STATUSES.get(answer.status, _UNKNOWN)
+    return None if answer.status == HTTPStatus.OK else STATUSES.get(answer.status, UNKNOWN)
 
 
 def _single(postcode: str, answer: Answer) -> Found:

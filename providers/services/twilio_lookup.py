@@ -11,7 +11,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange, encoded
 from verdicts.evidence import PhoneLine
 from verdicts.outcome import Conclusion, Found
@@ -48,7 +48,6 @@ STATUSES: Mapping[int, Fault] = {
     503: Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True),  # it did no work
     504: _DOWN,
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 
 INVALID: Mapping[str, ReasonCode] = {
     "TOO_SHORT": ReasonCode.WRONG_LENGTH,
@@ -121,7 +120,7 @@ def fault_of(answer: Answer) -> Fault | None:
         code = answer.read(_PROBLEM).code or 0
     except ProtocolBroken:  # a proxy's page
         code = 0
-    return FAULTS.get(code) or STATUSES.get(answer.status, _UNKNOWN)
+    return FAULTS.get(code) or STATUSES.get(answer.status, UNKNOWN)
 
 
 def _invalid(reply: _Reply) -> Found:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from msgspec import Struct, field
 from msgspec.json import Decoder
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange
 from verdicts.evidence import VatRegistration
 from verdicts.outcome import Conclusion, Found
@@ -57,7 +57,6 @@ STATUSES: Mapping[int, Fault] = {
     503: _BUSY,
     504: _BUSY,
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 
 
 class _Wrapper(Struct):
@@ -110,8 +109,8 @@ def fault_of(answer: Answer) -> Fault | None:
     reply = answer.read(_REPLY)
     code = reply.error_wrappers[0].error if reply.error_wrappers else reply.user_error
     if code in {None, "VALID", "INVALID"}:
-        return None if answer.status == HTTPStatus.OK else _UNKNOWN
-    return FAULTS.get(code or "", _UNKNOWN)
+        return None if answer.status == HTTPStatus.OK else UNKNOWN
+    return FAULTS.get(code or "", UNKNOWN)
 
 
 def _found(reply: _Reply, *, valid: bool) -> Found:

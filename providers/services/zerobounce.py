@@ -1,16 +1,16 @@
 """ZeroBounce: does a mailbox exist, and should mail be sent to it.
 
-API 2, https://www.zerobounce.net/docs. Bulk calls have an address and far lower limits of their
-own. A validation costs a credit and so does a repeat. Refusals come with status 200.
+API 2, https://www.zerobounce.net/docs. A repeat costs another credit; refusals come with 200.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from providers.errors import Fault, ProtocolBroken
+from providers.errors import UNKNOWN, Fault, ProtocolBroken
 from providers.exchange import Account, Answer, Call, Defaults, Exchange
 from providers.matching import matched
 from verdicts.evidence import MailboxState
@@ -34,18 +34,16 @@ DEFAULTS = Defaults(
     bulk_rates=("5/m",),
 )
 
-_DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, charged=True)
-FAULTS: Mapping[str, Fault] = {  # by the message in lower case: its spelling varies
-    "invalid api key or your account ran out of credits": Fault(ReasonCode.OUT_OF_CREDIT),
-}
+_COUNTED = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, charged=True)
+NO_CREDIT = "invalid api key or your account ran out of credits"  # the spelling's case varies
+FAULTS: Mapping[str, Fault] = {NO_CREDIT: Fault(ReasonCode.OUT_OF_CREDIT)}
 STATUSES: Mapping[int, Fault] = {
     400: Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
     403: Fault(ReasonCode.PROVIDER_REFUSED, pause_s=300.0),  # the shield, not the key
     429: Fault(ReasonCode.RATE_LIMITED, again=True, pause_s=60.0),
-    **dict.fromkeys((500, 502, 504, 520, 524), _DOWN),
+    **dict.fromkeys((500, 502, 504, 520, 524), _COUNTED),
     **dict.fromkeys((404, 503), Fault(ReasonCode.PROVIDER_UNAVAILABLE)),
 }
-_UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)
 
 CONCLUSIONS: Mapping[str, Conclusion] = {
     "valid": Conclusion.CONFIRMED,
@@ -71,11 +69,10 @@ REASONS: Mapping[str, Mapping[str, ReasonCode | None]] = {  # by status, then su
     "spamtrap": {"": ReasonCode.SPAM_TRAP},
     "abuse": {"": ReasonCode.ABUSE_RISK},
     "do_not_mail": {
-        **dict.fromkeys(("", "mx_forward", "global_suppression"), ReasonCode.DO_NOT_MAIL),
+        **dict.fromkeys(("", "mx_forward", "global_suppression", "toxic"), ReasonCode.DO_NOT_MAIL),
         **dict.fromkeys(("role_based", "role_based_catch_all"), ReasonCode.ROLE_ACCOUNT),
         "disposable": ReasonCode.DISPOSABLE_DOMAIN,
         "possible_trap": ReasonCode.SPAM_TRAP,
-        "toxic": ReasonCode.ABUSE_RISK,
     },
     "unknown": dict.fromkeys(
         (*_LATER, *_SILENT, "timeout_exceeded"), ReasonCode.MAILBOX_UNREACHABLE
@@ -110,40 +107,43 @@ def serves(_value: str) -> bool:
 
 def ask(values: Sequence[str], account: Account) -> Exchange:
     """Ask for one mailbox, or for several in a bulk call; each costs a credit."""
-    api_key = account.secret("api_key")
     asked = {value.lower(): value for value in values}  # the service answers in lower case
     if len(values) == 1:
-        query = (("api_key", api_key), ("email", values[0]), ("ip_address", ""))
+        query = (("api_key", account.secret("api_key")), ("email", values[0]), ("ip_address", ""))
         answer = yield Call("GET", "/validate", query=query, safe=False)
         mailboxes = [answer.read(_MAILBOX)]
     else:
         batch = [{"email_address": value, "ip_address": None} for value in asked.values()]
-        body = {"api_key": api_key, "email_batch": batch}
+        body = {"api_key": account.secret("api_key"), "email_batch": batch}
         answer = yield Call("POST", "/validatebatch", json=body, safe=False, bulk=True)
         mailboxes = answer.read(_BULK).email_batch
-    answer.only(len(mailboxes), "address", "status", "sub_status")
-    items = ((mailbox.address.lower(), mailbox) for mailbox in mailboxes)
-    return {asked[key]: says for key, says in matched(asked, items, _found, CHECK).items()}
+    answer.only(len(mailboxes), "address", "status")
+    found = matched(asked, ((box.address.lower(), box) for box in mailboxes), _found, CHECK)
+    return {asked[address]: says for address, says in found.items()}
 
 
 def fault_of(answer: Answer) -> Fault | None:
     """Return what is wrong with `answer`: a status, or a message about the account."""
     if answer.status != HTTPStatus.OK:
-        return STATUSES.get(answer.status, _UNKNOWN)
+        return STATUSES.get(answer.status, UNKNOWN)
     refusal = answer.read(_REFUSAL)
-    about_all = (item.get("error") for item in refusal.errors if item.get("email_address") == "all")
-    message = refusal.error or next(about_all, None)
-    return None if message is None else FAULTS.get(message.lower(), _UNKNOWN)
+    said = (item.get("error") for item in refusal.errors if item.get("email_address") == "all")
+    message = refusal.error or next(said, None)
+    return None if message is None else FAULTS.get(message.lower(), UNKNOWN)
 
 
-def _found(mailbox: _Mailbox) -> Found:
-    status, sub = mailbox.status, mailbox.sub_status
+@cache  # bounded by the words of the contract; a suggestion is never kept
+def _reading(status: str, sub: str, free: bool | None, guess: str | None) -> Found:  # noqa: FBT001
     if status not in CONCLUSIONS or sub not in REASONS[status]:
         raise ProtocolBroken("a status that the contract does not list")
     conclusion, why = CONCLUSIONS[status], REASONS[status][sub]
     catch_all = status == "catch-all" or sub.endswith(("accept_all", "catch_all")) or None
-    role, disposable = sub.startswith("role_based") or None, sub == "disposable" or None
-    guess, deliverable = mailbox.did_you_mean or None, _DELIVERABLE.get(conclusion)
-    state = MailboxState(deliverable, catch_all, role, disposable, mailbox.free_email, guess)
+    role, throwaway = sub.startswith("role_based") or None, sub == "disposable" or None
+    state = MailboxState(_DELIVERABLE.get(conclusion), catch_all, role, throwaway, free, guess)
     reasons = () if why is None else (because(why, CHECK, retryable=status == "unknown"),)
     return Found(conclusion, reasons, state)
+
+
+def _found(box: _Mailbox) -> Found:
+    read = _reading.__wrapped__ if box.did_you_mean else _reading
+    return read(box.status, box.sub_status, box.free_email, box.did_you_mean or None)
