@@ -63,7 +63,7 @@ def sections(
     `given` goes over them, key by key in each section; a provider's table as a whole. Without a
     `sandbox` every address is a port of this machine where nobody listens.
     """
-    gateway: dict[str, Any] = {"log_level": "WARNING"}
+    gateway: dict[str, Any] = {"log_level": "INFO"}
     provider: dict[str, Any] = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
     if sandbox is None:
         gateway |= {"nameservers": [CLOSED_DNS]}

@@ -5,7 +5,16 @@ from collections.abc import AsyncGenerator, Generator
 import aiohttp
 import pytest
 
-from tests.assay_process import EVERY_MOUNT, Sections, sections
+from tests.assay_process import (
+    EVERY_MOUNT,
+    MOUNTS,
+    AssayProcess,
+    Client,
+    Sections,
+    client_of,
+    processes,
+    sections,
+)
 from tests.sandbox_process import RunningSandbox, started_sandbox
 
 
@@ -32,3 +41,33 @@ async def sandbox(sandbox_process: tuple[str, str, int]) -> AsyncGenerator[Runni
 def usual(sandbox: RunningSandbox, valkey_url: str) -> Sections:
     """Give settings in which the sandbox answers for everybody."""
     return sections(sandbox, valkey_url)
+
+
+@pytest.fixture(scope="session")
+def assay_processes(
+    sandbox_process: tuple[str, str, int], valkey_server_url: str
+) -> Generator[list[AssayProcess]]:
+    """Two Assays that share the sandbox and the Valkey of this test process.
+
+    What they remember outlives a test: each test asks about values of its own. Their `twilio`
+    has limits, for the tests of limits; `hmrc` has several attempts.
+    """
+    http, dns, _ = sandbox_process
+    given = sections(None, valkey_server_url)
+    gateway = {"sandbox": True, "sandbox_url": http, "sandbox_dns": dns}
+    usual = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
+    providers = {
+        **dict.fromkeys(MOUNTS, usual),
+        "twilio_lookup": {**usual, "rates": ["20/s", "100/10s"]},
+        "hmrc": {**usual, "attempts": 5},
+    }
+    with processes({**given, "gateway": gateway, "providers": providers}, 2) as both:
+        yield both
+
+
+@pytest.fixture
+async def pair(assay_processes: list[AssayProcess]) -> AsyncGenerator[tuple[Client, Client]]:
+    """Give a client of each of the two processes."""
+    one, other = assay_processes
+    async with client_of(one.path) as first, client_of(other.path) as second:
+        yield first, second
