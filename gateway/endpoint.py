@@ -6,6 +6,7 @@ malformed, gets a 500.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from secrets import token_hex
@@ -13,7 +14,6 @@ from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl
 
 import orjson
-import structlog
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +28,7 @@ QUERY_STRING_BYTES_MAX = 32_768
 JSON = b"application/json"
 RESPONSE_JSON = b"application/graphql-response+json"
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway.endpoint")
+_log = logging.getLogger(__name__)
 
 
 class Answers(Protocol):
@@ -144,7 +144,8 @@ class Endpoint:
             return
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
             id_ = token_hex(8)
-            log.error("request_failed", id=id_, **origin(error))  # noqa: TRY400 - no values
+            told = {"id": id_, **origin(error)}
+            _log.error("request_failed", extra=told)
             masked = {"message": f"Internal error; quote id {id_}"}
             body = orjson.dumps({"errors": [masked | {"extensions": _internal(id_)}]})
             await _respond(send, media_type, 500, body)

@@ -1,36 +1,40 @@
 """Structured logs: one JSON object a line on standard error, never a record's value."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 
-import structlog
+from schema.lane.errors import origin
+
+# What the logging library itself puts on every record; the rest came with `extra`.
+_NOT_EXTRA = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "color_message"}
+
+
+class JSONLines(logging.Formatter):
+    """Writes `event`, whatever came with `extra`, then `level`, `logger` and `timestamp` (UTC).
+
+    Of an exception only its types and places are written: its message may hold a value.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`, without its end."""
+        entry: dict[str, object] = {"event": record.getMessage()}
+        entry |= {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
+        if record.exc_info:
+            entry |= origin(record.exc_info[1])
+        entry["level"] = record.levelname.lower()
+        entry["logger"] = record.name
+        entry["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()
+        return json.dumps(entry, default=repr)
 
 
 def configure_logs(level: str) -> None:
     """Send what our own and the libraries' loggers say, from `level` on, to standard error."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(),
-        ],
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(JSONLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for noisy in ("aiocache", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )

@@ -1,10 +1,10 @@
 """What a client is told of an error, and what the log is told: never the same."""
 
+import logging
 import traceback
 from pathlib import Path
 from secrets import token_hex
 
-import structlog
 from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import (
     MissingQueryError,
@@ -21,7 +21,7 @@ FRAMES_MAX = 6
 
 _REFUSED = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("schema.errors")
+_log = logging.getLogger(__name__)
 
 
 def present(
@@ -40,10 +40,12 @@ def present(
         cause = error.original_error
         code = _code(error, public)
         if index < LOGGED_MAX:
-            report = log.info if code != INTERNAL else log.error
-            place = origin(cause) if code == INTERNAL else {}
-            known = {"id": id_, **place} if code == INTERNAL else {}
-            report("graphql_error", code=code, path=error.path, operation=operation_name, **known)
+            known = {"id": id_, **origin(cause)} if code == INTERNAL else {}
+            _log.log(
+                logging.ERROR if code == INTERNAL else logging.INFO,
+                "graphql_error",
+                extra={"code": code, "path": error.path, "operation": operation_name, **known},
+            )
         if code == INTERNAL:
             errors[index] = GraphQLError(
                 f"Internal error; quote id {id_}",
@@ -57,7 +59,7 @@ def present(
             error.message = error.message.partition(" Did you mean")[0]
             error.extensions = {**(error.extensions or {}), "code": code}
     if len(errors) > LOGGED_MAX:
-        log.info("graphql_errors_not_logged", count=len(errors) - LOGGED_MAX)
+        _log.info("graphql_errors_not_logged", extra={"count": len(errors) - LOGGED_MAX})
 
 
 def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
-from structlog.testing import capture_logs
 
 from gateway.endpoint import JSON, QUERY_STRING_BYTES_MAX, RESPONSE_JSON, Endpoint, Refusal
 from tests.gateway.http_client import Client, served
+from tests.logged import logged
 from tests.schema.toy import SHELF, World, toy_schema
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -261,7 +261,7 @@ async def test_a_fault_of_ours_is_masked_and_logged_without_values(
     client: Client, gate: Gate
 ) -> None:
     gate.refusal = KeyError("alice@example.com")
-    with capture_logs() as logs:
+    with logged("gateway.endpoint") as logs:
         answer = await client.post({"query": "{ __typename }"})
     error = answer.json["errors"][0]
     assert (answer.status, error["extensions"]["code"]) == (500, "INTERNAL")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from strawberry.types.graphql import OperationType
-from structlog.testing import capture_logs
 
 from schema.lane.schema import FastSchema
+from tests.logged import logged
 from tests.schema.toy import BOOK, SHELF, Refused, Shelf, World, toy_schema
 
 REFUSED = "GRAPHQL_VALIDATION_FAILED"
@@ -24,22 +24,22 @@ async def answers(query: str, answer: object, **variables: object) -> list[Any]:
     "fault", [ValueError(SECRET), KeyError(SECRET), None, SECRET, BOOK, [SHELF]]
 )
 async def test_faults_of_ours_are_masked_with_an_id_that_the_log_has(fault: object) -> None:
-    with capture_logs() as logs:
+    with logged("schema.lane.errors") as logs:
         found = await answers(PUT, fault, r={})
     for answer in found:
         error = answer.errors[0]
         assert error["message"] == f"Internal error; quote id {error['extensions']['id']}"
         assert error["extensions"]["code"] == "INTERNAL"
-        logged = next(log for log in logs if log.get("id") == error["extensions"]["id"])
-        assert logged["operation"] == "Put"
-        assert logged["path"][0] == "put"
-        assert logged["types"]
+        found_log = next(log for log in logs if log.get("id") == error["extensions"]["id"])
+        assert found_log["operation"] == "Put"
+        assert found_log["path"][0] == "put"
+        assert found_log["types"]
     assert SECRET not in str(found)
     assert SECRET not in str(logs)
 
 
 async def test_where_a_fault_comes_from_is_logged_without_its_message() -> None:
-    with capture_logs() as logs:
+    with logged("schema.lane.errors") as logs:
         await answers(PUT, ValueError(SECRET), r={})
     assert all("toy.py" in str(log["frames"]) for log in logs)
     assert {log["types"][0] for log in logs} == {"builtins.ValueError"}
@@ -77,12 +77,12 @@ async def test_a_public_error_keeps_its_message_and_code() -> None:
 async def test_a_clients_mistake_is_told_to_it_and_only_its_code_to_the_log(
     query: str, variables: dict[str, Any], code: str
 ) -> None:
-    with capture_logs() as logs:
+    with logged("schema.lane.errors") as logs:
         found = await answers(query, SHELF, **variables)
     assert [answer.errors[0]["extensions"]["code"] for answer in found] == [code] * 3
     assert [answer.stopped for answer in found] == ["refused"] * 3
     assert {log["code"] for log in logs} == {code}
-    assert {log["log_level"] for log in logs} == {"info"}
+    assert {log["level"] for log in logs} == {"info"}
     assert SECRET not in str(logs)
 
 
@@ -105,7 +105,7 @@ async def test_no_error_suggests_names(query: str, variables: dict[str, Any]) ->
 
 
 async def test_many_errors_share_one_id_and_a_bounded_log() -> None:
-    with capture_logs() as logs:
+    with logged("schema.lane.errors") as logs:
         query = "query Q($r: [RecordInput!]!) { shelves(records: $r) { grid } }"
         wrong = [Shelf("1", 1, None, (), None, None, [[SECRET] * 40], None)]
         found = await answers(query, wrong, r=[])
