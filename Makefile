@@ -95,12 +95,14 @@ clean:  ## remove the environment and everything that was built
 	@touch $@
 
 # uv is quick, but reads its own settings only; where the index is set for pip, pip installs the same locked files.
+# Everything is compiled at once: a service that may not write here would compile 3 s long at every start.
 $(INSTALLED): .venv/bin/uv
 	@echo "Installing the locked dependencies" >&2
-	@$(BIN)/uv pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt \
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements/dev.txt \
 	  || { echo "uv could not install them; trying pip, which has settings of its own" >&2; \
 	       $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; }
 	@$(BIN)/uv pip install --quiet --python $(PY) --offline --no-deps --no-build-isolation --editable .
+	@$(PY) -m compileall -q $(dir $(wildcard */__init__.py))
 	@rm -f .venv/.installed-*
 	@touch $@
 
