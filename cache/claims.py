@@ -15,14 +15,13 @@ from importlib.resources import files
 from typing import Protocol, cast
 
 from cache.keys import DIGEST_BYTES
-from cache.outcomes import Write
+from cache.outcomes import Write, packed
 
 LEASE_S = 3.0
 RENEW_EVERY_S = 1.0
 DONE_FOR_S = 2.0
 LOOK_AGAIN_S = 0.5
 LISTEN_AGAIN_S = 0.5
-PREFIX = b"claim:"
 CHANNEL = "claims:settled"
 
 _SCRIPTS = files("cache") / "scripts"
@@ -94,8 +93,7 @@ class Claims:
         answer = cast(
             "list[int]",
             await self._take(
-                [PREFIX + digest for digest in digests],
-                [self._token, round(LEASE_S * 1000), *map(int, anew)],
+                (), (self._token, round(LEASE_S * 1000), b"".join(digests), _flags(anew))
             ),
         )
         taken = [Taken(int(one)) for one in answer]
@@ -112,14 +110,15 @@ class Claims:
         `writes` are outcomes that the same server keeps: they are written first, in one trip.
         """
         self._held.difference_update(digests)
-        keys = [PREFIX + digest for digest in digests]
-        arguments: list[bytes | int | str] = [self._token, round(DONE_FOR_S * 1000), CHANNEL]
-        arguments += (len(keys), *map(int, kept))
-        for key, ttl_ms, envelope in writes:
-            keys.append(key)
-            arguments += (ttl_ms, envelope)
+        lasting = round(DONE_FOR_S * 1000)
         try:
-            await self._settle(keys, arguments)
+            await self._settle(
+                (),
+                (
+                    *(self._token, lasting, CHANNEL, b"".join(digests), _flags(kept)),
+                    packed(writes),
+                ),
+            )
         except OSError:
             return  # they expire by themselves
 
@@ -161,8 +160,11 @@ class Claims:
             if self._held:
                 try:
                     await self._renew(
-                        [PREFIX + digest for digest in self._held],
-                        [self._token, round(LEASE_S * 1000)],
+                        (), (self._token, round(LEASE_S * 1000), b"".join(self._held))
                     )
                 except OSError as error:
                     _log.warning("claims not renewed", extra={"error": type(error).__name__})
+
+
+def _flags(ones: Sequence[bool]) -> str:
+    return "".join("1" if one else "0" for one in ones)

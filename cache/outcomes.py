@@ -7,8 +7,10 @@ a key), and travels with the claims that are given back, unless outcomes have th
 """
 
 import logging
+import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from importlib.resources import files
 from typing import NamedTuple, cast
 
 import msgspec
@@ -17,6 +19,7 @@ from aiocache.serializers import BaseSerializer
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from cache.keys import DIGEST_BYTES
 from verdicts.outcome import Outcome
 
 ENVELOPE_VERSION = 1
@@ -24,21 +27,18 @@ NAMESPACE = b"outcome:"
 STORE_TIMEOUT_S = 1.0
 
 _log = logging.getLogger(__name__)
+_pack = msgspec.msgpack.Encoder().encode
+_HEAD = struct.Struct(f">{DIGEST_BYTES}sQI")
 
 Run = Callable[[Sequence[bytes], Sequence[bytes | int]], Awaitable[object]]
 
-WRITE = """
-for at = 1, #KEYS do
-  redis.call('SET', KEYS[at], ARGV[2 * at], 'PX', ARGV[2 * at - 1])
-end
-return #KEYS
-"""
+WRITE = (files("cache") / "scripts" / "write.lua").read_text()
 
 
 class Write(NamedTuple):
-    """An outcome on its way into the store: key, time to live in milliseconds, envelope."""
+    """An outcome on its way into the store: digest, time to live in milliseconds, envelope."""
 
-    key: bytes
+    digest: bytes
     ttl_ms: int
     envelope: bytes
 
@@ -97,7 +97,6 @@ class Outcomes:
         """
         self._store = EnvelopeCache(client)
         self._write = write
-        self._encode = msgspec.msgpack.Encoder().encode
 
     async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
         """Return what the store knows and is fresh of the values that `digests` names.
@@ -123,7 +122,7 @@ class Outcomes:
             and (envelope.outcome.expires_at or now) > now
         }
 
-    def packed(
+    def writes(
         self, outcomes: Mapping[str, Outcome], digests: Mapping[str, bytes], now: datetime
     ) -> list[Write]:
         """Return those of `outcomes` that have an expiry, ready to be written."""
@@ -137,8 +136,8 @@ class Outcomes:
                 ttl_ms = int((expires_at - now).total_seconds() * 1000)
             if ttl_ms > 0:
                 digest = digests[value]
-                envelope = self._encode(Envelope(ENVELOPE_VERSION, digest, outcome))
-                writes.append(Write(NAMESPACE + digest, ttl_ms, envelope))
+                envelope = _pack(Envelope(ENVELOPE_VERSION, digest, outcome))
+                writes.append(Write(digest, ttl_ms, envelope))
         return writes
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Write]:
@@ -148,11 +147,16 @@ class Outcomes:
         """
         if self._write is None or not writes:
             return writes
-        arguments: list[bytes | int] = []
-        for _, ttl_ms, envelope in writes:
-            arguments += (ttl_ms, envelope)
         try:
-            await self._write([key for key, _, _ in writes], arguments)
+            await self._write((), (packed(writes),))
         except OSError as error:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
         return ()
+
+
+def packed(writes: Sequence[Write]) -> bytes:
+    """Return `writes` as the scripts take them, end to end in one argument."""
+    parts: list[bytes] = []
+    for digest, ttl_ms, envelope in writes:
+        parts += (_HEAD.pack(digest, ttl_ms, len(envelope)), envelope)
+    return b"".join(parts)

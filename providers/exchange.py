@@ -19,7 +19,7 @@ class Call(Struct, frozen=True, gc=False):
     """One HTTP request of an exchange.
 
     `path` lies below the provider's base URL, its parts already percent-encoded (`encoded`); the
-    values of `query` are not. At most one of `json` and `form` is the body. `safe` says that
+    values of `query` are not, its names need not be. At most one of `json` and `form` is the body. `safe` says that
     sending it twice neither changes anything nor costs twice. `bulk` picks the service's bulk
     address and limits, where it has its own.
     """
@@ -35,7 +35,7 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """What came back: status, headers in lower case, the whole body."""
+    """What came back: status, headers (to be asked for in lower case), the whole body."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,12 +1,10 @@
 """The only place that speaks HTTP to the outside: one aiohttp session a process."""
 
 import asyncio
-from collections.abc import Mapping
 from urllib.parse import quote
 
 import aiohttp
 import orjson
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable
@@ -66,11 +64,11 @@ class Transport:
         await self._session.close()
 
     async def _exchange(self, base_url: str, call: Call) -> Answer:
-        headers = dict(call.headers)
+        headers = dict(call.headers) if call.headers else None
         body: bytes | aiohttp.FormData | None = None
         if call.json is not None:
             body = orjson.dumps(call.json)
-            headers.setdefault("Content-Type", "application/json")
+            headers = {"Content-Type": "application/json", **(headers or {})}
         elif call.form is not None:
             body = aiohttp.FormData(call.form)
         async with self._session.request(
@@ -87,7 +85,7 @@ class Transport:
                 raw = inflated(raw, bytes_max)
             elif packing != "identity":
                 raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
-            return Answer(response.status, _lowered(response.headers), raw)
+            return Answer(response.status, response.headers, raw)
 
 
 def _url(base_url: str, call: Call) -> URL:
@@ -114,7 +112,3 @@ async def _bounded(stream: aiohttp.StreamReader, bytes_max: int) -> bytes:
 def _check(size: int, bytes_max: int) -> None:
     if size > bytes_max:
         raise ProtocolBroken(f"the answer is larger than {bytes_max} bytes")
-
-
-def _lowered(headers: CIMultiDictProxy[str]) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

@@ -235,7 +235,7 @@ class Desk:
             await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            writes = self._outcomes.packed(kept, ours, datetime.now(UTC))
+            writes = self._outcomes.writes(kept, ours, datetime.now(UTC))
             writes = await self._outcomes.write(writes)
             await self._claims.settle(
                 list(ours.values()), [value in kept for value in ours], writes

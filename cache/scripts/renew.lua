@@ -1,9 +1,10 @@
--- Renew our claims. KEYS: the claims. ARGV: our token, the lease in milliseconds.
+-- Renew our claims. ARGV: our token, the lease in milliseconds, the digests end to end.
 local token, renewed = ARGV[1], 0
-for at = 1, #KEYS do
-  local holder = redis.call('GET', KEYS[at])
+for at = 1, #ARGV[3], 16 do
+  local key = 'claim:' .. string.sub(ARGV[3], at, at + 15)
+  local holder = redis.call('GET', key)
   if holder and string.sub(holder, 1, #token) == token then
-    redis.call('PEXPIRE', KEYS[at], ARGV[2])
+    redis.call('PEXPIRE', key, ARGV[2])
     renewed = renewed + 1
   end
 end

@@ -1,23 +1,25 @@
 -- Keep outcomes and give back claims, in one trip.
--- KEYS   the claims, then the outcomes
--- ARGV   our token, how long `done` stands in milliseconds, the channel, the number n of claims,
---        then for each claim 1 when its outcome is kept and 0 when not,
---        then for each outcome its time to live in milliseconds and its envelope
+-- ARGV  our token, how long `done` stands in milliseconds, the channel, the claims' digests (16
+--       bytes each, end to end), for each a character: 1 when its outcome is kept and 0 when not;
+--       last, end to end, digest, time to live in milliseconds (8 bytes), length of the envelope
+--       (4 bytes, both big-endian) and envelope of each outcome
 -- Publishes the digests of those claims that somebody waits for; returns how many.
-local token, claims, waited = ARGV[1], tonumber(ARGV[4]), {}
-for at = claims + 1, #KEYS do
-  local from = 4 + claims + 2 * (at - claims) - 1
-  redis.call('SET', KEYS[at], ARGV[from + 1], 'PX', ARGV[from])
+local token, waited = ARGV[1], {}
+local from, outcome, ttl, envelope = 1
+while from <= #ARGV[6] do
+  outcome, ttl, envelope, from = struct.unpack('>c16I8I4c0', ARGV[6], from)
+  redis.call('SET', 'outcome:' .. outcome, envelope, 'PX', string.format('%.0f', ttl))
 end
-for at = 1, claims do
-  local holder = redis.call('GET', KEYS[at])
+for at = 1, #ARGV[5] do
+  local digest = string.sub(ARGV[4], 16 * at - 15, 16 * at)
+  local holder = redis.call('GET', 'claim:' .. digest)
   if holder and string.sub(holder, 1, #token) == token then
-    if ARGV[4 + at] == '1' then
-      redis.call('SET', KEYS[at], 'done', 'PX', ARGV[2])
+    if string.byte(ARGV[5], at) == 49 then
+      redis.call('SET', 'claim:' .. digest, 'done', 'PX', ARGV[2])
     else
-      redis.call('DEL', KEYS[at])
+      redis.call('DEL', 'claim:' .. digest)
     end
-    if string.sub(holder, -1) == '!' then waited[#waited + 1] = string.sub(KEYS[at], -16) end
+    if string.sub(holder, -1) == '!' then waited[#waited + 1] = digest end
   end
 end
 if #waited > 0 then redis.call('PUBLISH', ARGV[3], table.concat(waited)) end
