@@ -53,7 +53,7 @@ class Running:
 
     def get(self, path: str) -> bytes:
         """Return the body of the answer to GET `path`."""
-        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=CALL_S) as answer:  # noqa: S310 - the loopback
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=CALL_S) as answer:
             body: bytes = answer.read()
         return body
 

@@ -1,4 +1,4 @@
-"""Assay as the benchmarks run it: one worker, its settings in JSON, the stand-in among its services.
+"""Assay as the benchmarks run it: one worker, settings in JSON, the stand-in among its services.
 
 `python -m benchmarks.served '{"redis": {"url": …}}'` takes a free port and writes it to standard
 output once it serves; it ends with SIGTERM or with its parent.

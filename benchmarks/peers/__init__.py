@@ -1,0 +1,1 @@
+"""What a user could put in front of the same service instead."""
