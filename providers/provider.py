@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from providers.backoff import full_jitter, retry_after_s
 from providers.carrier import carry
-from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError, TimedOut
+from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Service
 from providers.permits import Permits
 from providers.rates import Rate
@@ -171,14 +171,8 @@ class Provider:
         if self.terms.state is State.NOT_CONFIGURED:
             deliver(self._undecided(values, ReasonCode.NOT_CONFIGURED), Bill(self.name))
             return
-        chunks = deque(self._chunks(values))
-        workers = min(len(chunks), self.terms.concurrency)
-        if workers == 1:
-            await self._work(chunks, deadline, deliver)
-            return
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work(chunks, deadline, deliver))
+        size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
+        await self._share_out(values, size, deadline, deliver)
 
     async def close(self) -> None:
         """Refuse whoever waits for a permit."""
@@ -186,9 +180,18 @@ class Provider:
         if self._bulk_permits is not self.permits:
             await self._bulk_permits.close()
 
-    def _chunks(self, values: Sequence[str]) -> list[Sequence[str]]:
-        size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
-        return [values[at : at + size] for at in range(0, len(values), size)]
+    async def _share_out(
+        self, values: Sequence[str], size: int, deadline: float, deliver: Deliver
+    ) -> None:
+        """Carry exchanges for `size` of `values` each, as many at once as there are slots."""
+        chunks = deque(values[at : at + size] for at in range(0, len(values), size))
+        workers = min(len(chunks), self.terms.concurrency)
+        if workers == 1:
+            await self._work(chunks, deadline, deliver)
+            return
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(chunks, deadline, deliver))
 
     async def _work(self, chunks: deque[Sequence[str]], deadline: float, deliver: Deliver) -> None:
         while chunks:
@@ -198,7 +201,8 @@ class Provider:
                 found = await self._found(values, deadline, bill)
             except NoPermit as error:
                 if len(values) > 1 and self._bulk_permits is not self.permits:
-                    chunks.extend(values[at : at + 1] for at in range(len(values)))
+                    # bulk calls are counted apart and there are none left: single ones may be
+                    await self._share_out(values, 1, deadline, deliver)
                     continue
                 found = self._failed(values, error)
             except ProviderError as error:
@@ -260,7 +264,7 @@ class Provider:
             started = loop.time()
             timeout_s = min(self.terms.timeout_s, deadline - started)
             if timeout_s <= 0:
-                raise TimedOut("the deadline passed before the call could be sent")
+                raise NoPermit(ReasonCode.DEADLINE)
             bill.calls += 1
             statistics = self.statistics
             statistics.calls += 1
