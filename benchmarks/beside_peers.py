@@ -2,7 +2,7 @@
 
 Every e-mail is new, one process each, nine fields a record: lists of 100 by one bulk call over 8
 connections; single records by one call each over 32. Windows in turns, and the median of their
-ratios, of records a second and of CPU time. Then the same 20 e-mails from 8 clients at once.
+ratios, of requests a second and of CPU time. Then the same 20 e-mails from 8 clients at once.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 
@@ -68,6 +68,11 @@ TASKS = (
 )
 
 
+PLAIN, CACHING = "plain Strawberry", "the same with its caches"
+PEERS: Mapping[str, Sequence[str]] = {PLAIN: (), CACHING: ("--caches",)}
+"""The peers and their options; the goals are about the first."""
+
+
 class Window(Struct):
     """What came of one window: requests a second, CPU µs a record."""
 
@@ -76,11 +81,11 @@ class Window(Struct):
 
 
 class Turn(Struct):
-    """A window of Assay and one of the peer, next to each other."""
+    """A window of Assay and one of each peer, next to each other."""
 
     task: Task
     ours: Window
-    theirs: Window
+    theirs: dict[str, Window]
 
 
 class Duplicates(Struct):
@@ -104,11 +109,11 @@ def theirs(emails: Sequence[str]) -> bytes:
 
 
 @contextmanager
-def plain_strawberry(up: Upstream) -> Generator[Running]:
+def peer(up: Upstream, options: Sequence[str] = ()) -> Generator[Running]:
     """Run Strawberry written by hand until left."""
     command = [sys.executable, "-m", "benchmarks.peers.plain_strawberry"]
     url = f"http://127.0.0.1:{up.port}"
-    with started([*command, url], TESTED_CPU, pipe=True) as process:
+    with started([*command, url, *options], TESTED_CPU, pipe=True) as process:
         yield Running(process.pid, announced_port(process))
 
 
@@ -153,15 +158,14 @@ def turns(up: Upstream, shared: Store, task: Task, pairs: int, seconds: float) -
         at = next(numbers)
         return f"user{at}.{task.bulk}.{task.records}@example{at % 997}.com"
 
-    with assay(asking_settings(shared, up, bulk=task.bulk)) as us, plain_strawberry(up) as them:
+    with ExitStack() as stack:
+        us = stack.enter_context(assay(asking_settings(shared, up, bulk=task.bulk)))
+        them = {name: stack.enter_context(peer(up, options)) for name, options in PEERS.items()}
         measured: list[Turn] = []
-        for at in range(-1, pairs):
-            if at % 2:
-                first = window(us, task, ours, fresh, seconds)
-                measured.append(Turn(task, first, window(them, task, theirs, fresh, seconds)))
-            else:
-                other = window(them, task, theirs, fresh, seconds)
-                measured.append(Turn(task, window(us, task, ours, fresh, seconds), other))
+        for at in range(pairs + 1):
+            first = window(us, task, ours, fresh, seconds) if at % 2 else None
+            others = {name: window(one, task, theirs, fresh, seconds) for name, one in them.items()}
+            measured.append(Turn(task, first or window(us, task, ours, fresh, seconds), others))
         return measured[1:]
 
 
@@ -200,8 +204,8 @@ def all_duplicates(up: Upstream, shared: Store, rounds: int) -> list[Duplicates]
                 for cpu in (TESTED_CPU, OTHER_CPU)[:processes]
             ]
             found.append(duplicates(up, servers, "Assay", rounds))
-    with plain_strawberry(up) as them:
-        found.append(duplicates(up, [them], "plain Strawberry", rounds))
+    with peer(up) as them:
+        found.append(duplicates(up, [them], PLAIN, rounds))
     return found
 
 
@@ -222,22 +226,31 @@ def measure(
 def table(measured: Sequence[Turn]) -> list[str]:
     """Return the lines of a table of medians."""
     lines = [
-        "| task | requests/s | plain Strawberry | ratio (range) | goal | met | CPU µs | theirs |",
+        "| task | beside | requests/s | theirs | ratio (range) | goal | met | CPU: theirs / ours |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for task in TASKS:
-        of = [turn for turn in measured if turn.task is task]
-        ratios = [turn.ours.requests_s / turn.theirs.requests_s for turn in of]
-        ratio = statistics.median(ratios)
-        goal = f"{task.goal} | {'yes' if ratio >= task.goal else '**no**'}" if task.goal else "- | "
-        lines.append(
-            f"| {task.name} | {statistics.median(turn.ours.requests_s for turn in of):,.0f}"
-            f" | {statistics.median(turn.theirs.requests_s for turn in of):,.0f}"
-            f" | **{ratio:.2f}** ({min(ratios):.2f}-{max(ratios):.2f}) | {goal}"
-            f" | {statistics.median(turn.ours.cpu_us for turn in of):.0f}"
-            f" | {statistics.median(turn.theirs.cpu_us for turn in of):.0f} |"
-        )
+        for name in PEERS:
+            of = [(turn.ours, turn.theirs[name]) for turn in measured if turn.task is task]
+            ratios = [us.requests_s / them.requests_s for us, them in of]
+            ratio = statistics.median(ratios)
+            cells = [
+                task.name,
+                name,
+                f"{statistics.median(us.requests_s for us, _ in of):,.0f}",
+                f"{statistics.median(them.requests_s for _, them in of):,.0f}",
+                f"**{ratio:.2f}** ({min(ratios):.2f}-{max(ratios):.2f})",
+                *_judged(ratio, task.goal if name == PLAIN else None),
+                f"{statistics.median(them.cpu_us / us.cpu_us for us, them in of):.2f}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _judged(ratio: float, goal: float | None) -> tuple[str, str]:
+    if goal is None:
+        return "-", ""
+    return str(goal), "yes" if ratio >= goal else "**no**"
 
 
 def duplicates_table(found: Sequence[Duplicates]) -> list[str]:

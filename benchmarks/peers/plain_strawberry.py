@@ -1,8 +1,8 @@
 """The stand-in's verdicts by Strawberry alone, as somebody writes it who knows its manual.
 
-Parser and validation caches, one DataLoader an operation, one aiohttp session a process, msgspec
-for the answers; no cache, no limits, no retries. `python -m benchmarks.peers.plain_strawberry URL`
-takes a free port and writes it to standard output.
+One DataLoader an operation, one aiohttp session a process, msgspec for the answers; no cache, no
+limits, no retries. `python -m benchmarks.peers.plain_strawberry URL` takes a free port and writes
+it to standard output. With `--caches` documents are parsed and validated once: few write that.
 """
 
 import socket
@@ -105,15 +105,13 @@ class Application(GraphQL[Context, None]):
         return Context(mailboxes=DataLoader(load_fn=self.service.many))
 
 
-def create_app(url: str) -> Starlette:
+def create_app(url: str, *, caches: bool) -> Starlette:
     """Return the application in front of the service at `url`."""
-    schema = strawberry.Schema(
-        Query,
-        extensions=[
-            lambda: ParserCache(maxsize=DOCUMENTS_KEPT_MAX),
-            lambda: ValidationCache(maxsize=DOCUMENTS_KEPT_MAX),
-        ],
-    )
+    extensions = [
+        lambda: ParserCache(maxsize=DOCUMENTS_KEPT_MAX),
+        lambda: ValidationCache(maxsize=DOCUMENTS_KEPT_MAX),
+    ]
+    schema = strawberry.Schema(Query, extensions=extensions if caches else ())
     application = Application(schema)
 
     @asynccontextmanager
@@ -131,7 +129,10 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         print(listener.getsockname()[1], flush=True)
         config = uvicorn.Config(
-            create_app(sys.argv[1]), loop="uvloop", http="httptools", log_level="warning"
+            create_app(sys.argv[1], caches="--caches" in sys.argv),
+            loop="uvloop",
+            http="httptools",
+            log_level="warning",
         )
         uvicorn.Server(config).run(sockets=[listener])
 
