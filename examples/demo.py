@@ -19,7 +19,8 @@ from pathlib import Path
 
 from gateway.cli.asking import gateway_at
 from gateway.cli.errors import ALL_WELL, INTERRUPTED, SOMETHING_FAILED, CommandError
-from gateway.cli.file_job import Format, Wishes, input_stream, prepared, results_path, run_job
+from gateway.cli.file_job import Wishes, input_stream, prepared, results_path, run_job
+from gateway.cli.options import Format
 from gateway.cli.progress import stderr_console
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,17 +1,15 @@
 """Two ways to ask a gateway: the one of this process, or one that runs elsewhere."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
 
 from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
-from gateway.cli.opening import opened, settings_of
 from gateway.cli.running import run
-from gateway.settings import Settings
 from providers.errors import ProviderError
 from providers.exchange import Call
 from providers.transport import Transport
@@ -37,10 +35,10 @@ class Gateway(Protocol):
 class HereGateway:
     """The gateway that this process has assembled."""
 
-    def __init__(self, settings: Settings, context: object) -> None:
+    def __init__(self, currency: str, context: object) -> None:
         from schema.roots import build_schema
 
-        self.currency: str | None = settings.gateway.currency
+        self.currency: str | None = currency
         self._schema = build_schema()
         self._context = context
 
@@ -109,9 +107,8 @@ def _told(errors: Sequence[Mapping[str, Any]]) -> str:
     return told if len(told) <= SHOWN_CHARACTERS_MAX else told[:SHOWN_CHARACTERS_MAX] + "…"
 
 
-@asynccontextmanager
-async def gateway_at(url: str) -> AsyncGenerator[Gateway]:
-    """Ask the gateway that runs at `url`.
+def gateway_at(url: str) -> AbstractAsyncContextManager[Gateway]:
+    """Return the gateway that runs at `url`, to be entered.
 
     Raises:
         CommandError: that is no URL.
@@ -123,24 +120,36 @@ async def gateway_at(url: str) -> AsyncGenerator[Gateway]:
             " http://127.0.0.1:8000/graphql.",
             WRONG_USAGE,
         )
+    return _remote(url if parts.path.strip("/") else f"{url.rstrip('/')}/graphql")
+
+
+@asynccontextmanager
+async def _remote(url: str) -> AsyncGenerator[Gateway]:
     transport = Transport()
     try:
-        yield RemoteGateway(
-            url if parts.path.strip("/") else f"{url.rstrip('/')}/graphql", transport
-        )
+        yield RemoteGateway(url, transport)
     finally:
         await transport.close()
 
 
-@asynccontextmanager
-async def gateway_here(settings: Settings) -> AsyncGenerator[Gateway]:
-    """Assemble a gateway in this process.
+def gateway_here(
+    config: Path | None, data_dir: Path | None, *, sandbox: bool
+) -> AbstractAsyncContextManager[Gateway]:
+    """Return a gateway of this process, to be entered; then it is assembled.
 
     Raises:
-        CommandError: a part of it can't start.
+        CommandError: the configuration is wrong.
     """
-    async with opened(settings) as assembly:
-        yield HereGateway(settings, cast("object", assembly.context))
+    from gateway.cli.opening import opened, settings_of
+
+    settings = settings_of(config, data_dir=data_dir, sandbox=sandbox)
+
+    @asynccontextmanager
+    async def assembled() -> AsyncGenerator[Gateway]:
+        async with opened(settings) as assembly:
+            yield HereGateway(settings.gateway.currency, assembly.context)
+
+    return assembled()
 
 
 def ask_once(
@@ -157,7 +166,7 @@ def ask_once(
         CommandError: there is no answer.
     """
     if url is None:
-        opening = gateway_here(settings_of(config, data_dir=data_dir, sandbox=sandbox))
+        opening = gateway_here(config, data_dir, sandbox=sandbox)
     else:
         opening = gateway_at(url)
 

@@ -1,20 +1,9 @@
 """`assay doctor`: says whether everything is there and answers."""
 
-import logging
-import sys
-from collections.abc import Callable
-
-import msgspec
-import orjson
 import typer
 
 from gateway.cli.errors import ALL_WELL, SOMETHING_FAILED
-from gateway.cli.findings import Finding, Level, show_finding, worst
-from gateway.cli.opening import settings_of
 from gateway.cli.options import AsJson, Config, DataDir, Sandbox
-from gateway.cli.running import run
-from gateway.cli.tables import stdout_console
-from gateway.settings import Settings
 
 HELP = """Look at everything that Assay needs, and say what is wrong and what to do.
 
@@ -43,41 +32,9 @@ def doctor(
     sandbox: Sandbox = False,
 ) -> None:
     """Look at everything; see HELP."""
-    from gateway.cli.machine_probes import machine_findings
+    from gateway.cli.examination import examine
+    from gateway.cli.opening import settings_of
 
-    logging.disable(logging.CRITICAL)  # each finding says what its log line would
     settings = settings_of(config, data_dir=data_dir, sandbox=sandbox)
-    console = stdout_console()
-    findings: list[Finding] = []
-
-    def note(finding: Finding) -> None:
-        findings.append(finding)
-        if not as_json:
-            show_finding(console, finding)
-
-    for finding in machine_findings(config, settings):
-        note(finding)
-    run(_ask_others(settings, note))
-    found = worst(findings)
-    if as_json:
-        sys.stdout.write(orjson.dumps(msgspec.to_builtins(findings)).decode() + "\n")
-    else:
-        console.print(_conclusion(findings))
-    raise typer.Exit(SOMETHING_FAILED if found is Level.fail else ALL_WELL)
-
-
-async def _ask_others(settings: Settings, note: Callable[[Finding], None]) -> None:
-    from gateway.cli.network_probes import provider_findings, store_findings
-
-    async for finding in store_findings(settings):
-        note(finding)
-    async for finding in provider_findings(settings):
-        note(finding)
-
-
-def _conclusion(findings: list[Finding]) -> str:
-    failed = sum(finding.level is Level.fail for finding in findings)
-    warned = sum(finding.level is Level.warn for finding in findings)
-    if failed:
-        return f"{failed} of {len(findings)} do not work."
-    return "Everything works" + (f", with {warned} to look at." if warned else ".")
+    works = examine(config, settings, as_json=as_json)
+    raise typer.Exit(ALL_WELL if works else SOMETHING_FAILED)

@@ -1,13 +1,6 @@
 """What a command says when it can't go on, and the exit statuses of them all."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
-
-from console.page import AssetsMissingError
-from gateway.private_valkey import PrivateValkeyError
-from gateway.sandbox import SandboxError
-from gateway.settings import ConfigurationError
 
 ALL_WELL = 0
 SOMETHING_FAILED = 1
@@ -22,20 +15,6 @@ class CommandError(Exception):
     def __init__(self, message: str, status: int = SOMETHING_FAILED) -> None:
         super().__init__(message)
         self.status = status
-
-
-@contextmanager
-def told() -> Generator[None]:
-    """Turn the errors of starting up into `CommandError`."""
-    try:
-        yield
-    except ConfigurationError as error:
-        message = str(error)
-        if "\n" in message:
-            message = "the configuration has several mistakes:\n" + message
-        raise CommandError(message, WRONG_USAGE) from None
-    except (PrivateValkeyError, SandboxError, AssetsMissingError) as error:
-        raise CommandError(str(error)) from None
 
 
 def shown_url(url: str) -> str:

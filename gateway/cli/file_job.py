@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +20,7 @@ from gateway.cli.errors import (
     WRONG_USAGE,
     CommandError,
 )
+from gateway.cli.options import Format
 from gateway.cli.progress import Moving, show_summary
 from gateway.cli.running import run
 from gateway.cli.tally import Tally
@@ -33,13 +33,6 @@ from gateway.source_lines import EncodingError, Lines
 
 NDJSON_SUFFIXES = {".ndjson", ".jsonl"}
 DASH = "-"
-
-
-class Format(StrEnum):
-    """How results are written."""
-
-    csv = "csv"
-    ndjson = "ndjson"
 
 
 class Wishes(Struct, frozen=True):

@@ -6,11 +6,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from gateway.cli.asking import ask_once
-from gateway.cli.documents import KINDS
 from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.options import AsJson, Config, DataDir, Sandbox, Url
-from gateway.cli.tables import show_table, stdout_console
 
 HELP = """Show what can be validated: the kinds, their checks, and who is asked.
 
@@ -35,6 +32,10 @@ def kinds(
     sandbox: Sandbox = False,
 ) -> None:
     """Show kinds; see HELP."""
+    from gateway.cli.asking import ask_once
+    from gateway.cli.catalogue import show_kind, show_kinds
+    from gateway.cli.documents import KINDS
+
     data = ask_once(KINDS, url, config, data_dir, sandbox=sandbox)
     found: list[dict[str, Any]] = data["kinds"]
     if kind is not None:
@@ -45,30 +46,6 @@ def kinds(
     if as_json:
         sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif kind is not None:
-        _show_one(found[0])
+        show_kind(found[0])
     else:
-        rows = [
-            (one["name"], check["name"], _made(check), check["description"])
-            for one in found
-            for check in one["checks"]
-        ]
-        show_table(stdout_console(), "", ("KIND", "CHECK", "MADE BY", "WHAT IT ASKS"), rows)
-
-
-def _show_one(kind: dict[str, Any]) -> None:
-    console = stdout_console()
-    console.print(kind["description"], markup=False)
-    console.print(f"VALID means: {kind['meaning']}\n", markup=False)
-    rows = [
-        (check["name"], _made(check), "yes" if check["inPolicy"] else "no", check["description"])
-        for check in kind["checks"]
-    ]
-    show_table(console, "", ("CHECK", "MADE BY", "IN POLICY", "WHAT IT ASKS"), rows)
-    if kind["sandboxInputs"]:
-        console.print("\nValues to try in the sandbox:")
-        inputs = [(one["value"], one["service"], one["meaning"]) for one in kind["sandboxInputs"]]
-        show_table(console, "", ("VALUE", "SERVICE", "WHAT IT SAYS"), inputs)
-
-
-def _made(check: dict[str, Any]) -> str:
-    return "here" if check["local"] else ", ".join(check["providers"]) or "nobody"
+        show_kinds(found)

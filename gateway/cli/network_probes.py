@@ -9,9 +9,10 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from gateway.askers import Outfitter
-from gateway.cli.errors import CommandError, shown_url, told
+from gateway.cli.errors import CommandError, shown_url
 from gateway.cli.findings import Finding, fail, ok, warn
 from gateway.cli.machine_probes import CLOCK_APART_MAX_S
+from gateway.cli.opening import told
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.sandbox import Sandbox, running_sandbox

@@ -1,13 +1,30 @@
 """From the options of a command to a gateway that is ready, in this process."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from console.page import AssetsMissingError
 from gateway.assembly import Assembly, assembled
-from gateway.cli.errors import CommandError, shown_url, told
-from gateway.settings import Settings, load_settings
+from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
+from gateway.private_valkey import PrivateValkeyError
+from gateway.sandbox import SandboxError
+from gateway.settings import ConfigurationError, Settings, load_settings
 from gateway.valkey import StoreAway
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """Turn the errors of starting up into `CommandError`."""
+    try:
+        yield
+    except ConfigurationError as error:
+        message = str(error)
+        if "\n" in message:
+            message = "the configuration has several mistakes:\n" + message
+        raise CommandError(message, WRONG_USAGE) from None
+    except (PrivateValkeyError, SandboxError, AssetsMissingError) as error:
+        raise CommandError(str(error)) from None
 
 
 def settings_of(

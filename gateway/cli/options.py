@@ -1,9 +1,18 @@
 """Options that several commands have."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    csv = "csv"
+    ndjson = "ndjson"
+
 
 Config = Annotated[
     Path | None,

@@ -5,20 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.asking import gateway_at, gateway_here
 from gateway.cli.errors import WRONG_USAGE, CommandError
-from gateway.cli.file_job import (
-    Format,
-    Wishes,
-    exit_status,
-    input_stream,
-    prepared,
-    results_path,
-    run_job,
-)
-from gateway.cli.opening import settings_of
-from gateway.cli.options import Config, DataDir, Sandbox, Url
-from gateway.cli.progress import stderr_console
+from gateway.cli.options import Config, DataDir, Format, Sandbox, Url
 
 DEADLINE_DEFAULT_S = 60.0
 DEADLINE_MAX_S = 120.0
@@ -100,11 +88,22 @@ def validate(
     ] = None,
 ) -> None:
     """Validate a file; see HELP."""
+    from gateway.cli.asking import gateway_at, gateway_here
+    from gateway.cli.file_job import (
+        Wishes,
+        exit_status,
+        input_stream,
+        prepared,
+        results_path,
+        run_job,
+    )
+    from gateway.cli.progress import stderr_console
+
     console = stderr_console()
     options = _options(max_age, sandbox=sandbox and url is not None)
     wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options)
     if url is None:
-        gateway = gateway_here(settings_of(config, data_dir=data_dir, sandbox=sandbox))
+        gateway = gateway_here(config, data_dir, sandbox=sandbox)
     else:
         gateway = gateway_at(url)
     with input_stream(file) as stream:

@@ -1,0 +1,166 @@
+"""The server of `assay serve`: it says where it is, and ends as asked, cleaned up."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from uvicorn import Config as ServerConfig
+from uvicorn import Server
+
+from gateway.app import app_of
+from gateway.assembly import Assembly
+from gateway.cli.errors import CommandError
+from gateway.cli.opening import opened
+from gateway.logs import configure_logs
+from gateway.settings import Settings
+from gateway.worker import Worker
+from providers.provider import State
+
+BACKLOG = 1024
+TICKS_PER_PARENT_LOOK = 5
+"""Uvicorn ticks ten times a second."""
+
+
+@contextmanager
+def listener(host: str, port: int) -> Generator[socket.socket]:
+    """Listen on `host` and `port` until left.
+
+    Raises:
+        CommandError: somebody else listens there, or nobody may.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        taken = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise CommandError(_unusable(host, port, error)) from None
+    with taken:
+        yield taken
+
+
+def _unusable(host: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"{host!r} is no address of this machine: {error.strerror}. Give --host another."
+    advice = {
+        errno.EADDRINUSE: "Another program listens there, perhaps another Assay. Stop it, or"
+        " choose another port: --port 8001 (gateway.port), --port 0 for any free one.",
+        errno.EACCES: "This user may not listen there. Choose a port above 1023: --port 8000.",
+        errno.EADDRNOTAVAIL: "This machine does not have that address. Give --host another,"
+        " 127.0.0.1 for this machine alone or 0.0.0.0 for all of its addresses.",
+    }.get(error.errno or 0, "Give --host and --port others.")
+    return f"Can't listen on {host} port {port}: {os.strerror(error.errno or 0)}. {advice}"
+
+
+class StoppableServer(Server):
+    """Uvicorn's server; signals are ours, and it can end with its parent."""
+
+    def __init__(
+        self, config: ServerConfig, announce: Callable[[], None], parent: int | None
+    ) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self._parent = parent
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals alone: uvicorn would raise them again before we have cleaned up."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where."""
+        await super().startup(sockets)
+        self._announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop: also when the parent that we belong to is gone."""
+        orphaned = (
+            self._parent is not None
+            and counter % TICKS_PER_PARENT_LOOK == 0
+            and os.getppid() != self._parent
+        )
+        return orphaned or await super().on_tick(counter)
+
+
+async def serve_until_told(settings: Settings, taken: socket.socket, parent: int | None) -> None:
+    """Serve on `taken` until a signal, or the end of the process `parent`.
+
+    Raises:
+        CommandError: a part of the gateway can't start.
+    """
+    stop = _Stop()
+    with stop.on_signals():
+        try:
+            await _run(settings, taken, parent, stop)
+        except asyncio.CancelledError:
+            if not stop.asked:
+                raise
+    print("Stopped.", flush=True)
+
+
+async def _run(settings: Settings, taken: socket.socket, parent: int | None, stop: "_Stop") -> None:
+    configure_logs(settings.gateway.log_level)
+    async with opened(settings) as assembly:
+        config = ServerConfig(
+            app_of(assembly), log_config=None, log_level="warning", **Worker.CONFIG_KWARGS
+        )
+        where = _url(settings, taken)
+        stop.server = StoppableServer(config, lambda: _announce(assembly, where), parent)
+        await stop.server.serve(sockets=[taken])
+
+
+class _Stop:
+    """What SIGINT and SIGTERM do: end the server; before there is one, end the starting."""
+
+    def __init__(self) -> None:
+        self.server: Server | None = None
+        self.asked = False
+        self._main = asyncio.current_task()
+
+    @contextmanager
+    def on_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._ask)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _ask(self) -> None:
+        if self.server is not None:
+            self.server.force_exit = self.asked  # the second time it waits for nobody
+            self.server.should_exit = True
+        elif not self.asked and self._main is not None:
+            self._main.cancel()
+        self.asked = True
+
+
+def _url(settings: Settings, taken: socket.socket) -> str:
+    host = settings.gateway.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}"
+
+
+def _announce(assembly: Assembly, where: str) -> None:
+    askers = {
+        asker.name: asker.state
+        for panel in assembly.context.panels.values()
+        for asker in panel.askers
+    }
+    print(f"Assay is ready. GraphiQL and the API: {where}/graphql")
+    for state, meaning in (
+        (State.READY, "ready"),
+        (State.SANDBOX, "answered by the sandbox"),
+        (State.NOT_CONFIGURED, "without credentials, so UNKNOWN/NOT_CONFIGURED"),
+    ):
+        names = [name for name, one in askers.items() if one is state]
+        if names:
+            print(f"  {meaning}: {', '.join(sorted(names))}")
+    print("Ctrl-C stops it.", flush=True)
