@@ -10,7 +10,7 @@ Nothing here is bound to a request: the deadline of a set ends its waiting, neve
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from msgspec import Struct
 from cache.claims import Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
-from cache.outcomes import Outcomes
+from cache.outcomes import Outcomes, Write
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
@@ -29,6 +29,7 @@ from verdicts.reason import ReasonCode, because
 WINDOW_S = 0.002
 CARRY_ON_S = 30.0
 OPEN_MAX = 200_000
+VALUES_PER_TRIP_MAX = 1000
 GRACE_S = 5.0
 SETTLED_AGAIN_S = 0.02
 
@@ -92,6 +93,9 @@ class Desk:
         self._open: dict[str, list[_Waiting]] = {}
         self._gathered: dict[str, datetime | None] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._looking_up = False
+        self._concluded: list[tuple[Mapping[str, bytes], Mapping[str, Outcome]]] = []
+        self._concluding = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
@@ -109,12 +113,16 @@ class Desk:
 
     async def close(self) -> None:
         """Let what is under way finish for `GRACE_S`, then end it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GRACE_S
         self._flush()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=GRACE_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        while self._tasks and loop.time() < until:
+            await asyncio.wait(self._tasks, timeout=until - loop.time())
+            await asyncio.sleep(0)  # what a finished one leaves to do is begun
+        late = list(self._tasks)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _asked(
         self, values: list[str], not_before: datetime | None, terms: Terms
@@ -144,22 +152,40 @@ class Desk:
         return found
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._gathered:
+        """Look up what is gathered: soon, or in `window_s` if company may still come.
+
+        One look-up is under way at a time: what comes meanwhile goes with the next, so that the
+        trips grow larger and not more as the load grows.
+        """
+        if not self._gathered or self._looking_up:
             return
-        if len(self._gathered) >= self.panel.bulk and self.panel.bulk > 1:
-            self._flush()
-        elif self._timer is None:
-            self._timer = loop.call_later(self._window_s, self._flush)
+        if self.panel.bulk > len(self._gathered) and self.panel.bulk > 1:
+            if self._timer is None:
+                self._timer = loop.call_later(self._window_s, self._flush)
+        elif self._timer is None or isinstance(self._timer, asyncio.TimerHandle):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._gathered:
-            gathered, self._gathered = self._gathered, {}
-            task = asyncio.get_running_loop().create_task(self._find(gathered))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._gathered and not self._looking_up:
+            gathered = self._gathered
+            if len(gathered) > VALUES_PER_TRIP_MAX:
+                items = list(gathered.items())
+                gathered = dict(items[:VALUES_PER_TRIP_MAX])
+                self._gathered = dict(items[VALUES_PER_TRIP_MAX:])
+            else:
+                self._gathered = {}
+            self._looking_up = True
+            self._own(self._find(gathered))
+
+    def _own(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _find(self, gathered: dict[str, datetime | None]) -> None:
         """Find out about all of `gathered`; whatever happens, everybody who waits is told."""
@@ -167,13 +193,23 @@ class Desk:
         digests = {value: self._keys.digest(value) for value in left}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._carry_on_s
+        first = True
         try:
             async with asyncio.TaskGroup() as group:
                 while left and loop.time() < deadline:
-                    known = await self._outcomes.fetch(digests, datetime.now(UTC))
-                    self._recall(left, known)
-                    if left:
-                        await self._claim_and_ask(left, digests, deadline, group)
+                    self._recall(left, await self._outcomes.fetch(digests, datetime.now(UTC)))
+                    ours, others = await self._claim(left, digests)
+                    if first:
+                        first = self._looking_up = False
+                        self._schedule(loop)
+                    if ours and not left:
+                        await self._send_out(ours, deadline)
+                    elif ours:
+                        group.create_task(self._send_out(ours, deadline))
+                    if others:
+                        await self._claims.wait(others, deadline - loop.time())
+                    elif left:
+                        await asyncio.sleep(SETTLED_AGAIN_S)  # settled just now: look again
                     digests = {value: digests[value] for value in left}
         except Exception as error:  # noqa: BLE001 - a fault of ours must not hang those who wait
             frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -182,6 +218,9 @@ class Desk:
             _log.error("question failed", extra={"check": self.check, "error": kind, "at": where})
         finally:  # after a cancellation too: who is not told would wait until its deadline
             self._give_up(left)
+            if first:
+                self._looking_up = False
+                self._schedule(loop)
 
     def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> None:
         for value, outcome in stored.items():
@@ -193,53 +232,58 @@ class Desk:
                     waiting[0].usage.saved_by_cache += 1
                 self._settle(value, outcome)
 
-    async def _claim_and_ask(
-        self,
-        left: dict[str, datetime | None],
-        digests: Mapping[str, bytes],
-        deadline: float,
-        group: asyncio.TaskGroup,
-    ) -> None:
-        """Ask about those of `left` that we may, wait for those that others are asking."""
-        wanted = [digests[value] for value in left]
+    async def _claim(
+        self, left: dict[str, datetime | None], digests: Mapping[str, bytes]
+    ) -> tuple[dict[str, bytes], list[bytes]]:
+        """Take off `left` what we may ask and return it; return also what others are asking."""
+        if not left:
+            return {}, []
+        wanted = [(value, digests[value]) for value in left]
         try:
-            taken = await self._claims.take(wanted, [since is not None for since in left.values()])
+            taken = await self._claims.take(
+                [digest for _, digest in wanted], [since is not None for since in left.values()]
+            )
         except OSError:
             taken = [Taken.OURS] * len(wanted)  # nobody can claim: each process asks for itself
-        others = [digest for digest, one in zip(wanted, taken, strict=True) if one is Taken.HELD]
-        ours = {
-            value: digest
-            for (value, digest), one in zip(
-                zip(list(left), wanted, strict=True), taken, strict=True
-            )
-            if one is Taken.OURS
-        }
-        for value in ours:
-            del left[value]
-        if not left:
-            await self._send_out(ours, deadline)
-            return
-        if ours:
-            group.create_task(self._send_out(ours, deadline))
-        loop = asyncio.get_running_loop()
-        if others:
-            await self._claims.wait(others, deadline - loop.time())
-        else:
-            await asyncio.sleep(SETTLED_AGAIN_S)  # settled just now: the outcome is in the store
+        ours: dict[str, bytes] = {}
+        others: list[bytes] = []
+        for (value, digest), one in zip(wanted, taken, strict=True):
+            if one is Taken.OURS:
+                ours[value] = digest
+                del left[value]
+            elif one is Taken.HELD:
+                others.append(digest)
+        return ours, others
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
-        """Ask the providers about `ours`, keep what they say, give the claims back."""
+        """Ask the providers about `ours`; what they say is kept and the claims are given back."""
         kept: dict[str, Outcome] = {}
         left = dict(ours)
         try:
             await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            writes = self._outcomes.writes(kept, ours, datetime.now(UTC))
-            writes = await self._outcomes.write(writes)
-            await self._claims.settle(
-                list(ours.values()), [value in kept for value in ours], writes
-            )
+            self._concluded.append((ours, kept))
+            if not self._concluding:
+                self._concluding = True
+                self._own(self._conclude())
+
+    async def _conclude(self) -> None:
+        """Keep outcomes and give claims back: all that is there in one trip, then the next."""
+        try:
+            while self._concluded:
+                concluded, self._concluded = self._concluded, []
+                digests: list[bytes] = []
+                flags: list[bool] = []
+                writes: list[Write] = []
+                now = datetime.now(UTC)
+                for ours, kept in concluded:
+                    digests += ours.values()
+                    flags += [value in kept for value in ours]
+                    writes += self._outcomes.writes(kept, ours, now)
+                await self._claims.settle(digests, flags, await self._outcomes.write(writes))
+        finally:
+            self._concluding = False
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
