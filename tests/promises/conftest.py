@@ -17,6 +17,9 @@ from tests.assay_process import (
 )
 from tests.sandbox_process import RunningSandbox, started_sandbox
 
+LIMITS = {20: 1, 50: 4}
+"""Calls in so many seconds that `twilio` of the two processes may make."""
+
 
 @pytest.fixture(scope="session")
 def sandbox_process() -> Generator[tuple[str, str, int]]:
@@ -55,10 +58,11 @@ def assay_processes(
     http, dns, _ = sandbox_process
     given = sections(None, valkey_server_url)
     gateway = {"sandbox": True, "sandbox_url": http, "sandbox_dns": dns}
+    rates = [f"{count}/{window_s}s" for count, window_s in LIMITS.items()]
     usual = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
     providers = {
         **dict.fromkeys(MOUNTS, usual),
-        "twilio_lookup": {**usual, "rates": ["20/s", "100/10s"]},
+        "twilio_lookup": {**usual, "rates": rates},
         "hmrc": {**usual, "attempts": 5},
     }
     with processes({**given, "gateway": gateway, "providers": providers}, 2) as both:
