@@ -4,6 +4,7 @@ import subprocess
 import tomllib
 from itertools import chain
 from pathlib import Path
+from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from providers.catalogue import SERVICES
 from providers.errors import Fault
 from schema.roots import build_schema
 from tests.assay_process import HASH_KEY, living
-from tests.house.tree import ROOT, files, told
+from tests.house.tree import ROOT, files, rooms_standing, told
 from tests.sandbox_process import started_sandbox
 
 DOCUMENTS = (
@@ -257,3 +258,21 @@ def test_every_bound_that_the_architecture_names_exists() -> None:
         if not re.search(rf"^{bound}\b.*= ", page(file), flags=re.MULTILINE)
     ]
     assert missing == []
+
+
+def test_every_name_that_a_document_gives_leads_somewhere() -> None:
+    rooms = "|".join(rooms_standing())
+    dotted = re.compile(rf"`((?:{rooms})(?:\.\w+)+)`")
+    beside = re.compile(r"`([A-Za-z_]+(?:\.[A-Za-z_]+)?)`(?: of [\w ]+)?\s\(`((?:\w+/)+\w+)\.py`")
+    names = {
+        name
+        for document in ("ARCHITECTURE.md", "docs/life-of-a-record.md")
+        for name in (
+            *dotted.findall(page(document)),
+            *(f"{file.replace('/', '.')}.{name}" for name, file in beside.findall(page(document))),
+        )
+        if not re.search(r"\b(?:KIND|NAME)\b|_max$|_ms$", name)
+    }
+    assert len(names) > 20
+    for name in sorted(names):
+        assert resolve_name(name) is not None, name
