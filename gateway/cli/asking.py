@@ -165,10 +165,7 @@ def ask_once(
     Raises:
         CommandError: there is no answer.
     """
-    if url is None:
-        opening = gateway_here(config, data_dir, sandbox=sandbox)
-    else:
-        opening = gateway_at(url)
+    opening = gateway_here(config, data_dir, sandbox=sandbox) if url is None else gateway_at(url)
 
     async def asked() -> dict[str, Any]:
         async with opening as gateway:

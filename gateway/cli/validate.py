@@ -102,10 +102,7 @@ def validate(
     console = stderr_console()
     options = _options(max_age, sandbox=sandbox and url is not None)
     wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options)
-    if url is None:
-        gateway = gateway_here(config, data_dir, sandbox=sandbox)
-    else:
-        gateway = gateway_at(url)
+    gateway = gateway_here(config, data_dir, sandbox=sandbox) if url is None else gateway_at(url)
     with input_stream(file) as stream:
         job = prepared(stream, file, wishes, console)
         path = results_path(file, out, job.format, force=force)
