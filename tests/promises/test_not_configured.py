@@ -1,0 +1,120 @@
+"""Without credentials nothing is called, nothing is skipped in silence and nothing is kept."""
+
+from typing import Any
+
+import pytest
+
+from tests.assay_process import HASH_KEY, Living, Record, Sections, living, sections
+from tests.sandbox_process import RunningSandbox
+
+STATUS = """
+results { status verdicts { kind status reasons { code check retryable } expiresAt } }
+usage { callsMade valuesAsked cost }
+"""
+PROVIDERS = "{ providers { name state calls } }"
+NEED_A_KEY = {"zerobounce", "twilio_lookup", "hmrc", "companies_house"}
+RECORDS: list[Record] = [
+    {"phone": {"number": "+46701740611"}},
+    {"vatNumber": "GB100000230"},
+    {"company": {"number": "00000101", "jurisdiction": "GB"}},
+]
+PHONE: list[Record] = RECORDS[:1]
+
+
+async def states(assay: Living) -> dict[str, tuple[str, int]]:
+    answer: Any = await assay.ask(PROVIDERS)
+    return {one["name"]: (one["state"], one["calls"]) for one in answer["data"]["providers"]}
+
+
+async def test_a_check_without_credentials_is_unknown_and_says_why(valkey_url: str) -> None:
+    async with living(sections(None, valkey_url)) as assay:
+        payload = await assay.validate(STATUS, RECORDS)
+        told = await states(assay)
+    for result in payload["results"]:
+        (verdict,) = result["verdicts"]
+        assert result["status"] == verdict["status"] == "UNKNOWN"
+        (reason,) = verdict["reasons"]
+        assert (reason["code"], reason["retryable"]) == ("NOT_CONFIGURED", False)
+        assert verdict["expiresAt"] is None
+    assert payload["usage"] == {"callsMade": 0, "valuesAsked": 0, "cost": "0"}
+    assert {name for name, (state, _) in told.items() if state == "NOT_CONFIGURED"} == NEED_A_KEY
+    assert {calls for _, calls in told.values()} == {0}
+
+
+async def test_a_mailbox_without_a_service_leaves_the_domain_its_say(
+    sandbox: RunningSandbox, valkey_url: str
+) -> None:
+    """Only what nobody could be asked about is missing: the DNS still refutes."""
+    given = sections(None, valkey_url, gateway={"nameservers": [sandbox.dns]})
+    records: list[Record] = [{"email": "a@one.example.org"}, {"email": "a@nxdomain.example.net"}]
+    async with living(given) as assay:
+        results = (await assay.validate(STATUS, records))["results"]
+    assert [one["status"] for one in results] == ["UNKNOWN", "INVALID"]
+    assert [one["code"] for one in results[0]["verdicts"][0]["reasons"]] == ["NOT_CONFIGURED"]
+
+
+async def test_credentials_show_at_once(sandbox: RunningSandbox, valkey_url: str) -> None:
+    """NOT_CONFIGURED is kept nowhere: not in this process, not in the shared store."""
+    given = sections(None, valkey_url)
+    async with living(given) as assay:
+        for _ in range(2):
+            payload = await assay.validate(STATUS, PHONE)
+            assert payload["results"][0]["status"] == "UNKNOWN"
+    account = {
+        "api_key": "sandbox",
+        "api_secret": "sandbox",
+        "base_url": f"{sandbox.url('twilio')}/v2",
+    }
+    twilio = {**given["providers"]["twilio_lookup"], **account}
+    given = {**given, "providers": {**given["providers"], "twilio_lookup": twilio}}
+    async with living(given) as assay:
+        payload = await assay.validate(STATUS, PHONE)
+        assert (await states(assay))["twilio_lookup"] == ("READY", 1)
+    assert payload["results"][0]["status"] == "VALID"
+    assert await sandbox.values_asked("twilio") == ["+46701740611"]
+
+
+async def test_what_a_stand_in_made_up_is_never_taken_for_real(
+    sandbox: RunningSandbox, usual: Sections, valkey_url: str
+) -> None:
+    async with living(usual) as assay:
+        assert (await states(assay))["twilio_lookup"][0] == "SANDBOX"
+        assert (await assay.validate(STATUS, PHONE))["results"][0]["status"] == "VALID"
+    async with living(sections(None, valkey_url)) as assay:
+        assert (await assay.validate(STATUS, PHONE))["results"][0]["status"] == "UNKNOWN"
+    assert len(await sandbox.log("twilio")) == 1
+
+
+@pytest.mark.parametrize("jurisdiction, code", [("DE", "NOT_COVERED"), ("GB", "NOT_CONFIGURED")])
+async def test_a_value_that_no_provider_serves_is_not_covered(
+    jurisdiction: str, code: str, valkey_url: str
+) -> None:
+    company = {"number": "00000101", "jurisdiction": jurisdiction}
+    async with living(sections(None, valkey_url)) as assay:
+        (result,) = (await assay.validate(STATUS, [{"company": company}]))["results"]
+    assert [one["code"] for one in result["verdicts"][0]["reasons"]] == [code]
+
+
+async def test_a_rehearsal_asks_the_stand_ins_alone(
+    sandbox: RunningSandbox, usual: Sections, valkey_url: str
+) -> None:
+    """`sandbox: true` on a gateway with real credentials; without a sandbox it is refused."""
+    closed = sections(None, valkey_url)["providers"]
+    keys = {"api_key": "real", "api_secret": "real"}
+    given = {**usual, "providers": {name: one | keys for name, one in closed.items()}}
+    async with living(given) as assay:
+        made_up = await assay.validate(STATUS, PHONE, sandbox=True)
+        real = await assay.validate(STATUS, PHONE)
+    assert made_up["results"][0]["status"] == "VALID"
+    assert real["results"][0]["status"] == "UNKNOWN"
+    async with living({**closed_gateway(valkey_url)}) as assay:
+        answer = await assay.ask(
+            'mutation { validate(records: [{iban: "DE"}], options: {sandbox: true})'
+            " { usage { records } } }"
+        )
+    assert answer["errors"][0]["extensions"]["code"] == "SANDBOX_OFF"
+    assert await sandbox.values_asked("twilio") == ["+46701740611"]
+
+
+def closed_gateway(valkey_url: str) -> Sections:
+    return sections(None, valkey_url, cache={"hash_key": HASH_KEY})
