@@ -57,10 +57,10 @@ schema-check: setup  ## compare the schema with the committed schema.graphql
 	@echo "schema.graphql is what the code says"
 
 bench: setup  ## measure Assay and write benchmarks/RESULTS.md
-	@$(PY) benchmarks/run.py
+	@$(PY) -m benchmarks.run
 
 scoreboard: setup  ## show where Assay stands against its goals and its peers
-	@$(PY) benchmarks/scoreboard.py
+	@$(PY) -m benchmarks.scoreboard
 
 format: setup  ## put the tree into the house format
 	@$(BIN)/ruff check --fix-only --quiet

@@ -34,7 +34,7 @@ from benchmarks.processes import (
 )
 
 LATENCY_MS = 20
-PAIRS = 5
+PAIRS = 3
 WINDOW_S = 2.0
 CLIENTS, SHARED_EMAILS, ROUNDS = 8, 20, 5
 OURS = """mutation Validate($records: [RecordInput!]!) {

@@ -40,7 +40,7 @@ RECORDS = 20_000
 LIST = 100
 CONNECTIONS = 4
 WARM_UP_LISTS = 5
-PAIRS = 5
+PAIRS = 4
 BOUND_WAIT_S = 120.0
 GOALS: Mapping[str, float] = {
     "cold, one call a value": 1.5,
