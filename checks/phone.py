@@ -42,6 +42,9 @@ KIND = Kind(
     needs={"line_type": "line"},
 )
 
+# The re module's own cache can't hold all countries' patterns: 1 ms a number instead of 50 µs.
+phonenumbers.enable_pattern_cache()
+
 RULE = TextRule(length_max=100)  # E.164 has 15 digits; the rest is punctuation and an extension
 
 _PLUS = ("+", "\uff0b")
