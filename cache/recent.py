@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from cache.bounded import Bounded
 from verdicts.outcome import Outcome
 
 KEPT_MAX = 100_000
@@ -13,8 +14,7 @@ class Recent:
 
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         """Keep at most `kept_max` outcomes."""
-        self._kept: dict[str, Outcome] = {}
-        self._kept_max = kept_max
+        self._kept: Bounded[str, Outcome] = Bounded(kept_max)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -25,13 +25,13 @@ class Recent:
         """Return what is known and fresh of `values`, and those that are missing."""
         known: dict[str, Outcome] = {}
         missing: list[str] = []
-        kept = self._kept
+        get = self._kept.get
         for value in values:
-            outcome = kept.get(value)
+            outcome = get(value)
             if outcome is None:
                 missing.append(value)
             elif outcome.expires_at is None or outcome.expires_at <= now:
-                del kept[value]
+                self._kept.drop(value)
                 missing.append(value)
             elif not is_recent(outcome, not_before):
                 missing.append(value)
@@ -40,11 +40,8 @@ class Recent:
         return known, missing
 
     def remember(self, value: str, outcome: Outcome) -> None:
-        """Keep `outcome` for `value`; the oldest goes when there are too many."""
-        kept = self._kept
-        if len(kept) >= self._kept_max and value not in kept:
-            del kept[next(iter(kept))]
-        kept[value] = outcome
+        """Keep `outcome` for `value`; the oldest go when there are too many."""
+        self._kept.put(value, outcome)
 
 
 def is_recent(outcome: Outcome, not_before: datetime | None) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cache.bounded import Bounded
 from questions.usage import Usage
 from verdicts.outcome import Conclusion
 from verdicts.verdict import Source, Verdict
@@ -22,31 +23,29 @@ class Remembered(Struct, frozen=True, gc=False):
 
 
 class Verdicts:
-    """Verdicts of one kind for one set of checks, by the text as sent; the oldest goes first."""
+    """Verdicts of one kind for one set of checks, by the text as sent; the oldest go first."""
 
     def __init__(self, kept_max: int = KEPT_MAX) -> None:
         """Keep at most `kept_max` verdicts."""
-        self._kept: dict[str, Remembered] = {}
-        self._kept_max = kept_max
+        self._kept: Bounded[str, Remembered] = Bounded(kept_max)
 
     def recall(
         self, texts: Sequence[str], now: datetime, not_before: datetime | None, usage: Usage
     ) -> tuple[list[Verdict | None], list[int]]:
         """Return the verdict of each text that is known and fresh, and where one is missing."""
-        kept = self._kept
+        get = self._kept.get
         verdicts: list[Verdict | None] = []
         missing: list[int] = []
         by_cache = by_local_checks = 0
         for at, text in enumerate(texts):
-            known = kept.get(text)
+            known = get(text)
             if known is None or not _is_fresh(known.verdict, now, not_before):
                 verdicts.append(None)
                 missing.append(at)
                 continue
             if known.verdict.source is Source.PROVIDER:
-                known = kept[text] = replace(
-                    known, verdict=replace(known.verdict, source=Source.CACHE)
-                )
+                known = replace(known, verdict=replace(known.verdict, source=Source.CACHE))
+                self._kept.put(text, known)
             verdicts.append(known.verdict)
             by_cache += known.saved_by_cache
             by_local_checks += known.saved_by_local_checks
@@ -62,10 +61,8 @@ class Verdicts:
                 answers += 1
             elif one.found_at is not None or one.conclusion is Conclusion.UNDECIDED:
                 return  # not to be kept, or not found in time
-        if len(self._kept) >= self._kept_max and text not in self._kept:
-            del self._kept[next(iter(self._kept))]
         saved = 0 if verdict.normalized is not None else asked
-        self._kept[text] = Remembered(verdict, answers, saved)
+        self._kept.put(text, Remembered(verdict, answers, saved))
 
 
 def _is_fresh(verdict: Verdict, now: datetime, not_before: datetime | None) -> bool:
