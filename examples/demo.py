@@ -18,7 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.cli.asking import gateway_at
-from gateway.cli.errors import ALL_WELL, INTERRUPTED, SOMETHING_FAILED, CommandError
+from gateway.cli.errors import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOMETHING_FAILED,
+    CommandError,
+    InterruptedCommand,
+)
 from gateway.cli.file_job import Wishes, input_stream, prepared, results_path, run_job
 from gateway.cli.options import Format
 from gateway.cli.progress import stderr_console
@@ -108,7 +114,8 @@ def main() -> int:
     except (DemoError, CommandError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return SOMETHING_FAILED
-    except KeyboardInterrupt:
+    except (InterruptedCommand, KeyboardInterrupt):
+        print("demo: interrupted", file=sys.stderr)
         return INTERRUPTED
     return ALL_WELL
 

@@ -17,6 +17,10 @@ class CommandError(Exception):
         self.status = status
 
 
+class InterruptedCommand(Exception):
+    """The end of a command by Ctrl-C or SIGTERM, after it has cleaned up."""
+
+
 def shown_url(url: str) -> str:
     """Return `url` without user, password and query: fit for a screen or a log."""
     parts = urlsplit(url)

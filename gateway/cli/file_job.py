@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import typer
 from msgspec import Struct
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from gateway.cli.errors import (
     SOMETHING_FAILED,
     WRONG_USAGE,
     CommandError,
+    InterruptedCommand,
 )
 from gateway.cli.options import Format
 from gateway.cli.progress import Moving, show_summary
@@ -202,7 +202,7 @@ def run_job(
 
     Raises:
         CommandError: it could not go on; what was done so far is in `path`.
-        typer.Exit: it was interrupted; likewise.
+        InterruptedCommand: it was interrupted; likewise.
     """
     tally = Tally()
     try:
@@ -210,7 +210,7 @@ def run_job(
             run(_validated(job, gateway, output, console, tally))
     except CommandError as error:
         raise CommandError(f"{error}{_kept(tally, path)}", error.status) from None
-    except typer.Exit:
+    except InterruptedCommand:
         if tally.rows:
             _say(console, f"Interrupted.{_kept(tally, path)}")
         raise

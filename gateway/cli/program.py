@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import doctor, kinds, providers, schema, serve, validate
-from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError
+from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError, InterruptedCommand
 
 HELP = """Records in, verdicts out.
 
@@ -78,6 +78,9 @@ def main() -> None:
     except CommandError as error:
         _say(str(error))
         status = error.status
+    except InterruptedCommand:
+        _say("interrupted")
+        status = INTERRUPTED
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise

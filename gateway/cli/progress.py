@@ -47,7 +47,9 @@ class Moving:
                 yield
                 return
             with self._progress() as self._bar:
-                self._task = self._bar.add_task("", total=self._lines.size, told="")
+                self._task = self._bar.add_task(
+                    "", total=self._lines.size, told="waiting for the first"
+                )
                 yield
         finally:
             self._tally.seconds = time.monotonic() - self._started

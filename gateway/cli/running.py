@@ -5,20 +5,19 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import typer
 import uvloop
 
-from gateway.cli.errors import INTERRUPTED
+from gateway.cli.errors import InterruptedCommand
 
 T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; exit with INTERRUPTED when it was cancelled by a signal."""
+    """Return what `work` returns; InterruptedCommand when a signal has cancelled it."""
     try:
         return uvloop.run(_cancelled_by_signals(work))
     except asyncio.CancelledError:
-        raise typer.Exit(INTERRUPTED) from None
+        raise InterruptedCommand from None
 
 
 async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:

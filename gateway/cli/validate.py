@@ -43,6 +43,13 @@ Exit status:
   130  interrupted with Ctrl-C; the results so far are kept
 """
 
+Delimiter = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Between cells; else found out.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Such as cp1252; else found out.")
+]
+
 
 def validate(
     file: Annotated[
@@ -80,12 +87,8 @@ def validate(
         str | None,
         typer.Option(metavar="DURATION", help="Ask anew what is older: PT12H, P30D; PT0S is all."),
     ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Between cells; else found out.")
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Such as cp1252; else found out.")
-    ] = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
 ) -> None:
     """Validate a file; see HELP."""
     from gateway.cli.asking import gateway_at, gateway_here

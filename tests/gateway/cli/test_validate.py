@@ -204,3 +204,21 @@ def test_the_demo_shows_everything_and_leaves_nothing_running(tmp_path: Path) ->
     assert len(results(ROOT / "data/demo/contacts.verdicts.csv")) == 2_400
     assert list(tmp_path.glob("assay-demo-*")) == []
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+def test_ctrl_c_ends_the_demo_and_what_it_started(tmp_path: Path) -> None:
+    command = [*COMMAND[:2], "examples.demo"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        said = b""
+        while b"left alone" not in said:
+            said += os.read(process.stderr.fileno(), 4096)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=30)[1]
+    assert process.returncode == 130, rest
+    assert b"Traceback" not in rest
+    wait_until(lambda: not any(one.is_running() for one in family))
+    assert list(tmp_path.glob("assay-demo-*")) == []
