@@ -75,7 +75,8 @@ async def until_back(assay: Living) -> Any:  # noqa: ANN401, JSON
 
 async def test_a_store_that_goes_away_and_comes_back(sandbox: RunningSandbox) -> None:
     async with store() as (valkey, url):
-        async with living(sections(sandbox, url, redis={"timeout_ms": 500}, cache=BRIEF)) as assay:
+        given = sections(sandbox, url, redis={"timeout_ms": 500}, cache=BRIEF)
+        async with living(given) as assay:
             await assay.validate(STATUS, [KNOWN])
             app = await asyncio.to_thread(app_of, assay.assembly)
             async with served(app) as client:
