@@ -1,7 +1,7 @@
 """The composition root: the one place that builds things and puts them together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -27,7 +27,6 @@ from questions.desk import Desk
 from questions.judging import Judge
 from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
-from sandbox.inputs import SANDBOX_INPUTS
 from verdicts.kind import Check, Kind
 
 
@@ -60,8 +59,8 @@ async def assembled(
         StoreAway: the configured Valkey does not answer.
     """
     policies = policies_of(settings)
-    await asyncio.to_thread(load)
     async with AsyncExitStack() as stack:
+        loading = await stack.enter_async_context(_beside(load))
         valkey = await _valkey(settings, stack)
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
@@ -84,6 +83,7 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
+        await loading
         yield Assembly(settings, valkey, context)
 
 
@@ -180,6 +180,9 @@ def policies_of(settings: Settings) -> dict[str, list[str]]:
 
 def sandbox_inputs() -> list[SandboxInput]:
     """Return the values that the stand-ins know, for clients to read."""
+    # here, because a gateway without a sandbox starts sooner without all the stand-ins
+    from sandbox.inputs import SANDBOX_INPUTS  # noqa: PLC0415
+
     return [SandboxInput(one.service, one.kind, one.value, one.meaning) for one in SANDBOX_INPUTS]
 
 
@@ -193,6 +196,16 @@ def _chosen(kind: Kind, check: Check, name: str, askers: Mapping[str, Answers]) 
             f"{where}: {name!r} answers {found.kind}.{found.check}, not this check"
         )
     return found.asker
+
+
+@asynccontextmanager
+async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]]:
+    """Do `work` in a thread while the processes start that we need, too; leaving waits for it."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        yield task
+    finally:
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack) -> Valkey:
