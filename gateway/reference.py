@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, NoneType
-from typing import Any, cast, get_args
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from msgspec import Struct
 from pydantic import BaseModel, HttpUrl, SecretStr
@@ -182,9 +182,10 @@ def _fields(keys: tuple[str, ...], model: type[BaseModel]) -> Iterator[Setting]:
 
 
 def _plain(annotation: object) -> object:
-    """Return what `annotation` allows beside None."""
-    allowed = [part for part in get_args(annotation) if part is not NoneType]
-    return allowed[0] if NoneType in get_args(annotation) else annotation
+    """Return what `annotation` allows beside None, without what is said of how it is read."""
+    if NoneType in get_args(annotation):
+        annotation = next(part for part in get_args(annotation) if part is not NoneType)
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _takes(field: FieldInfo) -> str:

@@ -1,28 +1,48 @@
-"""Every setting there is: `assay.toml`, the environment over it, a file of its own for a secret.
+"""Every setting: `assay.toml`, over it files with one secret each, the environment over both.
 
 `ASSAY_SECTION__KEY` overrides the key of a section (`ASSAY_REDIS__URL`,
-`ASSAY_PROVIDERS__ZEROBOUNCE__API_KEY`).
+`ASSAY_PROVIDERS__ZEROBOUNCE__API_KEY`); a file of that name in the directory that
+`ASSAY_SECRETS_DIR` or systemd's `CREDENTIALS_DIRECTORY` names does the same. Lists are written with
+commas, or as JSON.
 """
 
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from cache.freshness import FreshnessSettings
-from providers.settings import ProviderSettings
+from checks.kinds import KINDS
+from providers.settings import ProviderSettings, listed
 
 CONFIG_FILE = "assay.toml"
 PREFIX = "ASSAY_"
+SECRETS_DIRS = ("ASSAY_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+SECRETS_BYTES_MAX = 1 << 16
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+_KIND_NAMES = {module.KIND.name.lower(): module.KIND.name for module in KINDS}
 
 
 class ConfigurationError(Exception):
@@ -62,7 +82,7 @@ class GatewaySettings(Section):
         default=8 << 20, ge=1024, description="Bytes in the body of a request at most."
     )
     currency: str = Field(default="EUR", pattern=r"[A-Z]{3}", description="Currency of all prices.")
-    nameservers: tuple[str, ...] = Field(
+    nameservers: Words = Field(
         default=(),
         description="Nameservers for e-mail domains (`host` or `host:port`); else the system's.",
     )
@@ -103,9 +123,7 @@ class CacheSettings(Section):
 class CheckSettings(Section):
     """`[checks.KIND.NAME]`: who answers a check, and for how long its outcomes are kept."""
 
-    providers: tuple[str, ...] | None = Field(
-        default=None, description="Providers, the first one first."
-    )
+    providers: Words | None = Field(default=None, description="Providers, the first one first.")
     ttl: FreshnessSettings | None = Field(
         default=None, description="Seconds by conclusion, for this check."
     )
@@ -114,7 +132,7 @@ class CheckSettings(Section):
 class KindSettings(Section):
     """`[kinds.NAME]`: the policy of a kind."""
 
-    checks: tuple[str, ...] | None = Field(
+    checks: Words | None = Field(
         default=None, description="The checks of its policy; local ones always run."
     )
 
@@ -144,6 +162,19 @@ class Settings(BaseSettings):
     )
     providers: Mapping[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_kinds(cls, sections: dict[str, Any]) -> dict[str, Any]:
+        """Spell the kinds as they are spelled: the environment knows no capital letters."""
+        for section in ("kinds", "checks"):
+            if isinstance(tables := sections.get(section), dict):
+                named: dict[str, Any] = {}
+                for name, table in sorted(cast("dict[str, Any]", tables).items()):
+                    kind = _KIND_NAMES.get(name.lower(), name)
+                    named[kind] = _merged(named[kind], table) if kind in named else table
+                sections = {**sections, section: named}
+        return sections
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -153,9 +184,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say who overrides whom: arguments, then the environment, then the file."""
-        del dotenv_settings, file_secret_settings
-        sources = (init_settings, env_settings)
+        """Say who overrides whom: arguments, the environment, secrets in files, the file."""
+        del dotenv_settings
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        directory = next((path for name in SECRETS_DIRS if (path := os.environ.get(name))), None)
+        if directory is not None:
+            files = NestedSecretsSettingsSource(
+                file_secret_settings,
+                secrets_dir=directory,
+                secrets_dir_missing="error",
+                secrets_dir_max_size=SECRETS_BYTES_MAX,
+                secrets_nested_delimiter="__",
+            )
+            sources = (*sources, files)
         if cls.toml_file is None:
             return sources
         return (*sources, TomlConfigSettingsSource(settings_cls, cls.toml_file))
@@ -185,6 +226,17 @@ def load_settings(
         return bound(**cast("dict[str, Any]", overrides or {}))
     except ValidationError as error:
         raise ConfigurationError(explain(error, path, text)) from None
+    except SettingsError as error:  # a section as JSON that is none, a directory that is missing
+        raise ConfigurationError(f"environment: {error}") from None
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both tables in one, `over` prevailing, tables in them likewise."""
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], cast("Mapping[str, Any]", value)) if both else value
+    return merged
 
 
 def explain(error: ValidationError, path: Path, text: str) -> str:
@@ -193,9 +245,8 @@ def explain(error: ValidationError, path: Path, text: str) -> str:
     for mistake in error.errors(include_url=False, include_input=False):
         keys = [str(part) for part in mistake["loc"]]
         dotted = ".".join(keys)
-        variable = PREFIX + "__".join(keys).upper()
         line = line_of(keys, text)
-        if variable in os.environ:
+        if (variable := _variable_of(keys)) is not None:
             where = f"environment variable {variable}"
         elif line:
             where = f"{path}, line {line}: {dotted}"
@@ -203,6 +254,16 @@ def explain(error: ValidationError, path: Path, text: str) -> str:
             where = f"{path}: {dotted}"
         lines.append(f"{where}: {_expected(mistake['type'], mistake['msg'])}")
     return "\n".join(lines)
+
+
+def _variable_of(keys: list[str]) -> str | None:
+    """Return the environment variable that set `keys`, or the list or table that holds them."""
+    present = {name.upper(): name for name in os.environ}
+    for length in range(len(keys), 0, -1):
+        name = present.get(PREFIX + "__".join(keys[:length]).upper())
+        if name is not None:
+            return name
+    return None
 
 
 def line_of(keys: list[str], text: str) -> int | None:

@@ -1,5 +1,6 @@
 """What an operator may say of a provider: one table `[providers.NAME]` each."""
 
+import json
 from decimal import Decimal
 from typing import Annotated
 
@@ -12,7 +13,17 @@ def _rate(value: object) -> object:
     return rate_of(value) if isinstance(value, str) else value
 
 
+def listed(value: object) -> object:
+    """Return a list that an environment variable writes: JSON, or its parts with commas between."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
 RateSetting = Annotated[Rate, BeforeValidator(_rate)]
+RatesSetting = Annotated[tuple[RateSetting, ...], BeforeValidator(listed)]
 
 
 class ProviderSettings(BaseModel):
@@ -39,11 +50,11 @@ class ProviderSettings(BaseModel):
         default=None,
         description="Our own VAT number, for registers that then give a consultation number.",
     )
-    rates: tuple[RateSetting, ...] | None = Field(
+    rates: RatesSetting | None = Field(
         default=None,
         description="Limits of the account, all together: `10/s`, `600/5m`, `100000/d`.",
     )
-    bulk_rates: tuple[RateSetting, ...] | None = Field(
+    bulk_rates: RatesSetting | None = Field(
         default=None, description="Limits of the bulk calls, where the service counts them apart."
     )
     concurrency: int | None = Field(
