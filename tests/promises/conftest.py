@@ -1,6 +1,7 @@
 """One sandbox for all promises of a test process; each test begins with it reset."""
 
 from collections.abc import AsyncGenerator, Generator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -59,7 +60,7 @@ def assay_processes(
     given = sections(None, valkey_server_url)
     gateway = {"sandbox": True, "sandbox_url": http, "sandbox_dns": dns}
     rates = [f"{count}/{window_s}s" for count, window_s in LIMITS.items()]
-    usual = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
+    usual: dict[str, Any] = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
     providers = {
         **dict.fromkeys(MOUNTS, usual),
         "twilio_lookup": {**usual, "rates": rates},
