@@ -6,6 +6,7 @@ execution alone, in this process. (`typed_graphql` measures schema and endpoint 
 
 import argparse
 import asyncio
+import gc
 import statistics
 import sys
 import time
@@ -32,7 +33,7 @@ from benchmarks.processes import (
     store,
     upstream,
 )
-from gateway.app import app_of
+from gateway.app import GC_THRESHOLDS
 from gateway.assembly import assembled
 from gateway.settings import Settings
 from providers.catalogue import SERVICES
@@ -111,11 +112,22 @@ def over_http(up: Upstream, shared: Store, pairs: int, share: float) -> list[Bes
     return measured
 
 
+@contextmanager
+def collecting_as_served() -> Generator[None]:
+    """Let the garbage collector do what it does in a server."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
 async def in_process(settings: Settings, rounds: int, share: float) -> list[Alone]:
     """Measure the execution of an operation, everything it needs being known."""
     schema, measured = build_schema(), list[Alone]()
     async with assembled(settings, (*SERVICES, stand_in)) as assembly:
-        app_of(assembly)  # with its settings of the garbage collector
         for records, requests in REQUESTS.items():
             variables = orjson.loads(asking(emails(records)))["variables"]
             times = max(10, round(requests * share / 3))
@@ -143,7 +155,8 @@ def measure(pairs: int = PAIRS, share: float = 1.0) -> tuple[list[Beside], list[
         pin_self(TESTED_CPU)
         settings: Any = asking_settings(shared, up, bulk=100)
         try:
-            alone = asyncio.run(in_process(Settings(**settings), pairs, share))
+            with collecting_as_served():
+                alone = asyncio.run(in_process(Settings(**settings), pairs, share))
         finally:
             pin_self()
     return beside, alone

@@ -1,0 +1,61 @@
+"""`make scoreboard`: measures the promises against real processes, writes benchmarks/SCOREBOARD.md.
+
+Some two minutes. Stand-ins, store and processes of Assay are started for each promise; the seed is
+printed and can be given again (`--seed`).
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from secrets import randbelow
+
+from benchmarks.machine import described
+from benchmarks.processes import OUT, ROOT, NotHere
+from benchmarks.promises import PROMISES
+
+SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
+SEED_MAX = 10_000
+HOW = "against real processes: Assay, Valkey and the sandbox's services."
+
+
+def scored(names: Sequence[str], seed: int, *, quick: bool) -> tuple[list[str], bool]:
+    """Return the lines of the table, and whether every promise that was measured was kept."""
+    lines = ["| promise | seen | kept | s |", "| --- | --- | --- | --- |"]
+    kept = True
+    for name in names:
+        promise = PROMISES[name]
+        begun = time.monotonic()
+        try:
+            found = promise.measure(seed, quick)
+        except NotHere as error:
+            seen, verdict = f"not measured: {error}", "-"
+        else:
+            seen, verdict = found.seen, "yes" if found.kept else "**no**"
+            kept = kept and found.kept
+        lines.append(f"| {promise.words} | {seen} | {verdict} | {time.monotonic() - begun:.0f} |")
+        print(f"{name}: {seen} - {verdict}", flush=True)
+    return lines, kept
+
+
+def main() -> int:
+    """Measure, write, and return 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="make scoreboard", description=__doc__)
+    parser.add_argument("--seed", type=int, default=randbelow(SEED_MAX))
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--only", nargs="+", choices=list(PROMISES), default=list(PROMISES))
+    chosen = parser.parse_args()
+    print(f"seed {chosen.seed}")
+    lines, kept = scored(chosen.only, chosen.seed, quick=chosen.quick)
+    whole = not chosen.quick and chosen.only == list(PROMISES)
+    OUT.mkdir(exist_ok=True)
+    file = SCOREBOARD if whole else OUT / "SCOREBOARD.md"
+    how = f"Made by `make scoreboard`, seed {chosen.seed}, {HOW}"
+    said = ["# Scoreboard", "", how, "", *described(), "", *lines]
+    file.write_text("\n".join(said) + "\n", "utf-8")
+    print(f"Written to {file.relative_to(ROOT)}")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
