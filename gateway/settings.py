@@ -7,6 +7,7 @@ commas, or as JSON.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ from providers.settings import ProviderSettings, listed
 
 CONFIG_FILE = "assay.toml"
 PREFIX = "ASSAY_"
+_UNREAD_SECTION = re.compile(r'parsing value for field "(\w+)"')
 SECRETS_DIRS = ("ASSAY_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 SECRETS_BYTES_MAX = 1 << 16
 
@@ -216,9 +218,15 @@ def load_settings(
     path = named or Path(CONFIG_FILE)
     if named is not None and not path.is_file():
         raise ConfigurationError(f"{path}: no such file; give the path of your assay.toml")
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
         tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: not UTF-8, at byte {error.start}; save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not TOML: {error}") from None
     bound = type("BoundSettings", (Settings,), {"toml_file": path if text else None})
@@ -227,7 +235,14 @@ def load_settings(
     except ValidationError as error:
         raise ConfigurationError(explain(error, path, text)) from None
     except SettingsError as error:  # a section as JSON that is none, a directory that is missing
-        raise ConfigurationError(f"environment: {error}") from None
+        section = _UNREAD_SECTION.search(str(error))
+        if section is None:
+            raise ConfigurationError(f"environment: {error}") from None
+        variable = PREFIX + section[1].upper()
+        raise ConfigurationError(
+            f"environment variable {variable}: not a JSON object; set one variable for each key"
+            f" instead, {variable}__KEY"
+        ) from None
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
