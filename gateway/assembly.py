@@ -17,7 +17,8 @@ from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import CheckSettings, ConfigurationError, Settings
-from gateway.valkey import Valkey
+from gateway.shown_url import shown_url
+from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.panel import Panel
@@ -220,8 +221,25 @@ async def _valkey(settings: Settings, stack: AsyncExitStack) -> Valkey:
     except ValueError as error:
         raise ConfigurationError(f"redis.url: {error}") from None
     stack.push_async_callback(valkey.close)
-    await valkey.ping()
+    try:
+        await valkey.ping()
+    except StoreAway as error:
+        raise StoreAway(_away(settings, error)) from None
     return valkey
+
+
+def _away(settings: Settings, error: StoreAway) -> str:
+    """Return the message for a Valkey that does not answer."""
+    if settings.redis.url is None:
+        return (
+            f"The private Valkey in {settings.gateway.data_dir} does not answer ({error})."
+            " `assay doctor` says more."
+        )
+    return (
+        f"The Valkey at {shown_url(settings.redis.url)} does not answer ({error}). Start it, or"
+        " put its address into redis.url (ASSAY_REDIS__URL); without one Assay runs a private"
+        " Valkey. `assay doctor` says more."
+    )
 
 
 async def _sandbox(settings: Settings, stack: AsyncExitStack) -> Sandbox | None:

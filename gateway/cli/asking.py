@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
+from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.running import run
+from gateway.shown_url import shown_url
 from providers.errors import ProviderError
 from providers.exchange import Call
 from providers.transport import Transport

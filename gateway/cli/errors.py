@@ -1,7 +1,5 @@
 """What a command says when it can't go on, and the exit statuses of them all."""
 
-from urllib.parse import urlsplit
-
 ALL_WELL = 0
 SOMETHING_FAILED = 1
 WRONG_USAGE = 2
@@ -19,11 +17,3 @@ class CommandError(Exception):
 
 class InterruptedCommand(Exception):
     """The end of a command by Ctrl-C or SIGTERM, after it has cleaned up."""
-
-
-def shown_url(url: str) -> str:
-    """Return `url` without user, password and query: fit for a screen or a log."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    port = f":{parts.port}" if parts.port is not None else ""
-    return f"{parts.scheme}://{host}{port}{parts.path}"

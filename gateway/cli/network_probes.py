@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from gateway.askers import Outfitter
-from gateway.cli.errors import CommandError, shown_url
+from gateway.cli.errors import CommandError
 from gateway.cli.findings import Finding, fail, ok, warn
 from gateway.cli.machine_probes import CLOCK_APART_MAX_S
 from gateway.cli.opening import told
@@ -17,6 +17,7 @@ from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
+from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.provider import Asker, Bill, Provider, State
 from providers.transport import Transport

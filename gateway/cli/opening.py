@@ -6,7 +6,7 @@ from pathlib import Path
 
 from console.page import AssetsMissingError
 from gateway.assembly import Assembly, assembled
-from gateway.cli.errors import WRONG_USAGE, CommandError, shown_url
+from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.private_valkey import PrivateValkeyError
 from gateway.sandbox import SandboxError
 from gateway.settings import ConfigurationError, Settings, load_settings
@@ -58,18 +58,4 @@ async def opened(settings: Settings) -> AsyncGenerator[Assembly]:
             async with assembled(settings) as assembly:
                 yield assembly
         except StoreAway as error:
-            raise CommandError(store_away(settings, error)) from None
-
-
-def store_away(settings: Settings, error: StoreAway) -> str:
-    """Return the message for a Valkey that does not answer."""
-    if settings.redis.url is None:
-        return (
-            f"The private Valkey in {settings.gateway.data_dir} does not answer ({error})."
-            " `assay doctor` says more."
-        )
-    return (
-        f"The Valkey at {shown_url(settings.redis.url)} does not answer ({error}). Start it, or"
-        " put its address into redis.url (ASSAY_REDIS__URL); without one Assay runs a private"
-        " Valkey. `assay doctor` says more."
-    )
+            raise CommandError(str(error)) from None

@@ -126,4 +126,7 @@ async def test_a_store_that_was_never_there_stops_the_start(url: str) -> None:
     with pytest.raises(StoreAway) as error:
         async with living(sections(None, url)):
             pass
-    assert "geheim" not in str(error.value)
+    message = str(error.value)
+    assert message.startswith(f"The Valkey at {url.replace(':geheim@', '')} does not answer")
+    assert "ASSAY_REDIS__URL" in message
+    assert "geheim" not in message
