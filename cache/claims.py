@@ -54,6 +54,9 @@ class Taken(Enum):
     DONE = 2
 
 
+_TAKEN = tuple(Taken)
+
+
 class Claims:
     """The claims of this process."""
 
@@ -96,7 +99,7 @@ class Claims:
                 (), (self._token, round(LEASE_S * 1000), b"".join(digests), _flags(anew))
             ),
         )
-        taken = [Taken(int(one)) for one in answer]
+        taken = [_TAKEN[one] for one in answer]
         self._held.update(
             digest for digest, one in zip(digests, taken, strict=True) if one is Taken.OURS
         )

@@ -39,6 +39,7 @@ class Freshness:
             Conclusion.DOUBTFUL: settings.doubtful,
             Conclusion.UNDECIDED: settings.undecided,
         }
+        self._kept = {one: timedelta(seconds=kept_s) for one, kept_s in self._kept_s.items()}
         assert set(self._kept_s) == set(Conclusion), "every conclusion has its time"
 
     def expiry(self, found: Found, found_at: datetime) -> datetime | None:
@@ -54,4 +55,5 @@ class Freshness:
             return None
         if found.fresh_for_s is not None:
             kept_s = min(kept_s, found.fresh_for_s)
-        return found_at + timedelta(seconds=kept_s) if kept_s > 0 else None
+            return found_at + timedelta(seconds=kept_s) if kept_s > 0 else None
+        return found_at + self._kept[found.conclusion] if kept_s > 0 else None

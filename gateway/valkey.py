@@ -12,7 +12,7 @@ from hashlib import sha1
 from typing import Any, cast
 
 from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -22,7 +22,9 @@ from redis.asyncio.connection import (
 )
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-CONNECTIONS_MAX = 16
+CONNECTIONS_MAX = 128
+COMMANDS_MAX = 64
+"""Commands under way at once; what reads outcomes goes beside them, one a desk at a time."""
 AWAY_S = 1.0
 CONNECT_TIMEOUT_S = 1.0
 LISTEN_POLL_S = 5.0
@@ -75,13 +77,13 @@ class Valkey:
         self.client = self._client(url, timeout_s)
         self._listeners = self._client(url, None)
         self._away_until = 0.0
+        self._turns = asyncio.Semaphore(COMMANDS_MAX)
 
     @staticmethod
     def _client(url: str, timeout_s: float | None) -> "Redis":
-        pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+        pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             max_connections=CONNECTIONS_MAX,
-            timeout=timeout_s,
             socket_timeout=timeout_s,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=None,
@@ -106,7 +108,8 @@ class Valkey:
         if loop.time() < self._away_until:
             raise StoreAway("the shared store is away")
         try:
-            return await cast("Any", self.client).execute_command(*command)
+            async with self._turns:
+                return await cast("Any", self.client).execute_command(*command)
         except NoScriptError:
             raise
         except ResponseError as error:

@@ -23,7 +23,7 @@ from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
 from questions.usage import Usage
-from verdicts.outcome import Conclusion, Found, Outcome
+from verdicts.outcome import MILLION, Conclusion, Found, Outcome
 from verdicts.reason import ReasonCode, because
 
 WINDOW_S = 0.002
@@ -300,6 +300,7 @@ class Desk:
             found_at = datetime.now(UTC)
             sure_until = self._freshness.expiry(_SURE, found_at)  # the usual one, found once
             cost = bill.cost / len(found) if bill.cost and found else bill.cost
+            millionths = round(cost * MILLION) if cost else 0
             payer: Usage | None = None
             for value, one in found.items():
                 del left[value]
@@ -315,7 +316,7 @@ class Desk:
                     one.reasons,
                     one.evidence,
                     bill.provider or None,
-                    cost,
+                    millionths,
                 )
                 waiting = self._open.get(value)
                 if waiting:

@@ -9,6 +9,8 @@ from msgspec import Struct
 from verdicts.evidence import Evidence
 from verdicts.reason import Reason
 
+MILLION = 1_000_000
+
 
 class Conclusion(Enum):
     """What a check can conclude about a value. UNDECIDED is about us, never about the value."""
@@ -46,4 +48,9 @@ class Outcome(Struct, frozen=True, gc=False, array_like=True):
     reasons: tuple[Reason, ...] = ()
     evidence: Evidence | None = None
     provider: str | None = None
-    cost: Decimal = Decimal(0)
+    cost_millionths: int = 0
+
+    @property
+    def cost(self) -> Decimal:
+        """What it cost; kept as a whole number of millionths, which are quick to store."""
+        return Decimal(self.cost_millionths) / MILLION

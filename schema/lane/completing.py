@@ -5,6 +5,7 @@ completes the very same objects again to find out which error belongs where.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from enum import Enum
 from math import isfinite
 from typing import Any, cast
@@ -231,7 +232,13 @@ def _slow(type_: Any, *, required: bool) -> Callable[[Any], object]:  # noqa: AN
     known: set[type] = set()
     check = Accepts(None).check
 
+    same: object = None
+    written: object = None
+
     def slow(value: object) -> object:
+        nonlocal same, written
+        if value is same and value is not None:
+            return written
         if value is None:
             if required:
                 raise Unfit
@@ -243,6 +250,8 @@ def _slow(type_: Any, *, required: bool) -> Callable[[Any], object]:  # noqa: AN
         serialized = serialize(value)
         if serialized is None or serialized is Undefined:
             raise Unfit
+        if class_ is datetime:  # it cannot change, and what was found together shares one moment
+            same, written = value, serialized
         return serialized
 
     return slow

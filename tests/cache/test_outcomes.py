@@ -1,7 +1,6 @@
 """Outcomes in the shared store: as they were, for as long as they may, or not at all."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -48,7 +47,7 @@ def outcome(evidence: Evidence | None = None, *, for_s: float | None = 60) -> Ou
         (because(ReasonCode.CATCH_ALL, "mailbox"),),
         evidence,
         "zerobounce",
-        Decimal("0.0080"),
+        8_000,
     )
 
 
