@@ -6,8 +6,11 @@ from email.utils import parsedate_to_datetime
 
 BASE_S = 0.05
 CAP_S = 20.0
+DOUBLINGS_MAX = 16
+"""Beyond the cap already: no number of attempts may overflow."""
 RETRY_AFTER_MAX_S = 900.0
 DIGITS_MAX = 9
+"""Of a `Retry-After` in seconds that is worth reading as a number."""
 
 
 def full_jitter(attempt: int, random: Callable[[], float]) -> float:
@@ -15,7 +18,7 @@ def full_jitter(attempt: int, random: Callable[[], float]) -> float:
 
     Full jitter as in the AWS architecture blog's "Exponential Backoff And Jitter".
     """
-    return random() * min(CAP_S, BASE_S * 2.0 ** min(attempt, 16))
+    return random() * min(CAP_S, BASE_S * 2.0 ** min(attempt, DOUBLINGS_MAX))
 
 
 def retry_after_s(value: str | None, date: str | None = None) -> float | None:

@@ -1,4 +1,7 @@
-"""The services that Assay speaks: one module each, held to `Service` by the type checker."""
+"""The services that Assay speaks: one module each, held to `Service` by the type checker.
+
+Their order is who is asked first, where the configuration names no order.
+"""
 
 from providers.exchange import Service
 from providers.services import (

@@ -23,7 +23,7 @@ from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
 CHECK = "domain"
-TIMEOUT_S = 2.0
+TIMEOUT_S = 3.0
 TRIES_MAX = 2
 CONCURRENCY_MAX = 64
 FRESH_MIN_S = 30.0
@@ -43,6 +43,8 @@ _NO_MAIL_HOST = Found(
     MailHosts(),
     NEGATIVE_FRESH_S,
 )
+QType = Literal["MX", "A", "AAAA"]
+
 _log = logging.getLogger(__name__)
 
 
@@ -139,37 +141,33 @@ class MailDomains:
 
     async def _addressed(self, domain: str, bill: Bill) -> Found:
         """Return whether `domain`, which has no MX, has an address of its own."""
-        types: tuple[Literal["A", "AAAA"], ...] = ("A", "AAAA")
-        for kind in types:
-            found = await self._query(domain, kind, bill)
+        types: tuple[QType, ...] = ("A", "AAAA")
+        for qtype in types:
+            found = await self._query(domain, qtype, bill)
             if any(isinstance(record.data, ARecordData | AAAARecordData) for record in found):
                 fresh_for_s = min(_fresh_for_s(found), NEGATIVE_FRESH_S)  # an MX may come
                 return Found(Conclusion.CONFIRMED, (), MailHosts(implicit=True), fresh_for_s)
         return _NO_MAIL_HOST
 
-    async def _query(
-        self, domain: str, kind: Literal["MX", "A", "AAAA"], bill: Bill
-    ) -> list[DNSRecord]:
+    async def _query(self, domain: str, qtype: QType, bill: Bill) -> list[DNSRecord]:
         """Return the records of one answer, none when `domain` has none of this type."""
         try:
-            return await self._send(domain, kind, bill)
+            return await self._send(domain, qtype, bill)
         except DNSError as error:
             if error.args[0] != BAD_ANSWER:
                 raise
         # the resolver drops all queries of a socket on which one nonsensical answer came
         async with self._repeating:
-            return await self._send(domain, kind, bill)
+            return await self._send(domain, qtype, bill)
 
-    async def _send(
-        self, domain: str, kind: Literal["MX", "A", "AAAA"], bill: Bill
-    ) -> list[DNSRecord]:
+    async def _send(self, domain: str, qtype: QType, bill: Bill) -> list[DNSRecord]:
         started = asyncio.get_running_loop().time()
         statistics = self.statistics
         bill.calls += 1
         statistics.calls += 1
         statistics.in_flight += 1
         try:
-            return (await self._resolver.query_dns(domain, kind)).answer
+            return (await self._resolver.query_dns(domain, qtype)).answer
         except DNSError as error:
             if error.args[0] == NO_DATA:
                 return []

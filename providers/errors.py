@@ -68,14 +68,12 @@ class Faulted(ProviderError):
     """The service answered that it will not answer."""
 
     def __init__(self, fault: Fault, status: int) -> None:
-        """Carry `fault` and the HTTP status that it came with."""
+        """Carry what `fault` says; `status` is the HTTP status that it came with."""
         super().__init__(f"{fault.code.value} (HTTP {status})")
-        self.fault = fault
         self.code = fault.code
         self.retryable = fault.retryable
         self.again = fault.again
         self.sent = fault.charged
-        self.status = status
 
 
 class NoPermit(ProviderError):

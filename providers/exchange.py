@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Call(Struct, frozen=True, gc=False):
     """One HTTP request of an exchange.
 
-    `path` lies below the provider's base URL, its parts already percent-encoded (`encoded`); the
-    values of `query` are not, its names need not be. At most one of `json` and `form` is the body. `safe` says that
+    `path` lies below the provider's base URL, its parts already percent-encoded (`encoded`); names
+    and values of `query` are not. At most one of `json` and `form` is the body. `safe` says that
     sending it twice neither changes anything nor costs twice. `bulk` picks the service's bulk
     address and limits, where it has its own.
     """
@@ -122,16 +122,16 @@ class Service(Protocol):
     @property
     def NAME(self) -> str: ...  # noqa: N802 - a module's constant
     @property
-    def KIND(self) -> str: ...  # noqa: N802
+    def KIND(self) -> str: ...  # noqa: N802 - as NAME
     @property
-    def CHECK(self) -> str: ...  # noqa: N802
+    def CHECK(self) -> str: ...  # noqa: N802 - as NAME
     @property
-    def SECRETS(self) -> tuple[str, ...]:  # noqa: N802
+    def SECRETS(self) -> tuple[str, ...]:  # noqa: N802 - as NAME
         """The credentials it can't work without."""
         ...
 
     @property
-    def DEFAULTS(self) -> Defaults: ...  # noqa: N802
+    def DEFAULTS(self) -> Defaults: ...  # noqa: N802 - as NAME
     def serves(self, value: str, /) -> bool:
         """Return whether this service knows anything of `value` (its country, say)."""
         ...

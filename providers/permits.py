@@ -18,6 +18,7 @@ from verdicts.reason import ReasonCode
 
 PERMITS_PER_TRIP_MAX = 200
 PAUSE_KNOWN_FOR_S = 0.1
+"""How long an account without limits sends on before it looks for a pause again."""
 _US = 1e6
 
 _SCRIPTS = files("providers") / "scripts"
@@ -26,6 +27,8 @@ RESERVE, PAUSE, STANDING = (
 )
 
 Run = Callable[[Sequence[str], Sequence[str | int]], Awaitable[object]]
+Waiter = tuple[float, asyncio.Future[None]]
+"""Until when somebody waits (loop clock), and what tells of the permit."""
 
 
 class Shared(Protocol):
@@ -61,7 +64,7 @@ class Permits:
         self._reserve = shared.script(RESERVE)
         self._pause = shared.script(PAUSE)
         self._standing = shared.script(STANDING)
-        self._waiting: list[tuple[float, asyncio.Future[None]]] = []
+        self._waiting: list[Waiter] = []
         self._pump: asyncio.Task[None] | None = None
         self._free_until = 0.0
 
@@ -103,10 +106,8 @@ class Permits:
 
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""
-        for _, permit in self._waiting:
-            if not permit.done():
-                permit.set_exception(NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        _refuse_all(waiting)
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -115,31 +116,30 @@ class Permits:
         try:
             while self._waiting:
                 wanted = sorted(self._waiting, key=lambda waiter: waiter[0])
-                batch, self._waiting = (
-                    wanted[:PERMITS_PER_TRIP_MAX],
-                    wanted[PERMITS_PER_TRIP_MAX:],
-                )
-                await self._hand_out(batch)
+                self._waiting = wanted[PERMITS_PER_TRIP_MAX:]
+                await self._hand_out(wanted[:PERMITS_PER_TRIP_MAX])
         finally:
             self._pump = None
 
-    async def _hand_out(self, batch: list[tuple[float, asyncio.Future[None]]]) -> None:
+    async def _hand_out(self, wanted: Sequence[Waiter]) -> None:
+        """Reserve for all of `wanted`, the most patient last, and tell each one."""
         loop = asyncio.get_running_loop()
-        patience_s = max(0.0, batch[-1][0] - loop.time())
+        patience_s = max(0.0, wanted[-1][0] - loop.time())
         try:
             answer = await self._reserve(
-                self._keys, [len(batch), round(patience_s * _US), *self._windows]
+                self._keys, [len(wanted), round(patience_s * _US), *self._windows]
             )
-        except OSError:
-            for _, permit in batch:
-                _refuse(permit, NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
+        except BaseException as error:  # closing, too: who is not told would wait for ever
+            _refuse_all(wanted)
+            if not isinstance(error, OSError):
+                raise
             return
         now = loop.time()
         delays = [int(delay) for delay in cast("list[int]", answer)]
         refused_s = (-1 - delays.pop()) / _US if delays and delays[-1] < 0 else 0.0
         if not self._rates and delays and delays[0] == 0:
             self._free_until = now + PAUSE_KNOWN_FOR_S
-        for at, (deadline, permit) in enumerate(batch):
+        for at, (deadline, permit) in enumerate(wanted):
             if at >= len(delays):
                 _refuse(permit, NoPermit(ReasonCode.RATE_LIMITED, refused_s))
             elif delays[at] <= 0:
@@ -158,3 +158,8 @@ def _grant(permit: asyncio.Future[None]) -> None:
 def _refuse(permit: asyncio.Future[None], why: NoPermit) -> None:
     if not permit.done():
         permit.set_exception(why)
+
+
+def _refuse_all(waiting: Sequence[Waiter]) -> None:
+    for _, permit in waiting:
+        _refuse(permit, NoPermit(ReasonCode.LIMITS_UNAVAILABLE))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from providers.backoff import full_jitter, retry_after_s
 from providers.carrier import carry
-from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
+from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Service
 from providers.permits import Permits
 from providers.rates import Rate
@@ -22,7 +22,10 @@ from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
 BULK_PATIENCE_S = 0.5
+"""How long values wait for a bulk call of a limit of its own, before they go one by one."""
 PAUSE_WITHOUT_WORD_S = 1.0
+"""For everybody, after an answer that says "too many" and not for how long."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +38,7 @@ class State(Enum):
 
 
 class Bill(Struct):
-    """What an ask has cost so far: calls made, values answered for money, their cost."""
+    """What answering some values took of `provider`: calls made, and their cost."""
 
     provider: str
     calls: int = 0
@@ -278,19 +281,18 @@ class Provider:
         fault = self.service.fault_of(answer)
         if fault is None:
             return answer
-        await self._heed(fault.pause_s, fault.code, answer, permits)
+        await self._heed(fault, answer, permits)
         raise Faulted(fault, answer.status)
 
-    async def _heed(
-        self, pause_s: float | None, code: ReasonCode, answer: Answer, permits: Permits
-    ) -> None:
-        asked_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
-        if asked_s is None:
-            asked_s = pause_s
-        if asked_s is None and code is ReasonCode.RATE_LIMITED:
-            asked_s = PAUSE_WITHOUT_WORD_S
-        if asked_s:
-            await permits.pause(asked_s)
+    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
+        """Leave the account alone for as long as the answer says, or else the fault."""
+        pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
+        if pause_s is None:
+            pause_s = fault.pause_s
+        if pause_s is None and fault.code is ReasonCode.RATE_LIMITED:
+            pause_s = PAUSE_WITHOUT_WORD_S
+        if pause_s:
+            await permits.pause(pause_s)
 
     def _charge(self, values: int, bill: Bill) -> None:
         cost = self.terms.price * values

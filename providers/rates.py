@@ -7,9 +7,13 @@ from msgspec import Struct
 _FORM = re.compile(r"(?P<limit>[1-9]\d{0,8})/(?P<count>[1-9]\d{0,3})?(?P<unit>ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 EXACT_LIMIT_MAX = 2000
+"""The largest limit whose calls are listed one by one in the shared store."""
 GUARD_MIN_S = 0.05
 GUARD_SHARE = 0.005
+"""Of the period, added to it: two calls may come closer on their way to the service."""
 BURST_SHARE = 0.02
+"""Of a limit that is kept as one instant: how many calls may go at once."""
+_US = 1e6
 
 
 class Rate(Struct, frozen=True):
@@ -25,7 +29,7 @@ class Rate(Struct, frozen=True):
         return self.limit <= EXACT_LIMIT_MAX
 
     def script_arguments(self) -> tuple[str, int, int, int, int]:
-        """Return mode, limit, period, interval and burst as permits.lua takes them.
+        """Return mode, limit, period, interval (microseconds) and burst as permits.lua takes them.
 
         The guard absorbs what the way to the service adds or takes from the distance of two
         calls. GCRA at rate L lets L + burst through, so it runs at (L - burst) in the window.
@@ -36,8 +40,8 @@ class Rate(Struct, frozen=True):
         return (
             "log" if self.exact else "gcra",
             self.limit,
-            round(guarded_s * 1e6),
-            round(interval * 1e6),
+            round(guarded_s * _US),
+            round(interval * _US),
             burst,
         )
 

@@ -13,9 +13,11 @@ from providers.exchange import Answer, Call, inflated
 ANSWER_BYTES_MAX = 1 << 20
 BULK_ANSWER_BYTES_MAX = 64 << 20
 KEEPALIVE_S = 15.0
+"""Below what services keep an idle connection for, so that it rarely breaks under a call."""
 DNS_TTL_S = 300
 _CHUNK_BYTES = 1 << 16
-_NOT_OURS = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
+"""Each call has a time of its own, connecting and reading together; see `Transport.send`."""
 
 
 class Transport:
@@ -28,7 +30,7 @@ class Transport:
                 limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEPALIVE_S
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NOT_OURS,
+            timeout=_NO_TIMEOUT,
             auto_decompress=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "assay"},
         )
@@ -43,7 +45,7 @@ class Transport:
             Unreachable: no connection, so the service can't have seen the call.
             TimedOut: no whole answer in time.
             Broken: the connection ended in mid-answer.
-            ProtocolBroken: what came back is not HTTP, a redirect, or larger than the bound.
+            ProtocolBroken: what came back is not HTTP, is packed unasked, or exceeds the bound.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -52,9 +54,11 @@ class Transport:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(type(error).__name__) from None
-        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
-            raise Broken(type(error).__name__) from None
-        except aiohttp.ClientOSError as error:
+        except (
+            aiohttp.ClientPayloadError,
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ClientOSError,
+        ) as error:
             raise Broken(type(error).__name__) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise ProtocolBroken(type(error).__name__) from None

@@ -57,9 +57,10 @@ INVALID: Mapping[str, ReasonCode] = {
     "INVALID_COUNTRY_CODE": ReasonCode.UNKNOWN_COUNTRY,
     "NOT_A_NUMBER": ReasonCode.MALFORMED,
 }
-TYPES = frozenset(("landline", "mobile", "fixedVoip", "nonFixedVoip", "personal", "tollFree")) | {
-    *("premium", "sharedCost", "uan", "voicemail", "pager", "unknown")
-}
+TYPES = frozenset({
+    "landline", "mobile", "fixedVoip", "nonFixedVoip", "personal", "tollFree",
+    "premium", "sharedCost", "uan", "voicemail", "pager", "unknown",
+})  # fmt: skip
 
 
 class _Line(Struct):
@@ -133,7 +134,7 @@ def _invalid(reply: _Reply) -> Found:
 
 
 def _valid(line: _Line | None) -> Found:
-    if line is None or line.type is line.error_code is None:
+    if line is None or (line.type is None and line.error_code is None):
         raise ProtocolBroken("the answer has not the package that was asked for")
     if line.error_code is None and line.type in TYPES:
         evidence = PhoneLine(

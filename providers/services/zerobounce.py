@@ -113,8 +113,8 @@ def ask(values: Sequence[str], account: Account) -> Exchange:
         answer = yield Call("GET", "/validate", query=query, safe=False)
         mailboxes = [answer.read(_MAILBOX)]
     else:
-        batch = [{"email_address": value, "ip_address": None} for value in asked.values()]
-        body = {"api_key": account.secret("api_key"), "email_batch": batch}
+        wanted = [{"email_address": value, "ip_address": None} for value in asked.values()]
+        body = {"api_key": account.secret("api_key"), "email_batch": wanted}
         answer = yield Call("POST", "/validatebatch", json=body, safe=False, bulk=True)
         mailboxes = answer.read(_BULK).email_batch
     answer.only(len(mailboxes), "address", "status")
