@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from cache.claims import Claims, Taken
+from cache.claims import DONE_FOR_S, Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import Outcomes, Write
@@ -277,9 +277,10 @@ class Desk:
                 flags: list[bool] = []
                 writes: list[Write] = []
                 now = datetime.now(UTC)
+                lasting = now + timedelta(seconds=DONE_FOR_S)
                 for ours, kept in concluded:
                     digests += ours.values()
-                    flags += [value in kept for value in ours]
+                    flags += [_outlasts(kept.get(value), lasting) for value in ours]
                     writes += self._outcomes.writes(kept, ours, now)
                 await self._claims.settle(digests, flags, await self._outcomes.write(writes))
         finally:
@@ -341,6 +342,11 @@ class Desk:
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=True),)
         return Outcome(self.check, Conclusion.UNDECIDED, reasons=reasons)
+
+
+def _outlasts(outcome: Outcome | None, moment: datetime) -> bool:
+    """Return whether a settled claim may point to `outcome` until `moment`."""
+    return outcome is not None and outcome.expires_at is not None and outcome.expires_at > moment
 
 
 def _too_old(outcome: Outcome, not_before: datetime | None) -> bool:

@@ -188,7 +188,9 @@ def _verdict(
     module: KindModule, one: Examined[Any], subjects: Mapping[str, _Subject], started: datetime
 ) -> Verdict:
     outcomes = one.outcomes
-    decided_at, expires_at, source = started, None, Source.LOCAL
+    decided_at: datetime | None = None
+    expires_at: datetime | None = None
+    source = Source.LOCAL
     if one.canonical is not None:
         answers = subjects[one.canonical].answers
         outcomes = (*outcomes, *answers)
@@ -198,9 +200,10 @@ def _verdict(
                 continue
             if found_at >= started:
                 source = Source.PROVIDER
-            else:
-                source = Source.CACHE if source is Source.LOCAL else source
-                decided_at = min(decided_at, found_at)
+            elif source is Source.LOCAL:
+                source = Source.CACHE
+            if decided_at is None or found_at < decided_at:
+                decided_at = found_at
             if until is not None and (expires_at is None or until < expires_at):
                 expires_at = until
     reasons: tuple[Reason, ...] = ()
@@ -208,7 +211,7 @@ def _verdict(
         if outcome.reasons:
             reasons += outcome.reasons
     return module.verdict(
-        one, Decided(decide(outcomes), reasons, outcomes, decided_at, expires_at, source)
+        one, Decided(decide(outcomes), reasons, outcomes, decided_at or started, expires_at, source)
     )
 
 
