@@ -126,7 +126,6 @@ class Outfitter:
             terms=Terms(
                 base_url=base_url.rstrip("/"),
                 bulk_base_url=bulk_base_url.rstrip("/"),
-                rates=rates,
                 concurrency=one.concurrency or defaults.concurrency,
                 timeout_s=one.timeout or defaults.timeout_s,
                 attempts=one.attempts,

@@ -115,7 +115,7 @@ class MailDomains:
                 found = await self._look(domain, bill)
         except TimeoutError:
             late = ReasonCode.SOURCE_UNAVAILABLE if bill.calls else ReasonCode.DEADLINE
-            return self._undecided(late, "the deadline passed")
+            return self._undecided(late, "the deadline passed", called=bill.calls > 0)
         except DNSError as error:
             number, message = error.args
             if number == BAD_NAME:
@@ -176,8 +176,10 @@ class MailDomains:
             statistics.in_flight -= 1
             statistics.answered(asyncio.get_running_loop().time() - started)
 
-    def _undecided(self, code: ReasonCode, detail: str, *, retryable: bool = True) -> Found:
-        self.statistics.failures[code] += 1
+    def _undecided(
+        self, code: ReasonCode, detail: str, *, retryable: bool = True, called: bool = True
+    ) -> Found:
+        self.statistics.failed(code, called=called)
         _log.warning(
             "provider failed",
             extra={

@@ -15,7 +15,6 @@ from providers.carrier import carry
 from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Service
 from providers.permits import Permits
-from providers.rates import Rate
 from providers.statistics import Statistics
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
@@ -99,11 +98,10 @@ class Asker(Protocol):
 
 
 class Terms(Struct, frozen=True):
-    """How a provider is to be used: addresses, limits, patience, price for each value."""
+    """How a provider is to be used: addresses, bounds, patience, price for each value."""
 
     base_url: str
     bulk_base_url: str
-    rates: tuple[Rate, ...]
     concurrency: int
     timeout_s: float
     attempts: int
@@ -252,7 +250,7 @@ class Provider:
                     or loop.time() + wait_s >= deadline
                 ):
                     raise
-                self.statistics.failures[error.code] += 1
+                self.statistics.failed(error.code)
                 await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
@@ -265,9 +263,12 @@ class Provider:
         async with self._slots:
             await permits.take(patience)
             started = loop.time()
-            timeout_s = min(self.terms.timeout_s, deadline - started)
-            if timeout_s <= 0:
+            left_s = deadline - started
+            if left_s <= 0:
                 raise NoPermit(ReasonCode.DEADLINE)
+            timeout_s = self.terms.timeout_s
+            if call.safe:  # one that may be charged is heard out: its answer has been paid for
+                timeout_s = min(timeout_s, left_s)
             bill.calls += 1
             statistics = self.statistics
             statistics.calls += 1
@@ -303,7 +304,7 @@ class Provider:
     def _failed(self, values: Sequence[str], error: ProviderError) -> dict[str, Found]:
         if not values:
             return {}
-        self.statistics.failures[error.code] += 1
+        self.statistics.failed(error.code, called=not isinstance(error, NoPermit))
         _log.warning(
             "provider failed",
             extra={

@@ -20,11 +20,17 @@ class Statistics:
         self.in_flight = 0
         self.cost = Decimal(0)
         self.failures: Counter[ReasonCode] = Counter()
+        self._calls_failed = 0
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
     def answered(self, latency_s: float) -> None:
         """Note an answer and how long it took."""
         self._latencies.append(latency_s)
+
+    def failed(self, code: ReasonCode, *, called: bool = True) -> None:
+        """Note a failure; not `called` when no call was made: there was no permit, or no time."""
+        self.failures[code] += 1
+        self._calls_failed += called
 
     def snapshot(self) -> "Snapshot":
         """Return the figures as they are now; latencies are of the last `LATENCIES_KEPT` calls."""
@@ -35,19 +41,25 @@ class Statistics:
             in_flight=self.in_flight,
             cost=self.cost,
             failures=tuple(sorted(self.failures.items(), key=lambda item: -item[1])),
+            error_rate=self._calls_failed / self.calls if self.calls else None,
             latency_p50_ms=_at(ordered, 0.5),
             latency_p95_ms=_at(ordered, 0.95),
         )
 
 
 class Snapshot(Struct, frozen=True):
-    """A provider's figures at one moment; latencies are None before the first answer."""
+    """A provider's figures at one moment.
+
+    `error_rate` is the share of the calls that failed, None before the first call; latencies are
+    None before the first answer.
+    """
 
     calls: int
     values: int
     in_flight: int
     cost: Decimal
     failures: tuple[tuple[ReasonCode, int], ...]
+    error_rate: float | None
     latency_p50_ms: float | None
     latency_p95_ms: float | None
 

@@ -103,7 +103,6 @@ async def _provider(kind: str, check: str, asker: Asker) -> ProviderView:
             paused_s, windows = await asker.permits.standing()
         except OSError:
             windows = None  # the shared store is away: unknown, rather than wrong
-    failed = sum(count for _, count in figures.failures)
     return ProviderView(
         name=asker.name,
         service=asker.service_name,
@@ -120,7 +119,7 @@ async def _provider(kind: str, check: str, asker: Asker) -> ProviderView:
         values=figures.values,
         cost=figures.cost,
         failures=tuple(FailureView(code, count) for code, count in figures.failures),
-        error_rate=failed / figures.calls if figures.calls else None,
+        error_rate=figures.error_rate,
         latency_p50_ms=figures.latency_p50_ms,
         latency_p95_ms=figures.latency_p95_ms,
     )

@@ -62,7 +62,6 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
             usual = Terms(
                 base_url=sandbox.http + defaults.sandbox_path,
                 bulk_base_url=sandbox.http + (defaults.bulk_sandbox_path or defaults.sandbox_path),
-                rates=tuple(map(rate_of, rates)),
                 concurrency=defaults.concurrency,
                 timeout_s=10.0,
                 attempts=1,
@@ -71,7 +70,7 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 price=Decimal("0.01"),
                 state=State.SANDBOX,
             )
-            permits = Permits(valkey, service.NAME, usual.rates)
+            permits = Permits(valkey, service.NAME, tuple(map(rate_of, rates)))
             bulk_permits = permits
             if bulk_rates is not None:
                 rules = tuple(map(rate_of, bulk_rates))

@@ -149,11 +149,13 @@ async def test_a_store_that_is_away_lets_nothing_through() -> None:
     await away.close()
 
 
-async def test_closing_refuses_whoever_waits(valkey: Valkey) -> None:
+@pytest.mark.parametrize("turns", [1, 3], ids=["before the trip", "during the trip"])
+async def test_closing_refuses_whoever_waits(turns: int, valkey: Valkey) -> None:
     loop = asyncio.get_running_loop()
     permits = Permits(valkey, "account", [rate_of("100/s")])
     waiting = [asyncio.create_task(permits.take(loop.time() + PATIENCE_S)) for _ in range(3)]
-    await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
     await permits.close()
     taken = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 2)
     assert all(isinstance(one, NoPermit) for one in taken)

@@ -123,6 +123,9 @@ async def test_a_limit_that_leaves_no_room_sends_nothing(
     codes = [code for value in values for code in answers.codes(value)]
     assert codes.count("RATE_LIMITED") == 3
     assert await calls_of(sandbox, "companies-house") == 2
+    figures = provider.statistics.snapshot()
+    assert sum(count for _, count in figures.failures) == 3
+    assert figures.error_rate == 0  # of the calls: what was not sent did not fail
 
 
 async def test_the_published_limit_of_the_stand_in_is_kept(
