@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from checks.compose import doubting, refuting, shared, undecided
+from checks.compose import doubting, head_of, refuting, undecided
 from checks.countries import POSTCODE_LENGTH_MAX, CountryForm, country_form
 from checks.text import TextRule, tidy
 from verdicts.examined import Decided, Examined
@@ -117,9 +117,9 @@ def verdict(examined: Examined[AddressFacts], decided: Decided) -> AddressVerdic
     """Return the verdict that `decided` makes."""
     facts = examined.facts
     if facts is None:
-        return AddressVerdict(*shared(KIND.name, examined, decided))
+        return AddressVerdict(*head_of(KIND.name, examined, decided))
     return AddressVerdict(
-        *shared(KIND.name, examined, decided), facts.country, facts.postal_code, facts.missing
+        *head_of(KIND.name, examined, decided), facts.country, facts.postal_code, facts.missing
     )
 
 

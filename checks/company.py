@@ -22,7 +22,7 @@ import re
 
 from msgspec import Struct
 
-from checks.compose import evidence_of, refuting, shared, undecided
+from checks.compose import evidence_of, head_of, refuting, undecided
 from checks.countries import country_form
 from checks.text import TextRule, identifier, tidy
 from verdicts.evidence import CompanyRegistration
@@ -128,7 +128,7 @@ def verdict(examined: Examined[CompanyFacts], decided: Decided) -> CompanyVerdic
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     facts = examined.facts
     return CompanyVerdict(
-        *shared(KIND.name, examined, decided),
+        *head_of(KIND.name, examined, decided),
         facts.jurisdiction if facts else None,
         facts.number if facts else None,
         evidence_of(CompanyRegistration, decided.outcomes),

@@ -12,7 +12,7 @@ from verdicts.reason import Reason, ReasonCode, because
 from verdicts.verdict import Source, Status
 
 # The fields of verdicts.verdict.Head, in its order.
-Shared: TypeAlias = tuple[
+HeadFields: TypeAlias = tuple[
     str,
     str,
     str | None,
@@ -27,7 +27,7 @@ Shared: TypeAlias = tuple[
 E = TypeVar("E", bound=Evidence)
 
 
-def shared(kind: str, examined: Examined[Any], decided: Decided) -> Shared:
+def head_of(kind: str, examined: Examined[Any], decided: Decided) -> HeadFields:
     """Return what every verdict says first, in the order of `verdicts.verdict.Head`."""
     return (
         kind,

@@ -18,6 +18,7 @@ _ANYWHERE = "ZZ"  # the data's entry for what holds where a country says nothing
 _PARTS = {"A": "lines", "C": "locality", "S": "administrativeArea", "Z": "postalCode"}
 _CODE = re.compile(r"[A-Z]{2}")
 POSTCODE_LENGTH_MAX = 24
+CODE_READ_MAX = 16  # characters of a country code, blanks around it counted; no code is longer
 _SIGN = re.compile(r"[^\s.\-]")
 _SEPARATORS = re.compile(r"[\s.\-]+")
 # Letters for the country in front, as on letters: CH-8000, L-1234, D-10115.
@@ -67,7 +68,7 @@ def country_form(code: str | None) -> CountryForm | None:
     >>> country_form(" uk ").code
     'GB'
     """
-    name = (code or "")[:16].strip().upper()
+    name = (code or "")[:CODE_READ_MAX].strip().upper()
     name = _SYNONYMS.get(name, name)
     if not _CODE.fullmatch(name) or name == _ANYWHERE:
         return None

@@ -27,7 +27,7 @@ from disposable_email_domains import blocklist
 from email_validator import EmailSyntaxError, validate_email
 from msgspec import Struct
 
-from checks.compose import doubting, evidence_of, refuting, shared
+from checks.compose import doubting, evidence_of, head_of, refuting
 from checks.text import TextRule, tidy
 from verdicts.evidence import MailboxState, MailHosts
 from verdicts.examined import Decided, Examined
@@ -87,6 +87,7 @@ _LASTING = Outcome("disposable", Conclusion.CONFIRMED)
 _PERSON = Outcome("role", Conclusion.CONFIRMED)
 _DISPOSABLE = doubting(ReasonCode.DISPOSABLE_DOMAIN, "disposable")
 _ROLE = doubting(ReasonCode.ROLE_ACCOUNT, "role")
+_ACCEPTS = {Conclusion.CONFIRMED: True, Conclusion.REFUTED: False}
 # By "is disposable", then by "is a role".
 _OUTCOMES = (
     ((_SYNTAX, _LASTING, _PERSON), (_SYNTAX, _LASTING, _ROLE)),
@@ -158,7 +159,7 @@ def verdict(examined: Examined[EmailFacts], decided: Decided) -> EmailVerdict:
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     facts = examined.facts
     if facts is None:
-        return EmailVerdict(*shared(KIND.name, examined, decided))
+        return EmailVerdict(*head_of(KIND.name, examined, decided))
     state = evidence_of(MailboxState, decided.outcomes)
     if state is None:
         mailbox = EmailMailbox(facts.role)
@@ -166,7 +167,7 @@ def verdict(examined: Examined[EmailFacts], decided: Decided) -> EmailVerdict:
         mailbox = EmailMailbox(
             facts.role, state.deliverable, state.catch_all, state.free_provider, state.suggestion
         )
-    return EmailVerdict(*shared(KIND.name, examined, decided), _domain(facts, decided), mailbox)
+    return EmailVerdict(*head_of(KIND.name, examined, decided), _domain(facts, decided), mailbox)
 
 
 def _domain(facts: EmailFacts, decided: Decided) -> EmailDomain:
@@ -176,9 +177,6 @@ def _domain(facts: EmailFacts, decided: Decided) -> EmailDomain:
         if outcome.check == "domain" and outcome.conclusion in _ACCEPTS:
             accepts = _ACCEPTS[outcome.conclusion]
     return EmailDomain(facts.domain, facts.disposable, hosts.mx if hosts else None, accepts)
-
-
-_ACCEPTS = {Conclusion.CONFIRMED: True, Conclusion.REFUTED: False}
 
 
 def _parts(value: str) -> tuple[str, str] | ReasonCode:

@@ -22,7 +22,7 @@ from stdnum.exceptions import InvalidChecksum, ValidationError
 from stdnum.iso7064 import mod_97_10
 from stdnum.util import get_cc_module
 
-from checks.compose import refuting, shared
+from checks.compose import head_of, refuting
 from checks.text import TextRule, identifier
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Check, Kind
@@ -83,11 +83,9 @@ class _Form(Struct, frozen=True):
 def _form(country: str) -> _Form | None:
     """Return the form of `country`'s BBANs, None when SWIFT's registry does not know it."""
     properties = numdb.get("iban").info(country)[0][1]
-    parts = (
-        [(int(length), alphabet) for length, alphabet in _PART.findall(properties["bban"])]
-        if (properties)
-        else []
-    )
+    parts = [
+        (int(length), alphabet) for length, alphabet in _PART.findall(properties.get("bban", ""))
+    ]
     if not parts:
         return None
     pattern = "".join(f"{_ALPHABET[alphabet]}{{{length}}}" for length, alphabet in parts)
@@ -140,7 +138,7 @@ def verdict(examined: Examined[IbanFacts], decided: Decided) -> IbanVerdict:
     """Return the verdict that `decided` makes."""
     facts = examined.facts
     if facts is None:
-        return IbanVerdict(*shared(KIND.name, examined, decided))
+        return IbanVerdict(*head_of(KIND.name, examined, decided))
     return IbanVerdict(
-        *shared(KIND.name, examined, decided), facts.country, facts.bank_code, facts.bban
+        *head_of(KIND.name, examined, decided), facts.country, facts.bank_code, facts.bban
     )

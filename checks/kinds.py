@@ -1,4 +1,4 @@
-"""The kinds that are built in. A kind is a module with these four verbs and names."""
+"""The kinds that are built in. A kind is a module with the three names of `KindModule`."""
 
 from itertools import product
 from string import ascii_uppercase

@@ -12,7 +12,7 @@ import re
 
 from stdnum.iso7064 import mod_97_10
 
-from checks.compose import evidence_of, refuting, shared
+from checks.compose import evidence_of, head_of, refuting
 from checks.text import TextRule, identifier
 from verdicts.evidence import LeiRegistration
 from verdicts.examined import Decided, Examined
@@ -56,5 +56,5 @@ def examine(value: str) -> Examined[None]:
 def verdict(examined: Examined[None], decided: Decided) -> LeiVerdict:
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     return LeiVerdict(
-        *shared(KIND.name, examined, decided), evidence_of(LeiRegistration, decided.outcomes)
+        *head_of(KIND.name, examined, decided), evidence_of(LeiRegistration, decided.outcomes)
     )

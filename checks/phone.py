@@ -18,7 +18,7 @@ import phonenumbers
 from msgspec import Struct
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
 
-from checks.compose import evidence_of, refuting, shared, undecided
+from checks.compose import evidence_of, head_of, refuting, undecided
 from checks.text import TextRule, tidy
 from verdicts.evidence import PhoneLine
 from verdicts.examined import Decided, Examined
@@ -103,9 +103,9 @@ def verdict(examined: Examined[PhoneFacts], decided: Decided) -> PhoneVerdict:
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     facts = examined.facts
     if facts is None:
-        return PhoneVerdict(*shared(KIND.name, examined, decided))
+        return PhoneVerdict(*head_of(KIND.name, examined, decided))
     return PhoneVerdict(
-        *shared(KIND.name, examined, decided),
+        *head_of(KIND.name, examined, decided),
         facts.e164,
         facts.region,
         facts.national_format,

@@ -15,7 +15,7 @@ postcodes of several: `GB/SW1A 2AA`, in upper case, with the separators that the
 
 from msgspec import Struct
 
-from checks.compose import evidence_of, refuting, shared, undecided
+from checks.compose import evidence_of, head_of, refuting, undecided
 from checks.countries import POSTCODE_LENGTH_MAX, country_form
 from checks.text import TextRule, tidy
 from verdicts.evidence import PostcodeArea
@@ -70,7 +70,7 @@ def examine(value: PostcodeValue) -> Examined[PostcodeFacts]:
 def verdict(examined: Examined[PostcodeFacts], decided: Decided) -> PostcodeVerdict:
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     return PostcodeVerdict(
-        *shared(KIND.name, examined, decided),
+        *head_of(KIND.name, examined, decided),
         examined.facts.country if examined.facts else None,
         evidence_of(PostcodeArea, decided.outcomes),
     )

@@ -20,7 +20,7 @@ from msgspec import Struct
 from stdnum.exceptions import InvalidChecksum, InvalidLength
 from stdnum.util import get_cc_module
 
-from checks.compose import evidence_of, refuting, shared
+from checks.compose import evidence_of, head_of, refuting
 from checks.text import TextRule, identifier
 from verdicts.evidence import VatRegistration
 from verdicts.examined import Decided, Examined
@@ -97,7 +97,7 @@ def examine(value: str) -> Examined[VatFacts]:
 def verdict(examined: Examined[VatFacts], decided: Decided) -> VatNumberVerdict:
     """Return the verdict that `decided` and the evidence in its outcomes make."""
     return VatNumberVerdict(
-        *shared(KIND.name, examined, decided),
+        *head_of(KIND.name, examined, decided),
         examined.facts.country if examined.facts else None,
         evidence_of(VatRegistration, decided.outcomes),
     )
