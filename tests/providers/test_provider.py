@@ -67,6 +67,15 @@ async def test_a_paid_call_that_may_have_been_counted_is_sent_once(
     assert await calls_of(sandbox, "zerobounce") == 1
 
 
+async def test_a_paid_call_is_heard_out_beyond_the_deadline(
+    outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    """Ending it early would lose what was charged, and the next who asks would pay again."""
+    await sandbox.latency("zerobounce", 600)
+    answers = await asked(outfit(zerobounce, timeout_s=5.0), [MAILBOX], 0.3)
+    assert answers.conclusions() == {MAILBOX: "CONFIRMED"}
+
+
 async def test_a_paid_call_that_was_never_sent_is_tried_again(outfit: Outfit) -> None:
     provider = outfit(zerobounce, attempts=3, base_url="http://127.0.0.1:9")
     answers = await asked(provider, [MAILBOX])
