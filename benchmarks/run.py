@@ -52,8 +52,8 @@ SECTIONS: Mapping[str, Section] = {
         "The whole way",
         f"{way.RECORDS:,} distinct e-mails in requests of {way.LIST} over GraphQL, one worker, a"
         " service without latency or limit; beside the yardstick's bound, written by hand without"
-        " framework, retries or limits. CPU µs a record, lower is better; the last column is the ratio"
-        " of the least figures, which a busy machine distorts least.",
+        " framework, retries or limits. CPU µs a record, lower is better; the last column is the"
+        " ratio of the least figures, which a busy machine distorts least.",
         _way,
     ),
     "peers": Section(
