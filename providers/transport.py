@@ -54,11 +54,7 @@ class Transport:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(type(error).__name__) from None
-        except (
-            aiohttp.ClientPayloadError,
-            aiohttp.ServerDisconnectedError,
-            aiohttp.ClientOSError,
-        ) as error:
+        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
             raise Broken(type(error).__name__) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise ProtocolBroken(type(error).__name__) from None

@@ -39,6 +39,8 @@ async def transport() -> AsyncGenerator[Transport]:
         (aiohttp.ClientProxyConnectionError(KEY, NETWORK_DOWN), Unreachable, False),
         (aiohttp.ClientOSError(errno.EPIPE, "broken pipe"), Broken, True),
         (aiohttp.ServerDisconnectedError(), Broken, True),
+        (aiohttp.ClientConnectionResetError("cannot write"), Broken, True),
+        (aiohttp.ClientConnectionError("connection lost"), Broken, True),
         (aiohttp.ClientPayloadError(), Broken, True),
         (aiohttp.ServerTimeoutError(), TimedOut, True),
         (TimeoutError(), TimedOut, True),
