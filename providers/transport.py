@@ -1,6 +1,6 @@
 """The only place that speaks HTTP to the outside: one aiohttp session a process."""
 
-import asyncio
+import re
 from urllib.parse import quote
 
 import aiohttp
@@ -9,6 +9,7 @@ from yarl import URL
 
 from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable
 from providers.exchange import Answer, Call, inflated
+from providers.within import within
 
 ANSWER_BYTES_MAX = 1 << 20
 BULK_ANSWER_BYTES_MAX = 64 << 20
@@ -16,6 +17,7 @@ KEEPALIVE_S = 15.0
 """Below what services keep an idle connection for, so that it rarely breaks under a call."""
 DNS_TTL_S = 300
 _CHUNK_BYTES = 1 << 16
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, section 2.3
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
 """Each call has a time of its own, connecting and reading together; see `Transport.send`."""
 
@@ -48,8 +50,7 @@ class Transport:
             ProtocolBroken: what came back is not HTTP, is packed unasked, or exceeds the bound.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._exchange(base_url, call)
+            return await within(timeout_s, self._exchange(base_url, call))
         except TimeoutError:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -89,10 +90,15 @@ class Transport:
 
 
 def _url(base_url: str, call: Call) -> URL:
-    query = "&".join(
-        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in call.query
-    )
+    query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in call.query)
     return URL(f"{base_url}{call.path}?{query}" if query else base_url + call.path, encoded=True)
+
+
+def _quoted(text: str) -> str:
+    """Return `text` percent-encoded for a query; plain ones and e-mails without the library."""
+    if _UNRESERVED(text.replace("@", "", 1)):
+        return text.replace("@", "%40")
+    return quote(text, safe="")
 
 
 async def _bounded(stream: aiohttp.StreamReader, bytes_max: int) -> bytes:
