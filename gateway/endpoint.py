@@ -17,21 +17,27 @@ import orjson
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schema.lane.errors import origin
-from schema.lane.schema import Answer
+from schema.lane.errors import INTERNAL, origin
+from schema.lane.schema import Response
 
-BODY_BYTES_MAX = 8_000_000
+BODY_BYTES_MAX = 8 << 20
 BODY_WAIT_S = 30.0
 """The longest that a client may take to send its body."""
 QUERY_STRING_BYTES_MAX = 32_768
 
 JSON = b"application/json"
 RESPONSE_JSON = b"application/graphql-response+json"
+_ANY_JSON = frozenset({b"*/*", b"application/*", JSON})
+_JSON_CONTENT = frozenset({JSON, b"application/json; charset=utf-8"})
+_LENGTH_DIGITS_MAX = 15
+"""A Content-Length of more digits is beyond every bound: it is not even read as a number."""
+_ACCEPTS_KEPT_MAX = 256
+_CLOSE = (b"connection", b"close")  # with the body left unread, nothing more can be sent
 
 _log = logging.getLogger(__name__)
 
 
-class Answers(Protocol):
+class Executor(Protocol):
     """What runs operations: the schema."""
 
     async def answer(
@@ -43,7 +49,7 @@ class Answers(Protocol):
         *,
         extensions: dict[str, Any] | None = None,
         queries_only: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Run one query or mutation."""
         ...
 
@@ -68,6 +74,10 @@ class Refusal(Exception):
         ]
 
 
+class _Gone(Exception):
+    """The client went away before its body was whole."""
+
+
 class Asked(Struct):
     """The members of a request."""
 
@@ -86,7 +96,7 @@ class Endpoint:
 
     def __init__(
         self,
-        schema: Answers,
+        schema: Executor,
         context_for: Callable[[Scope], Awaitable[object]],
         page: ASGIApp | None = None,
         *,
@@ -140,14 +150,16 @@ class Endpoint:
             body = orjson.dumps({"errors": [error]})
             headers_besides = [*refusal.headers, _CLOSE] if unread else refusal.headers
             await _respond(send, media_type, refusal.status, body, headers_besides)
-        except _GoneError:
+        except _Gone:
             return
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
             id_ = token_hex(8)
-            told = {"id": id_, **origin(error)}
-            _log.error("request_failed", extra=told)
-            masked = {"message": f"Internal error; quote id {id_}"}
-            body = orjson.dumps({"errors": [masked | {"extensions": _internal(id_)}]})
+            _log.error("request failed", extra={"id": id_, **origin(error)})
+            masked = {
+                "message": f"Internal error; quote id {id_}",
+                "extensions": {"code": INTERNAL, "id": id_},
+            }
+            body = orjson.dumps({"errors": [masked]})
             await _respond(send, media_type, 500, body)
 
     async def _body(self, receive: Receive) -> bytes:
@@ -172,21 +184,11 @@ class Endpoint:
 
     def _chunk(self, message: Message, size: int) -> bytes:
         if message["type"] == "http.disconnect":
-            raise _GoneError
+            raise _Gone
         chunk: bytes = message.get("body", b"")
         if size + len(chunk) > self._body_bytes_max:
             raise _too_large(self._body_bytes_max)
         return chunk
-
-
-class _GoneError(Exception):
-    """The client went away before its body was whole."""
-
-
-_LENGTH_DIGITS_MAX = 15
-_CLOSE = (b"connection", b"close")  # with the body left unread, nothing more can be sent
-_ANY_JSON = frozenset({b"*/*", b"application/*", JSON})
-_JSON_CONTENT = frozenset({b"application/json", b"application/json; charset=utf-8"})
 
 
 def _accept(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
@@ -195,13 +197,12 @@ def _accept(scope: Scope, headers: Mapping[bytes, bytes]) -> bytes:
     return b",".join(value for name, value in scope["headers"] if name == b"accept")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_ACCEPTS_KEPT_MAX)
 def negotiated(accept: bytes) -> bytes:
     """Return the media type to answer with; the older one when the client does not mind.
 
     Raises:
         Refusal: 406, the client takes neither.
-
     """
     json = response_json = 0.0
     for part in accept.lower().split(b","):
@@ -321,7 +322,7 @@ def _asked(members: object) -> Asked:
     )
 
 
-def _status(answer: Answer, media_type: bytes) -> int:
+def _status(answer: Response, media_type: bytes) -> int:
     if answer.stopped is None:
         return 200
     if answer.stopped == "failed":
@@ -329,16 +330,12 @@ def _status(answer: Answer, media_type: bytes) -> int:
     return 400 if media_type is RESPONSE_JSON else 200
 
 
-def _encoded(answer: Answer) -> bytes:
+def _encoded(answer: Response) -> bytes:
     if answer.errors is None:
         return orjson.dumps({"data": answer.data})
     if answer.stopped is not None:
         return orjson.dumps({"errors": answer.errors})
     return orjson.dumps({"errors": answer.errors, "data": answer.data})
-
-
-def _internal(id_: str) -> dict[str, str]:
-    return {"code": "INTERNAL", "id": id_}
 
 
 async def _respond(

@@ -29,7 +29,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetails
 from strawberry.types.field import StrawberryField
 
-from schema.lane.generated import Generated, NotPlain, Unfit, attribute
+from schema.lane.generated import Generated, NotPlain, Unfit, attribute, is_int
 from schema.lane.reading import BACKREF
 from schema.lane.selection import Collector
 
@@ -51,7 +51,6 @@ class Completion:
 
         Raises:
             NotPlain: the selection, or a type in it, is for the stock executor.
-
         """
         name = self.code.name("complete")
         expression = self._value(type_, details, "given")
@@ -97,8 +96,7 @@ class Completion:
         if type_ is GraphQLBoolean:
             return f"({value} if {got} is bool else {slow})"
         if type_ is GraphQLInt:
-            fits = f"{got} is int and -2147483648 <= {value} <= 2147483647"
-            return f"({value} if {fits} else {slow})"
+            return f"({value} if {is_int(got, value)} else {slow})"
         if type_ is GraphQLFloat:
             finite = self.code.bind("finite", isfinite)
             return f"({value} if {got} is float and {finite}({value}) else {slow})"
@@ -196,7 +194,6 @@ def accepted(
 
     Raises:
         NotPlain: the type has an `is_type_of` and does not say which class that means.
-
     """
     definition = type_.extensions[BACKREF]
     if definition.is_graphql_generic or definition.concrete_of:

@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class RecentlyUsed(Generic[K, V]):
     """The `size` most recently used entries."""
 
     def __init__(self, size: int) -> None:
@@ -56,8 +56,8 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, rules: tuple[type[ASTValidationRule], ...]) -> None:
         self._schema = schema
         self._rules = rules
-        self._kept: Recent[str, Document] = Recent(DOCUMENTS_MAX)
-        self._seen: Recent[int, bool] = Recent(SEEN_MAX)
+        self._kept: RecentlyUsed[str, Document] = RecentlyUsed(DOCUMENTS_MAX)
+        self._seen: RecentlyUsed[int, bool] = RecentlyUsed(SEEN_MAX)
 
     def comes_again(self, query: str) -> bool:
         """Tell whether this document was seen lately, and remember that it was."""
@@ -77,7 +77,6 @@ class Documents:
 
         Raises:
             GraphQLError: it cannot be parsed.
-
         """
         document = self._kept.get(query)
         if document is None:

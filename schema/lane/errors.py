@@ -43,7 +43,7 @@ def present(
             known = {"id": id_, **origin(cause)} if code == INTERNAL else {}
             _log.log(
                 logging.ERROR if code == INTERNAL else logging.INFO,
-                "graphql_error",
+                "operation failed",
                 extra={"code": code, "path": error.path, "operation": operation_name, **known},
             )
         if code == INTERNAL:
@@ -59,7 +59,7 @@ def present(
             error.message = error.message.partition(" Did you mean")[0]
             error.extensions = {**(error.extensions or {}), "code": code}
     if len(errors) > LOGGED_MAX:
-        _log.info("graphql_errors_not_logged", extra={"count": len(errors) - LOGGED_MAX})
+        _log.info("more errors of the operation", extra={"count": len(errors) - LOGGED_MAX})
 
 
 def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:

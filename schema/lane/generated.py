@@ -1,16 +1,18 @@
 """Python that writes Python: the one place of this repository where text becomes code.
 
 Why: reading 1,000 records and completing their results through general functions costs twenty
-times what straight-line code does (benchmarks/graphql.py). What is safe about it: the text is made
-of our own templates, of names that `Generated` invents, of attribute names that `attribute` has
-checked, and of strings and numbers written by `repr`. A client's text never becomes code: response
-names are GraphQL names (letters, digits, underscore), and appear only inside `repr`.
+times what straight-line code does (benchmarks/typed_graphql.py). What is safe about it: the text
+is made of our own templates, of names that `Generated` invents, of attribute names that
+`attribute` has checked, and of strings and numbers written by `repr`. A client's text never becomes
+code: response names are GraphQL names (letters, digits, underscore), and appear only inside `repr`.
 """
 
 from collections.abc import Callable
 from keyword import iskeyword
 from types import CodeType
 from typing import Any, NoReturn
+
+from graphql import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 
 class NotPlain(Exception):
@@ -26,12 +28,19 @@ def unfit(*_values: object) -> NoReturn:
     raise Unfit
 
 
+def is_int(class_: str, value: str) -> str:
+    """Return the condition that `value`, whose class `class_` reads, is an Int of GraphQL.
+
+    `class_` comes first: it may be what puts the value into its variable.
+    """
+    return f"{class_} is int and {GRAPHQL_MIN_INT} <= {value} <= {GRAPHQL_MAX_INT}"
+
+
 def attribute(name: str) -> str:
     """Return `name` when it can be written after a dot.
 
     Raises:
         NotPlain: it is not an attribute name that Python's syntax takes as it is.
-
     """
     if not name.isidentifier() or iskeyword(name) or not name.isascii():
         raise NotPlain(f"{name!r} is not an attribute name")
@@ -66,7 +75,6 @@ class Generated:
 
         Raises:
             NotPlain: Python refuses the text, as it does when it is nested too deeply.
-
         """
         try:
             code: CodeType = compile("\n".join(self._lines), "<fast lane>", "exec")

@@ -46,15 +46,15 @@ class RootField(Struct, frozen=True):
     facts: "Facts"
 
 
-class Call(Struct):
-    """One execution under way. `outcomes` has what each resolver returned, or raised, so far."""
+class Execution(Struct):
+    """One execution under way. `resolved` has what each resolver returned, or raised, so far."""
 
     variables: Mapping[str, Any]
     context: Any
     root_value: Any
     operation_extensions: dict[str, Any] | None
     arguments: list[dict[str, Any]]
-    outcomes: dict[str, tuple[Any, Exception | None]] = {}
+    resolved: dict[str, tuple[Any, Exception | None]] = {}
 
 
 class PlannedInfo(Struct):
@@ -104,30 +104,34 @@ class Plan(Struct, frozen=True):
     read: Callable[[Mapping[str, Any]], list[dict[str, Any]]]
     info_class: type[Info[Any, Any]]
 
-    async def run(self, call: Call) -> dict[str, Any]:
+    async def run(self, execution: Execution) -> dict[str, Any]:
         """Call the resolvers, one after another, and return the completed data.
 
-        Whatever a resolver raises, and whatever does not complete, is raised; `call.outcomes`
+        Whatever a resolver raises, and whatever does not complete, is raised; `execution.resolved`
         then says which resolvers have run.
         """
         data: dict[str, Any] = {}
-        for root, arguments in zip(self.roots, call.arguments, strict=True):
+        for root, arguments in zip(self.roots, execution.arguments, strict=True):
             try:
-                value = self._call(root, arguments, call)
+                value = self._resolve(root, arguments, execution)
                 if hasattr(value, "__await__"):
                     value = await value
             except Exception as error:
-                call.outcomes[root.key] = None, error
+                execution.resolved[root.key] = None, error
                 raise
-            call.outcomes[root.key] = value, None
+            execution.resolved[root.key] = value, None
             data[root.key] = root.complete(value)
         return data
 
-    def _call(self, root: RootField, arguments: dict[str, Any], call: Call) -> Any:  # noqa: ANN401
-        resolver, source = root.resolver, call.root_value
+    def _resolve(self, root: RootField, arguments: dict[str, Any], execution: Execution) -> Any:  # noqa: ANN401 - whatever the resolver returns
+        resolver, source = root.resolver, execution.root_value
         if (parameter := resolver.info_parameter) is not None:
             raw = PlannedInfo(
-                root.facts, call.context, source, call.variables, call.operation_extensions
+                root.facts,
+                execution.context,
+                source,
+                execution.variables,
+                execution.operation_extensions,
             )
             arguments[parameter.name] = self.info_class(cast("Any", raw), root.field)
         if (parameter := resolver.root_parameter) is not None:
@@ -151,7 +155,6 @@ def compile_plan(
     Raises:
         NoSuchOperation: no operation, or more than one, has this name.
         NotPlain: it needs the stock executor; the message says for what.
-
     """
     operation = _operation(document, operation_name)
     visit(document, _OnlyPlainDirectives())

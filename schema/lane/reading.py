@@ -39,7 +39,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 from strawberry.types.scalar import ScalarDefinition, ScalarWrapper
 
-from schema.lane.generated import Generated, NotPlain, Unfit, attribute
+from schema.lane.generated import Generated, NotPlain, Unfit, attribute, is_int
 
 BACKREF = "strawberry-definition"
 MISSING = object()
@@ -69,7 +69,6 @@ class Readers:
 
         Raises:
             NotPlain: the type needs more than a straight reading (Maybe, oneOf, relay IDs, …).
-
         """
         target = _plain_target(target)
         required = isinstance(type_, GraphQLNonNull)
@@ -85,8 +84,7 @@ class Readers:
         if inner is GraphQLBoolean:
             return f"({value} if {value}.__class__ is bool else {null})"
         if inner is GraphQLInt:
-            fits = f"{value}.__class__ is int and -2147483648 <= {value} <= 2147483647"
-            return f"({value} if {fits} else {null})"
+            return f"({value} if {is_int(f'{value}.__class__', value)} else {null})"
         if isinstance(inner, GraphQLInputObjectType):
             read = code.bind("read", self._reader(inner, target))
         elif isinstance(inner, GraphQLEnumType):

@@ -15,10 +15,10 @@ from strawberry.types import ExecutionContext, ExecutionResult, Info
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
-from schema.lane.documents import TOKENS_MAX, Documents, Recent
+from schema.lane.documents import TOKENS_MAX, Documents, RecentlyUsed
 from schema.lane.errors import INTERNAL, present
 from schema.lane.generated import NotPlain
-from schema.lane.plan import Call, NoSuchOperation, Plan, PlannedInfo, compile_plan
+from schema.lane.plan import Execution, NoSuchOperation, Plan, PlannedInfo, compile_plan
 from schema.lane.reading import Readers
 from schema.lane.selection import Collector, Selection
 
@@ -40,7 +40,7 @@ class LaneStatistics(Struct):
     stock: int = 0
 
 
-class Answer(Struct):
+class Response(Struct):
     """What becomes of an operation, as plain data.
 
     `stopped` says why nothing ran: the request was `refused`, is a `mutation` where only queries
@@ -89,8 +89,8 @@ class FastSchema(strawberry.Schema):
         self._public = public
         self._open = not others and config.default_resolver is getattr
         self._readers = Readers(self.schema_converter.scalar_registry, config)
-        self._plans: Recent[tuple[str, str | None], Plan | str] = Recent(PLANS_MAX)
-        self._selections: Recent[tuple[object, ...], tuple[object, Selection]] = Recent(
+        self._plans: RecentlyUsed[tuple[str, str | None], Plan | str] = RecentlyUsed(PLANS_MAX)
+        self._selections: RecentlyUsed[tuple[object, ...], tuple[object, Selection]] = RecentlyUsed(
             SELECTIONS_MAX
         )
 
@@ -110,7 +110,6 @@ class FastSchema(strawberry.Schema):
             MissingQueryError: `query` is empty.
             CannotGetOperationTypeError: the document has no operation of this name.
             InvalidOperationTypeError: the operation is none of the allowed types.
-
         """
         allowed = None if allowed_operation_types is None else frozenset(allowed_operation_types)
         plan = self._known_plan(query, operation_name) if query and self._open else None
@@ -121,11 +120,13 @@ class FastSchema(strawberry.Schema):
             except Exception:  # noqa: BLE001 - whatever it is, the stock executor finds the words
                 arguments = None
             if arguments is not None:
-                call = Call(variables, context_value, root_value, operation_extensions, arguments)
+                running = Execution(
+                    variables, context_value, root_value, operation_extensions, arguments
+                )
                 try:
-                    data = await plan.run(call)
+                    data = await plan.run(running)
                 except Exception:  # noqa: BLE001 - as above
-                    return await self._replay(plan, call, operation_name)
+                    return await self._replay(plan, running, operation_name)
                 self.statistics.fast += 1
                 return ExecutionResult(data=data, errors=None)
         self.statistics.stock += 1
@@ -148,7 +149,7 @@ class FastSchema(strawberry.Schema):
         *,
         extensions: dict[str, Any] | None = None,
         queries_only: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Run one query or mutation, and return what to send whatever becomes of it."""
         allowed = _QUERIES if queries_only else _QUERIES_AND_MUTATIONS
         try:
@@ -162,12 +163,12 @@ class FastSchema(strawberry.Schema):
         except CannotGetOperationTypeError as error:
             return _refused(error.as_http_error_reason())
         if result.errors is None:
-            return Answer(result.data)
+            return Response(result.data)
         errors = [cast("dict[str, Any]", error.formatted) for error in result.errors]
         if result.data is not None or any(error.path is not None for error in result.errors):
-            return Answer(result.data, errors)
+            return Response(result.data, errors)
         failed = any(error["extensions"]["code"] == INTERNAL for error in errors)
-        return Answer(None, errors, "failed" if failed else "refused")
+        return Response(None, errors, "failed" if failed else "refused")
 
     def plan_for(self, query: str, operation_name: str | None = None) -> Plan:
         """Compile a document's operation.
@@ -175,7 +176,6 @@ class FastSchema(strawberry.Schema):
         Raises:
             GraphQLError: the document cannot be parsed, or is not valid.
             NotPlain: the stock executor has to run it; the message says why.
-
         """
         document = self.documents.prepare(query)
         if document.errors:
@@ -228,15 +228,17 @@ class FastSchema(strawberry.Schema):
             self._plans.put(key, plan)
         return plan if isinstance(plan, Plan) else None
 
-    async def _replay(self, plan: Plan, call: Call, operation_name: str | None) -> ExecutionResult:
+    async def _replay(
+        self, plan: Plan, running: Execution, operation_name: str | None
+    ) -> ExecutionResult:
         """Let the stock executor complete what the resolvers returned or raised already."""
         self.statistics.replay += 1
 
         def resolve(next_: Callable[..., Any], source: object, info: Any, **arguments: Any) -> Any:  # noqa: ANN401
-            outcome = call.outcomes.get(info.path.key) if info.path.prev is None else None
-            if outcome is None:
+            known = running.resolved.get(info.path.key) if info.path.prev is None else None
+            if known is None:
                 return next_(source, info, **arguments)
-            value, error = outcome
+            value, error = known
             if error is not None:
                 raise error
             return value
@@ -245,14 +247,14 @@ class FastSchema(strawberry.Schema):
             cast("Any", execution).execute(
                 self._schema,
                 plan.document,
-                root_value=call.root_value,
+                root_value=running.root_value,
                 middleware=MiddlewareManager(resolve),
-                variable_values=dict(call.variables),
+                variable_values=dict(running.variables),
                 operation_name=operation_name,
-                context_value=call.context,
+                context_value=running.context,
                 is_awaitable=optimized_is_awaitable,
                 executor_class=cast("Any", self).execution_context_class,
-                operation_extensions=call.operation_extensions,
+                operation_extensions=running.operation_extensions,
             )
         )
         if result.errors:
@@ -294,5 +296,5 @@ def selected(info: Info[Any, Any]) -> Selection:
     return cast("FastSchema", info.schema).selection(info)
 
 
-def _refused(message: str, stopped: Literal["refused", "mutation"] = "refused") -> Answer:
-    return Answer(None, [{"message": message, "extensions": {"code": "BAD_REQUEST"}}], stopped)
+def _refused(message: str, stopped: Literal["refused", "mutation"] = "refused") -> Response:
+    return Response(None, [{"message": message, "extensions": {"code": "BAD_REQUEST"}}], stopped)
