@@ -9,19 +9,23 @@ looked in the store just before the outcome was kept looks once more instead of 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from enum import Enum
 from importlib.resources import files
 from typing import Protocol, cast
 
 from cache.keys import DIGEST_BYTES
-from cache.outcomes import Write, packed
+from cache.outcomes import Run, Write, packed
 
 LEASE_S = 3.0
+"""After which the claims of a process that died are free."""
 RENEW_EVERY_S = 1.0
 DONE_FOR_S = 2.0
+"""How long a settled claim is seen as such: longer than a look into the store may take."""
 LOOK_AGAIN_S = 0.5
+"""After which a waiter looks for itself: a message may be lost."""
 LISTEN_AGAIN_S = 0.5
+TOKEN_BYTES = 8
 CHANNEL = "claims:settled"
 
 _SCRIPTS = files("cache") / "scripts"
@@ -30,8 +34,6 @@ TAKE, SETTLE, RENEW = (
 )
 
 _log = logging.getLogger(__name__)
-
-Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
 
 
 class Shared(Protocol):
@@ -47,7 +49,7 @@ class Shared(Protocol):
 
 
 class Taken(Enum):
-    """What came of claiming a question."""
+    """What came of claiming a question, in the numbers of take.lua."""
 
     HELD = 0
     OURS = 1
@@ -66,7 +68,7 @@ class Claims:
         self._settle = shared.script(SETTLE)
         self._renew = shared.script(RENEW)
         self._shared = shared
-        self._token = secrets.token_hex(8)
+        self._token = secrets.token_hex(TOKEN_BYTES)
         self._held: set[bytes] = set()
         self._waiting: dict[bytes, list[asyncio.Event]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -113,15 +115,10 @@ class Claims:
         `writes` are outcomes that the same server keeps: they are written first, in one trip.
         """
         self._held.difference_update(digests)
-        lasting = round(DONE_FOR_S * 1000)
+        done_for_ms = round(DONE_FOR_S * 1000)
+        settled = (b"".join(digests), _flags(kept), packed(writes))
         try:
-            await self._settle(
-                (),
-                (
-                    *(self._token, lasting, CHANNEL, b"".join(digests), _flags(kept)),
-                    packed(writes),
-                ),
-            )
+            await self._settle((), (self._token, done_for_ms, CHANNEL, *settled))
         except OSError:
             return  # they expire by themselves
 

@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 RULES_VERSION = 1
+"""Part of every key: another number forgets all that is kept, when rules have changed."""
 DIGEST_BYTES = 16
 SECRET_BYTES_MIN = 16
 
@@ -18,7 +19,7 @@ class Keys:
         """
         if len(secret) < SECRET_BYTES_MIN:
             raise ValueError(f"the hash key needs {SECRET_BYTES_MIN} bytes or more")
-        self._begun = blake2b(key=secret[:64], digest_size=DIGEST_BYTES)
+        self._begun = blake2b(key=secret[: blake2b.MAX_KEY_SIZE], digest_size=DIGEST_BYTES)
         self._begun.update(f"{RULES_VERSION}\0{kind}\0{check}\0".encode())
 
     def digest(self, value: str) -> bytes:

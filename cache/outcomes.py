@@ -25,12 +25,14 @@ from verdicts.outcome import Outcome
 ENVELOPE_VERSION = 1
 NAMESPACE = b"outcome:"
 STORE_TIMEOUT_S = 1.0
+"""The most that reading may take, however patient the client is."""
 
 _log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _HEAD = struct.Struct(f">{DIGEST_BYTES}sQI")
 
-Run = Callable[[Sequence[bytes], Sequence[bytes | int]], Awaitable[object]]
+Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
+"""A script of the store, to be run with keys and arguments."""
 
 WRITE = (files("cache") / "scripts" / "write.lua").read_text()
 
@@ -58,10 +60,10 @@ class EnvelopeSerializer(BaseSerializer):
 
     def __init__(self) -> None:
         """Build the decoder once."""
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - aiocache has no types
         self._decode = msgspec.msgpack.Decoder(Envelope).decode
 
-    def loads(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def loads(  # pyright: ignore[reportIncompatibleMethodOverride] - it says str, and gives bytes
         self, value: bytes | None
     ) -> Envelope | None:
         """Return the envelope in `value`, None for nothing and for what is not one."""
@@ -78,7 +80,7 @@ class EnvelopeCache(RedisCache):
 
     def __init__(self, client: object) -> None:
         """Use `client` (redis-py)."""
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - as above
             serializer=EnvelopeSerializer(), timeout=STORE_TIMEOUT_S
         )
         self.client = client
@@ -106,7 +108,7 @@ class Outcomes:
         try:
             envelopes = cast(
                 "list[Envelope | None]",
-                await self._store.multi_get(  # pyright: ignore[reportUnknownMemberType]
+                await self._store.multi_get(  # pyright: ignore[reportUnknownMemberType] - as above
                     [NAMESPACE + digest for digest in digests.values()]
                 ),
             )
