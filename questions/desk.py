@@ -95,7 +95,7 @@ class Desk:
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
         self._concluded: list[tuple[Mapping[str, bytes], Mapping[str, Outcome]]] = []
-        self._concluding = False
+        self._concluding: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
@@ -119,10 +119,12 @@ class Desk:
         while self._tasks and loop.time() < until:
             await asyncio.wait(self._tasks, timeout=until - loop.time())
             await asyncio.sleep(0)  # what a finished one leaves to do is begun
-        late = list(self._tasks)
+        late = [task for task in self._tasks if task is not self._concluding]
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        if self._concluding is not None:  # what they had found is kept, and their claims given back
+            await asyncio.wait((self._concluding,))
 
     async def _asked(
         self, values: list[str], not_before: datetime | None, terms: Terms
@@ -182,10 +184,11 @@ class Desk:
             self._looking_up = True
             self._own(self._find(gathered))
 
-    def _own(self, work: Coroutine[None, None, None]) -> None:
+    def _own(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _find(self, gathered: dict[str, datetime | None]) -> None:
         """Find out about all of `gathered`; whatever happens, everybody who waits is told."""
@@ -194,11 +197,12 @@ class Desk:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._carry_on_s
         first = True
+        settled: set[str] = set()
         try:
             async with asyncio.TaskGroup() as group:
                 while left and loop.time() < deadline:
                     self._recall(left, await self._outcomes.fetch(digests, datetime.now(UTC)))
-                    ours, others = await self._claim(left, digests)
+                    ours, others = await self._claim(left, digests, settled)
                     if first:
                         first = self._looking_up = False
                         self._schedule(loop)
@@ -233,15 +237,20 @@ class Desk:
                 self._settle(value, outcome)
 
     async def _claim(
-        self, left: dict[str, datetime | None], digests: Mapping[str, bytes]
+        self, left: dict[str, datetime | None], digests: Mapping[str, bytes], settled: set[str]
     ) -> tuple[dict[str, bytes], list[bytes]]:
-        """Take off `left` what we may ask and return it; return also what others are asking."""
+        """Take off `left` what we may ask and return it; return also what others are asking.
+
+        What was settled just now goes into `settled`: its outcome may have come after our look
+        into the store. Only who looks again and finds it too old may ask anew.
+        """
         if not left:
             return {}, []
         wanted = [(value, digests[value]) for value in left]
         try:
             taken = await self._claims.take(
-                [digest for _, digest in wanted], [since is not None for since in left.values()]
+                [digest for _, digest in wanted],
+                [since is not None and value in settled for value, since in left.items()],
             )
         except OSError:
             taken = [Taken.OURS] * len(wanted)  # nobody can claim: each process asks for itself
@@ -253,6 +262,8 @@ class Desk:
                 del left[value]
             elif one is Taken.HELD:
                 others.append(digest)
+            else:
+                settled.add(value)
         return ours, others
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
@@ -264,9 +275,8 @@ class Desk:
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
             self._concluded.append((ours, kept))
-            if not self._concluding:
-                self._concluding = True
-                self._own(self._conclude())
+            if self._concluding is None:
+                self._concluding = self._own(self._conclude())
 
     async def _conclude(self) -> None:
         """Keep outcomes and give claims back: all that is there in one trip, then the next."""
@@ -284,7 +294,7 @@ class Desk:
                     writes += self._outcomes.writes(kept, ours, now)
                 await self._claims.settle(digests, flags, await self._outcomes.write(writes))
         finally:
-            self._concluding = False
+            self._concluding = None
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""

@@ -1,9 +1,10 @@
 """A desk and a judge with real parts around an asker that answers from a table."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from cache.claims import Claims
@@ -18,7 +19,7 @@ from providers.statistics import Statistics
 from questions.desk import Desk, Terms
 from questions.usage import Usage
 from verdicts.evidence import MailboxState
-from verdicts.outcome import Conclusion, Found
+from verdicts.outcome import Conclusion, Found, Outcome
 from verdicts.reason import ReasonCode, because
 
 TIMEOUT_S = 5.0
@@ -68,6 +69,21 @@ class TableAsker:
         return [value for call in self.calls for value in call]
 
 
+class SlowOutcomes(Outcomes):
+    """Outcomes that are in no hurry: who has `looked` gets what was seen when `gate` opens."""
+
+    def __init__(self, client: object) -> None:
+        super().__init__(client)
+        self.looked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
+        found = await super().fetch(digests, now)
+        self.looked.set()
+        await self.gate.wait()
+        return found
+
+
 NewDesk = Callable[..., Desk]
 
 
@@ -77,7 +93,7 @@ async def desks(url: str) -> AsyncGenerator[NewDesk]:
     async with asyncio.timeout(4 * TIMEOUT_S):
         closers: list[Desk | Claims | Valkey] = []
 
-        def new(asker: TableAsker, **settings: float) -> Desk:
+        def new(asker: TableAsker, kept: type[Outcomes] = Outcomes, **settings: float) -> Desk:
             valkey = Valkey(url, TIMEOUT_S)
             claims = Claims(valkey)
             claims.start()
@@ -86,7 +102,7 @@ async def desks(url: str) -> AsyncGenerator[NewDesk]:
                 check="mailbox",
                 panel=Panel("mailbox", [asker], asker.values_per_call),
                 recent=Recent(),
-                outcomes=Outcomes(valkey.client),
+                outcomes=kept(valkey.client),
                 claims=claims,
                 keys=keys,
                 freshness=Freshness(FreshnessSettings()),

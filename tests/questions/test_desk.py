@@ -1,15 +1,26 @@
 """A question is asked once, whoever asks it, and a failure is never more than UNDECIDED."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from gateway.valkey import Valkey
+from providers.provider import Deliver
 from questions.desk import Desk
-from tests.questions.house import DELIVERABLE, UNREACHABLE, TableAsker, desks, terms
+from tests.questions.house import DELIVERABLE, UNREACHABLE, SlowOutcomes, TableAsker, desks, terms
 from verdicts.outcome import Conclusion
 from verdicts.reason import ReasonCode
 
 POLL_S = 0.005
+
+
+class HalfAsker(TableAsker):
+    """Delivers the first value and never gets to the others."""
+
+    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+        await super().ask(values[:1], deadline, deliver)
+        await asyncio.Event().wait()
 
 
 async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
@@ -130,6 +141,43 @@ async def test_an_older_outcome_than_wanted_is_asked_anew(valkey_url: str) -> No
     assert before is not None
     assert after is not None, second
     assert after > before
+
+
+async def test_an_outcome_that_comes_while_we_look_is_not_asked_for_again(valkey_url: str) -> None:
+    """Young enough is young enough: who looked too early looks again before it pays."""
+    asker = TableAsker()
+    async with desks(valkey_url) as new:
+        slow, quick = new(asker, SlowOutcomes), new(asker)
+        store = slow._outcomes  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        assert isinstance(store, SlowOutcomes)
+        late = asyncio.create_task(slow.ask(["a@x.example"], terms(max_age_s=3600)))
+        await store.looked.wait()
+        await quick.ask(["a@x.example"], terms())
+        await until(lambda: not quick._tasks)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        store.gate.set()
+        found = await late
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+    assert asker.asked == ["a@x.example"]
+
+
+async def test_what_was_found_before_the_end_is_kept(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a question cut short by a stop, what providers had said already has been paid for."""
+    monkeypatch.setattr("questions.desk.GRACE_S", 0.05)
+    half = HalfAsker()
+    async with desks(valkey_url) as new:
+        stopping, living = new(half), new(TableAsker())
+        asking = asyncio.create_task(stopping.ask(["a@x.example", "b@x.example"], terms()))
+        await until(lambda: half.calls)
+        await stopping.close()
+        assert not stopping._tasks  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        found = await asking
+        again = terms()
+        await living.ask(["a@x.example"], again)
+    assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
+    assert found["b@x.example"].conclusion is Conclusion.UNDECIDED
+    assert again.usage.saved_by_cache == 1
 
 
 async def test_a_failure_is_kept_for_seconds_only(valkey_url: str) -> None:
