@@ -132,9 +132,11 @@ class _Builder:
         return Panel(check.name, chosen, max((one.values_per_call for one in chosen), default=1))
 
     def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
-        # what a stand-in made up must never be taken for a real outcome
-        invented = any(asker.state is State.SANDBOX for asker in panel.askers)
-        keys = Keys(self._secret, kind.name, check.name + ("@sandbox" if invented else ""))
+        # What a stand-in made up is never taken for a real outcome, nor a real one for made up:
+        # outcomes are kept apart by who of those that answer is a stand-in.
+        inventors = sorted(one.name for one in panel.askers if one.state is State.SANDBOX)
+        apart = f"@sandbox:{','.join(inventors)}" if inventors else ""
+        keys = Keys(self._secret, kind.name, check.name + apart)
         desk = Desk(
             check=check.name,
             panel=panel,
