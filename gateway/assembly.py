@@ -82,7 +82,6 @@ async def assembled(
             sandbox_inputs=sandbox_inputs() if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
-            currency=settings.gateway.currency,
         )
         await loading
         yield Assembly(settings, valkey, context)

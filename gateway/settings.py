@@ -34,8 +34,10 @@ from pydantic_settings import (
 )
 
 from cache.freshness import FreshnessSettings
+from cache.keys import SECRET_BYTES_MIN
 from checks.kinds import KINDS
 from providers.settings import ProviderSettings, listed
+from resolvers.validate import DEADLINE_MS_MAX
 
 CONFIG_FILE = "assay.toml"
 PREFIX = "ASSAY_"
@@ -75,7 +77,10 @@ class GatewaySettings(Section):
         default=None, description="The nameserver of that sandbox, as `host:port`."
     )
     deadline_ms: int = Field(
-        default=10_000, ge=1, le=120_000, description="Deadline of a request that names none."
+        default=10_000,
+        ge=1,
+        le=DEADLINE_MS_MAX,
+        description="Deadline of a request that names none.",
     )
     records_max: int = Field(
         default=1000, ge=1, le=10_000, description="Records in one request at most."
@@ -114,7 +119,7 @@ class CacheSettings(Section):
 
     hash_key: SecretStr | None = Field(
         default=None,
-        min_length=16,
+        min_length=SECRET_BYTES_MIN,
         description="Key of the hashes under which outcomes are kept; the same on every machine.",
     )
     ttl: FreshnessSettings = Field(

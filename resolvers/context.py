@@ -1,7 +1,7 @@
 """Everything that a resolver may touch, handed in by the composition root."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -20,12 +20,12 @@ class SandboxInput(Struct, frozen=True):
     meaning: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an operation works with.
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
-    the providers of each (kind, check).
+    the providers of each (kind, check). `deadline_ms` is that of a request which names none.
     """
 
     judge: Judge
@@ -36,5 +36,3 @@ class Context:
     sandbox_inputs: Sequence[SandboxInput]
     deadline_ms: int
     records_max: int
-    currency: str
-    connection_params: dict[str, object] | None = field(default=None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from cache.bounded import Bounded
 from questions.judging import Needs
 from verdicts.kind import Kind
 
@@ -37,16 +38,14 @@ class NeedsPlanner:
         """Plan for `kinds` with these `policies`."""
         self._kinds = tuple(kinds)
         self._policies = policies
-        self._planned: dict[Selected, Needs] = {}
+        self._planned: Bounded[Selected, Needs] = Bounded(NEEDS_KEPT_MAX)
 
-    def of(self, payload: Selected) -> Needs:
+    def of(self, selected: Selected) -> Needs:
         """Return the needs of what was selected on `validate`."""
-        planned = self._planned.get(payload)
+        planned = self._planned.get(selected)
         if planned is None:
-            planned = needs_of(payload.fields.get("results"), self._kinds, self._policies)
-            if len(self._planned) >= NEEDS_KEPT_MAX:
-                del self._planned[next(iter(self._planned))]
-            self._planned[payload] = planned
+            planned = needs_of(selected.fields.get("results"), self._kinds, self._policies)
+            self._planned.put(selected, planned)
         return planned
 
 

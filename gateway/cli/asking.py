@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -15,7 +16,6 @@ from providers.errors import ProviderError
 from providers.exchange import Call
 from providers.transport import Transport
 
-OK, UNAVAILABLE, NOT_FOUND = 200, 503, 404
 ASK_TIMEOUT_S = 30.0
 SHOWN_CHARACTERS_MAX = 300
 
@@ -87,7 +87,7 @@ class RemoteGateway:
                 f"No gateway answers at {self._shown} ({error}). Is it running, and is the address"
                 " right? `assay serve` starts one."
             ) from None
-        if answer.status == UNAVAILABLE:
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise CommandError(f"The gateway at {self._shown} takes no work now (503). Try again.")
         try:
             body = orjson.loads(answer.body)

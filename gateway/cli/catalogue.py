@@ -12,7 +12,7 @@ def show_kinds(found: list[dict[str, Any]]) -> None:
         for one in found
         for check in one["checks"]
     ]
-    show_table(stdout_console(), "", ("KIND", "CHECK", "MADE BY", "WHAT IT ASKS"), rows)
+    show_table(stdout_console(), ("KIND", "CHECK", "MADE BY", "WHAT IT ASKS"), rows)
 
 
 def show_kind(kind: dict[str, Any]) -> None:
@@ -24,11 +24,11 @@ def show_kind(kind: dict[str, Any]) -> None:
         (check["name"], _made(check), "yes" if check["inPolicy"] else "no", check["description"])
         for check in kind["checks"]
     ]
-    show_table(console, "", ("CHECK", "MADE BY", "IN POLICY", "WHAT IT ASKS"), rows)
+    show_table(console, ("CHECK", "MADE BY", "IN POLICY", "WHAT IT ASKS"), rows)
     if kind["sandboxInputs"]:
         console.print("\nValues to try in the sandbox:")
         inputs = [(one["value"], one["service"], one["meaning"]) for one in kind["sandboxInputs"]]
-        show_table(console, "", ("VALUE", "SERVICE", "WHAT IT SAYS"), inputs)
+        show_table(console, ("VALUE", "SERVICE", "WHAT IT SAYS"), inputs)
 
 
 def _made(check: dict[str, Any]) -> str:
@@ -57,7 +57,7 @@ def show_providers(found: list[dict[str, Any]]) -> None:
             latency = one["latencyP95Ms"]
             failed = sum(failure["count"] for failure in one["failures"])
             row += [one["calls"], failed, "-" if latency is None else f"{latency:.0f}"]
-    show_table(stdout_console(), "", columns, rows, numbers=numbers)
+    show_table(stdout_console(), columns, rows, numbers=numbers)
 
 
 def _limits(provider: dict[str, Any]) -> str:

@@ -1,9 +1,7 @@
 """`assay kinds`: what can be validated, and by which checks."""
 
-import sys
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from gateway.cli.errors import WRONG_USAGE, CommandError
@@ -35,6 +33,7 @@ def kinds(
     from gateway.cli.asking import ask_once
     from gateway.cli.catalogue import show_kind, show_kinds
     from gateway.cli.documents import KINDS
+    from gateway.cli.tables import write_json
 
     data = ask_once(KINDS, url, config, data_dir, sandbox=sandbox)
     found: list[dict[str, Any]] = data["kinds"]
@@ -44,7 +43,7 @@ def kinds(
         if not found:
             raise CommandError(f"There is no kind {kind!r}. There are {names}.", WRONG_USAGE)
     if as_json:
-        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(found)
     elif kind is not None:
         show_kind(found[0])
     else:

@@ -12,7 +12,7 @@ from gateway.askers import Outfitter
 from gateway.cli.errors import CommandError
 from gateway.cli.findings import Finding, fail, ok, warn
 from gateway.cli.machine_probes import CLOCK_APART_MAX_S
-from gateway.cli.opening import told
+from gateway.cli.opening import command_errors
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.sandbox import Sandbox, running_sandbox
@@ -36,7 +36,7 @@ async def store_findings(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at the shared store, and at the one for outcomes if that is another."""
     async with AsyncExitStack() as stack:
         try:
-            with told():
+            with command_errors():
                 url, whose = await _store(settings, stack)
                 hash_key(settings)
         except CommandError as error:
@@ -140,7 +140,7 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         sandbox: Sandbox | None = None
         if settings.gateway.sandbox:
             try:
-                with told():
+                with command_errors():
                     sandbox = await stack.enter_async_context(running_sandbox())
             except CommandError as error:
                 yield fail("sandbox", str(error), "see the message")
@@ -152,7 +152,7 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         stack.push_async_callback(valkey.close)
         outfitter = Outfitter(settings, valkey, transport, sandbox, stack)
         try:
-            with told():
+            with command_errors():
                 askers = [one.asker for one in outfitter.askers(rehearsal=False).values()]
         except CommandError as error:
             yield fail("providers", str(error), "correct the configuration")

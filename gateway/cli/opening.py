@@ -14,7 +14,7 @@ from gateway.valkey import StoreAway
 
 
 @contextmanager
-def told() -> Generator[None]:
+def command_errors() -> Generator[None]:
     """Turn the errors of starting up into `CommandError`."""
     try:
         yield
@@ -42,7 +42,7 @@ def settings_of(
     """
     given = {"data_dir": data_dir, "sandbox": sandbox or None, "host": host, "port": port}
     options = {name: value for name, value in given.items() if value is not None}
-    with told():
+    with command_errors():
         return load_settings(config, {"gateway": options} if options else None)
 
 
@@ -53,7 +53,7 @@ async def opened(settings: Settings) -> AsyncGenerator[Assembly]:
     Raises:
         CommandError: a part of it can't start.
     """
-    with told():
+    with command_errors():
         try:
             async with assembled(settings) as assembly:
                 yield assembly

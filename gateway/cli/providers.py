@@ -1,10 +1,8 @@
 """`assay providers`: who is asked, within which limits."""
 
-import sys
 from enum import StrEnum
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from gateway.cli.options import AsJson, Config, DataDir, Sandbox, Url
@@ -41,12 +39,13 @@ def providers(
     from gateway.cli.asking import ask_once
     from gateway.cli.catalogue import show_providers
     from gateway.cli.documents import PROVIDERS
+    from gateway.cli.tables import write_json
 
     del action  # the only one there is
     found: list[dict[str, Any]] = ask_once(PROVIDERS, url, config, data_dir, sandbox=sandbox)[
         "providers"
     ]
     if as_json:
-        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write_json(found)
         return
     show_providers(found)

@@ -1,7 +1,9 @@
-"""Tables on a terminal; plain columns where there is none."""
+"""What a command is asked for: tables on a terminal, plain columns elsewhere, or JSON."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,17 +20,20 @@ def stdout_console() -> Console:
     return console
 
 
+def write_json(found: object) -> None:
+    """Write what a command is asked for as JSON, for programs."""
+    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
 def show_table(
     console: Console,
-    title: str,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
     *,
     numbers: Sequence[str] = (),
 ) -> None:
     """Show a table; the columns in `numbers` are aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None)
-    table.title_justify = "left"
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     for row in rows:

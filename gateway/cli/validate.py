@@ -10,6 +10,7 @@ from gateway.cli.options import Config, DataDir, Format, Sandbox, Url
 
 DEADLINE_DEFAULT_S = 60.0
 DEADLINE_MAX_S = 120.0
+"""That of `resolvers.validate`, written again: importing it would slow `--help` down."""
 
 HELP = """Validate a CSV or NDJSON file: one verdict for each row.
 
