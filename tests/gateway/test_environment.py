@@ -62,7 +62,7 @@ def test_a_secret_stands_in_a_file_of_its_own(
 @pytest.mark.parametrize(
     "name, written, said",
     [
-        ("ASSAY_KINDS", "no table", "kinds"),
+        ("ASSAY_KINDS", "no table", "ASSAY_KINDS"),
         ("ASSAY_PROVIDERS__GLEIF__RATES", "sixty a minute", "ASSAY_PROVIDERS__GLEIF__RATES"),
         ("ASSAY_SECRETS_DIR", "/does/not/exist", "/does/not/exist"),
         ("ASSAY_GATEWAY__PORT", "http", "ASSAY_GATEWAY__PORT"),
