@@ -294,7 +294,8 @@ def line_of(keys: list[str], text: str) -> int | None:
         line = raw.strip()
         if line.startswith("["):
             table = [part.strip().strip("\"'") for part in line.strip("[] \t").split(".")]
-            if keys[: len(table)] == table and best is None:
+            shared = min(len(keys), len(table))
+            if keys[:shared] == table[:shared] and best is None:
                 best = number
         elif "=" in line and not line.startswith("#"):
             key = [part.strip().strip("\"'") for part in line.split("=", 1)[0].split(".")]

@@ -16,6 +16,8 @@ from verdicts.record import Record
 from verdicts.verdict import RecordResult
 
 DEADLINE_MS_MAX = 120_000
+MAX_AGE_S_MAX = 3_155_760_000.0
+"""A century: no outcome is older, and the clock reaches back so far."""
 
 
 class Options(Protocol):
@@ -52,7 +54,7 @@ async def validate(
         if options.deadline_ms is not None:
             deadline_ms = options.deadline_ms
         if options.max_age is not None:
-            max_age_s = options.max_age.total_seconds()
+            max_age_s = min(options.max_age.total_seconds(), MAX_AGE_S_MAX)
         if options.sandbox:
             if context.rehearsal is None:
                 raise PublicError(

@@ -44,6 +44,7 @@ async def sandbox() -> AsyncGenerator[RunningSandbox]:
             "checks.email.mailbox.providers: 'vies' answers vatNumber.registry, not this check",
         ),
         ({"redis": {"url": "http://x"}}, "redis.url: "),
+        ({"gateway": {"nameservers": ["bogus"]}}, "gateway.nameservers: write addresses such as"),
         ({"cache": {"hash_key": None}}, "cache.hash_key: needed with redis.url"),
     ],
 )

@@ -99,6 +99,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[gateway]\nport = 70000", 2, "gateway.port", "65535"),
         ("[gateway]\nprot = 1", 2, "gateway.prot", "no such setting"),
         ("[nothing]\na = 1", 1, "nothing", "no such setting"),
+        ("[gateway]\n[nothing.at.all]\na = 1", 2, "nothing", "no such setting"),
         ("gateway.port = -1", 1, "gateway.port", "greater than or equal to 0"),
         ("[redis]\ntimeout_ms = 1", 2, "redis.timeout_ms", "10"),
         ("[cache]\nhash_key = 'short'", 2, "cache.hash_key", "16"),
