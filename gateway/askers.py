@@ -1,0 +1,145 @@
+"""Builds the providers that the settings describe: real, sandbox, or not configured."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from random import SystemRandom
+
+from msgspec import Struct
+
+from gateway.sandbox import Sandbox
+from gateway.settings import ConfigurationError, Settings
+from gateway.valkey import Valkey
+from providers.catalogue import SERVICES
+from providers.dns import MailDomains
+from providers.exchange import Account, Service
+from providers.permits import Permits
+from providers.provider import Asker, Provider, State, Terms
+from providers.rates import rate_of
+from providers.settings import ProviderSettings
+from providers.transport import Transport
+
+SANDBOX_SECRET = "sandbox"  # noqa: S105 - the stand-ins' well-known key
+SECRET_NAMES = ("api_key", "api_secret", "client_id", "client_secret")
+
+
+class Answers(Struct, frozen=True):
+    """A provider, and the kind and check that it answers."""
+
+    kind: str
+    check: str
+    asker: Asker
+
+
+class Outfitter:
+    """Builds providers; whatever it builds, `stack` closes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        valkey: Valkey,
+        transport: Transport,
+        sandbox: Sandbox | None,
+        stack: AsyncExitStack,
+        services: Sequence[Service] = SERVICES,
+    ) -> None:
+        """Build from `settings`, with permits in `valkey` and calls over `transport`."""
+        self.settings = settings
+        self.services = services
+        self.sandbox = sandbox
+        self.valkey = valkey
+        self._transport = transport
+        self._stack = stack
+        self._random: Callable[[], float] = SystemRandom().random
+
+    def askers(self, *, rehearsal: bool) -> dict[str, Answers]:
+        """Return every provider by name; in a `rehearsal` each is the sandbox's stand-in.
+
+        Raises:
+            ConfigurationError: a provider of a service that there is not.
+        """
+        askers: dict[str, Answers] = {}
+        services = {service.NAME: service for service in self.services}
+        settings = {name: ProviderSettings() for name in services}
+        settings.update(self.settings.providers)
+        for name, one in settings.items():
+            service = services.get(one.service or name)
+            if service is None:
+                known = ", ".join(sorted(services))
+                raise ConfigurationError(
+                    f"providers.{name}: no service {one.service or name!r}; there are {known}"
+                )
+            provider = self._provider(name, service, one, rehearsal=rehearsal)
+            self._stack.push_async_callback(provider.close)
+            askers[name] = Answers(service.KIND, service.CHECK, provider)
+        domains = self._mail_domains(rehearsal=rehearsal)
+        askers[domains.name] = Answers("email", "domain", domains)
+        return askers
+
+    def _mail_domains(self, *, rehearsal: bool) -> MailDomains:
+        nameservers = self.settings.gateway.nameservers
+        state = State.READY
+        if self.sandbox is not None and (rehearsal or not nameservers):
+            nameservers, state = (self.sandbox.dns,), State.SANDBOX
+        try:
+            domains = MailDomains(
+                nameservers=nameservers,
+                timeout_s=self.settings.dns.timeout,
+                concurrency=self.settings.dns.concurrency,
+                state=state,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"gateway.{error}") from None
+        self._stack.push_async_callback(domains.close)
+        return domains
+
+    def _provider(
+        self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
+    ) -> Provider:
+        defaults = service.DEFAULTS
+        given = {
+            key: secret.get_secret_value()
+            for key in SECRET_NAMES
+            if (secret := getattr(one, key)) is not None
+        }
+        complete = all(key in given for key in service.SECRETS)
+        state = State.READY if complete else State.NOT_CONFIGURED
+        if rehearsal or (self.sandbox and not given and one.base_url is None):
+            state = State.SANDBOX
+        base_url = str(one.base_url or defaults.base_url)
+        bulk_base_url = str(one.bulk_base_url or one.base_url or defaults.bulk_base_url or base_url)
+        if state is State.SANDBOX and self.sandbox is not None:
+            base_url = self.sandbox.http + defaults.sandbox_path
+            bulk_base_url = self.sandbox.http + (
+                defaults.bulk_sandbox_path or defaults.sandbox_path
+            )
+            given = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
+        rates = one.rates if one.rates is not None else tuple(map(rate_of, defaults.rates))
+        bulk_rates = one.bulk_rates
+        if bulk_rates is None and defaults.bulk_rates is not None:
+            bulk_rates = tuple(map(rate_of, defaults.bulk_rates))
+        account = name + ("@sandbox" if state is State.SANDBOX else "")
+        permits = Permits(self.valkey, account, rates)
+        bulk_permits = permits
+        if bulk_rates is not None:
+            bulk_permits = Permits(self.valkey, f"{account}:bulk", bulk_rates)
+        return Provider(
+            name=name,
+            service=service,
+            terms=Terms(
+                base_url=base_url.rstrip("/"),
+                bulk_base_url=bulk_base_url.rstrip("/"),
+                concurrency=one.concurrency or defaults.concurrency,
+                timeout_s=one.timeout or defaults.timeout_s,
+                attempts=one.attempts,
+                bulk=one.bulk or defaults.bulk,
+                bulk_from=one.bulk_from or defaults.bulk_from,
+                price=one.price if one.price is not None else Decimal(defaults.price),
+                state=state,
+            ),
+            account=Account(account, given, one.requester),
+            permits=permits,
+            bulk_permits=bulk_permits,
+            transport=self._transport,
+            random=self._random,
+        )
