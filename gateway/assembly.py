@@ -12,9 +12,9 @@ from cache.keys import Keys
 from cache.outcomes import WRITE, Outcomes
 from cache.recent import Recent
 from checks.kinds import KINDS, load
-from gateway.askers import Answers, Outfitter
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
+from gateway.provider_factory import Assignment, ProviderFactory
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import CheckSettings, ConfigurationError, Settings
 from gateway.shown_url import shown_url
@@ -22,7 +22,7 @@ from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.panel import Panel
-from providers.provider import Asker, State
+from providers.provider import Provider, State
 from providers.transport import Transport
 from questions.desk import Desk
 from questions.judging import Judge
@@ -66,12 +66,12 @@ async def assembled(
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack)
-        outfitter = Outfitter(settings, valkey, builder.transport, sandbox, stack, services)
+        factory = ProviderFactory(settings, valkey, builder.transport, sandbox, stack, services)
         builder.claims.start()
-        live = builder.court(policies, outfitter.askers(rehearsal=False))
+        live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
-            rehearsal = builder.court(policies, outfitter.askers(rehearsal=True))
+            rehearsal = builder.court(policies, factory.providers(rehearsal=True))
         kinds = [module.KIND for module in KINDS]
         context = Context(
             judge=live.judge,
@@ -106,34 +106,36 @@ class _Builder:
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
 
-    def court(self, policies: Mapping[str, Sequence[str]], askers: Mapping[str, Answers]) -> Court:
-        """Return a judge who asks `askers`."""
+    def court(
+        self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]
+    ) -> Court:
+        """Return a judge who asks `providers`."""
         panels: dict[tuple[str, str], Panel] = {}
         desks: dict[tuple[str, str], Desk] = {}
         for module in KINDS:
             kind = module.KIND
             for check in kind.asked:
-                panel = self._panel(kind, check, askers)
+                panel = self._panel(kind, check, providers)
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
         return Court(Judge(KINDS, desks, policies), panels)
 
-    def _panel(self, kind: Kind, check: Check, askers: Mapping[str, Answers]) -> Panel:
+    def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         configured = self._check_settings(kind, check).providers
         if configured is None:
             chosen = [
-                one.asker
-                for one in askers.values()
+                one.provider
+                for one in providers.values()
                 if (one.kind, one.check) == (kind.name, check.name)
             ]
         else:
-            chosen = [_chosen(kind, check, name, askers) for name in configured]
+            chosen = [_chosen(kind, check, name, providers) for name in configured]
         return Panel(check.name, chosen, max((one.values_per_call for one in chosen), default=1))
 
     def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
         # What a stand-in made up is never taken for a real outcome, nor a real one for made up:
         # outcomes are kept apart by who of those that answer is a stand-in.
-        inventors = sorted(one.name for one in panel.askers if one.state is State.SANDBOX)
+        inventors = sorted(one.name for one in panel.providers if one.state is State.SANDBOX)
         apart = f"@sandbox:{','.join(inventors)}" if inventors else ""
         keys = Keys(self._secret, kind.name, check.name + apart)
         desk = Desk(
@@ -188,16 +190,16 @@ def sandbox_inputs() -> list[SandboxInput]:
     return [SandboxInput(one.service, one.kind, one.value, one.meaning) for one in SANDBOX_INPUTS]
 
 
-def _chosen(kind: Kind, check: Check, name: str, askers: Mapping[str, Answers]) -> Asker:
+def _chosen(kind: Kind, check: Check, name: str, providers: Mapping[str, Assignment]) -> Provider:
     where = f"checks.{kind.name}.{check.name}.providers"
-    found = askers.get(name)
+    found = providers.get(name)
     if found is None:
-        raise ConfigurationError(f"{where}: no provider {name!r}; there are {', '.join(askers)}")
+        raise ConfigurationError(f"{where}: no provider {name!r}; there are {', '.join(providers)}")
     if (found.kind, found.check) != (kind.name, check.name):
         raise ConfigurationError(
             f"{where}: {name!r} answers {found.kind}.{found.check}, not this check"
         )
-    return found.asker
+    return found.provider
 
 
 @asynccontextmanager

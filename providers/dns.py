@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class MailDomains:
-    """The provider of the `domain` check; see `providers.provider.Asker`."""
+    """The provider of the `domain` check; see `providers.provider.Provider`."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class MailDomains:
         return True
 
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
-        """Ask about all domains in `values` until `deadline`; see `Asker.ask`."""
+        """Ask about all domains in `values` until `deadline`; see `Provider.ask`."""
         waiting = deque(values)
         if len(waiting) == 1:
             await self._work(waiting, deadline, deliver)

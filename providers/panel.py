@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from providers.provider import Asker, Bill, Deliver, State
+from providers.provider import Bill, Deliver, Provider, State
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
@@ -11,14 +11,14 @@ from verdicts.reason import ReasonCode, because
 class Panel:
     """The providers of one check. Each value goes to the first that is ready and serves it."""
 
-    def __init__(self, check: str, askers: Sequence[Asker], bulk: int) -> None:
-        """`bulk` is how many values at most one call of any of `askers` carries."""
+    def __init__(self, check: str, providers: Sequence[Provider], bulk: int) -> None:
+        """`bulk` is how many values at most one call of any of `providers` carries."""
         self.check = check
-        self.askers = tuple(askers)
+        self.providers = tuple(providers)
         self.bulk = bulk
 
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
-        """Ask about all `values` until `deadline`; see `Asker.ask`."""
+        """Ask about all `values` until `deadline`; see `Provider.ask`."""
         shares: dict[int, list[str]] = {}
         nobodys: list[str] = []
         for value in values:
@@ -32,17 +32,17 @@ class Panel:
             deliver(dict.fromkeys(nobodys, Found(Conclusion.UNDECIDED, reasons)), Bill(""))
         if len(shares) == 1:
             ((at, share),) = shares.items()
-            await self.askers[at].ask(share, deadline, deliver)
+            await self.providers[at].ask(share, deadline, deliver)
             return
         async with asyncio.TaskGroup() as group:
             for at, share in shares.items():
-                group.create_task(self.askers[at].ask(share, deadline, deliver))
+                group.create_task(self.providers[at].ask(share, deadline, deliver))
 
     def _choose(self, value: str) -> int | None:
         unconfigured = None
-        for at, asker in enumerate(self.askers):
-            if asker.serves(value):
-                if asker.state is not State.NOT_CONFIGURED:
+        for at, provider in enumerate(self.providers):
+            if provider.serves(value):
+                if provider.state is not State.NOT_CONFIGURED:
                     return at
                 unconfigured = at if unconfigured is None else unconfigured
         return unconfigured

@@ -1,4 +1,4 @@
-"""A provider: our configured way to one service. Slot, permit, call, retry; many values at once."""
+"""Providers: our configured ways to services. Slot, permit, call, retry; many values at once."""
 
 import asyncio
 import logging
@@ -47,8 +47,8 @@ class Bill(Struct):
 Deliver = Callable[[Mapping[str, Found], Bill], None]
 
 
-class Asker(Protocol):
-    """Whoever can answer the questions of one check."""
+class Provider(Protocol):
+    """Our way to whoever answers the questions of one check: a service, or the DNS."""
 
     @property
     def name(self) -> str:
@@ -97,7 +97,7 @@ class Asker(Protocol):
         ...
 
 
-class Terms(Struct, frozen=True):
+class ServiceTerms(Struct, frozen=True):
     """How a provider is to be used: addresses, bounds, patience, price for each value."""
 
     base_url: str
@@ -111,7 +111,7 @@ class Terms(Struct, frozen=True):
     state: State
 
 
-class Provider:
+class ServiceProvider:
     """One account with one service."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
@@ -119,7 +119,7 @@ class Provider:
         *,
         name: str,
         service: Service,
-        terms: Terms,
+        terms: ServiceTerms,
         account: Account,
         permits: Permits,
         bulk_permits: Permits,
@@ -168,7 +168,7 @@ class Provider:
         return self.service.serves(value)
 
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
-        """Ask about all `values` until `deadline`; see `Asker.ask`."""
+        """Ask about all `values` until `deadline`; see `Provider.ask`."""
         if self.terms.state is State.NOT_CONFIGURED:
             deliver(self._undecided(values, ReasonCode.NOT_CONFIGURED), Bill(self.name))
             return

@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from providers.permits import Window
-from providers.provider import Asker, Provider, State
+from providers.provider import Provider, ServiceProvider, State
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check
@@ -81,38 +81,38 @@ async def providers(context: Context) -> list[ProviderView]:
     """Return every provider as it stands now, each once."""
     views: dict[str, ProviderView] = {}
     for (kind, check), panel in context.panels.items():
-        for asker in panel.askers:
-            if asker.name not in views:
-                views[asker.name] = await _provider(kind, check, asker)
+        for provider in panel.providers:
+            if provider.name not in views:
+                views[provider.name] = await _provider(kind, check, provider)
     return list(views.values())
 
 
 def _check(context: Context, kind: str, check: Check) -> CheckView:
     panel = context.panels.get((kind, check.name))
-    names: Sequence[str] = [asker.name for asker in panel.askers] if panel else ()
+    names: Sequence[str] = [provider.name for provider in panel.providers] if panel else ()
     in_policy = check.local or check.name in context.judge.policies[kind]
     return CheckView(check.name, check.description, check.local, in_policy, tuple(names))
 
 
-async def _provider(kind: str, check: str, asker: Asker) -> ProviderView:
-    figures: Snapshot = asker.statistics.snapshot()
+async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
+    figures: Snapshot = provider.statistics.snapshot()
     paused_s: float | None = None
     windows: tuple[Window, ...] | None = ()
-    if isinstance(asker, Provider):
+    if isinstance(provider, ServiceProvider):
         try:
-            paused_s, windows = await asker.permits.standing()
+            paused_s, windows = await provider.permits.standing()
         except OSError:
             windows = None  # the shared store is away: unknown, rather than wrong
     return ProviderView(
-        name=asker.name,
-        service=asker.service_name,
+        name=provider.name,
+        service=provider.service_name,
         kind=kind,
         check=check,
-        state=asker.state,
-        concurrency=asker.concurrency,
+        state=provider.state,
+        concurrency=provider.concurrency,
         in_flight=figures.in_flight,
-        values_per_call=asker.values_per_call,
-        price=asker.price,
+        values_per_call=provider.values_per_call,
+        price=provider.price,
         paused_for_ms=round(paused_s * 1000) if paused_s is not None else None,
         windows=windows,
         calls=figures.calls,

@@ -8,18 +8,18 @@ from contextlib import AsyncExitStack
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from gateway.askers import Outfitter
 from gateway.cli.errors import CommandError
 from gateway.cli.findings import Finding, fail, ok, warn
 from gateway.cli.machine_probes import CLOCK_APART_MAX_S
 from gateway.cli.opening import command_errors
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
+from gateway.provider_factory import ProviderFactory
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
-from providers.provider import Asker, Bill, Provider, State
+from providers.provider import Bill, Provider, ServiceProvider, State
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode
@@ -150,31 +150,32 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         stack.push_async_callback(transport.close)
         valkey = Valkey(UNREACHED, CONNECT_WAIT_S)  # looking needs no permit
         stack.push_async_callback(valkey.close)
-        outfitter = Outfitter(settings, valkey, transport, sandbox, stack)
+        factory = ProviderFactory(settings, valkey, transport, sandbox, stack)
         try:
             with command_errors():
-                askers = [one.asker for one in outfitter.askers(rehearsal=False).values()]
+                providers = [one.provider for one in factory.providers(rehearsal=False).values()]
         except CommandError as error:
             yield fail("providers", str(error), "correct the configuration")
             return
-        for finding in await asyncio.gather(*(_asker(one, settings) for one in askers)):
+        for finding in await asyncio.gather(*(_provider(one, settings) for one in providers)):
             yield finding
 
 
-async def _asker(asker: Asker, settings: Settings) -> Finding:
-    if not isinstance(asker, Provider):
-        return await _nameservers(asker, settings)
-    name = asker.name
-    if asker.state is State.NOT_CONFIGURED:
+async def _provider(provider: Provider, settings: Settings) -> Finding:
+    if not isinstance(provider, ServiceProvider):
+        return await _nameservers(provider, settings)
+    name = provider.name
+    if provider.state is State.NOT_CONFIGURED:
         variables = ", ".join(
-            f"ASSAY_PROVIDERS__{name.upper()}__{secret.upper()}" for secret in asker.service.SECRETS
+            f"ASSAY_PROVIDERS__{name.upper()}__{secret.upper()}"
+            for secret in provider.service.SECRETS
         )
         return warn(
             name, "has no credentials: its check is UNKNOWN/NOT_CONFIGURED", f"set {variables}"
         )
-    url = shown_url(asker.terms.base_url)
-    whose = "the sandbox answers in its place, " if asker.state is State.SANDBOX else ""
-    problem = await _connected(asker.terms.base_url)
+    url = shown_url(provider.terms.base_url)
+    whose = "the sandbox answers in its place, " if provider.state is State.SANDBOX else ""
+    problem = await _connected(provider.terms.base_url)
     if problem is None:
         return ok(name, f"{whose}{url} can be reached")
     return fail(
@@ -204,9 +205,9 @@ async def _connected(url: str) -> str | None:
     return None
 
 
-async def _nameservers(asker: Asker, settings: Settings) -> Finding:
+async def _nameservers(provider: Provider, settings: Settings) -> Finding:
     configured = settings.gateway.nameservers
-    whose = "the sandbox's" if asker.state is State.SANDBOX else ", ".join(configured)
+    whose = "the sandbox's" if provider.state is State.SANDBOX else ", ".join(configured)
     answers: dict[str, Found] = {}
 
     def deliver(found: Mapping[str, Found], _: Bill) -> None:
@@ -214,7 +215,7 @@ async def _nameservers(asker: Asker, settings: Settings) -> Finding:
 
     started = time.monotonic()
     deadline = asyncio.get_running_loop().time() + LOOKUP_WAIT_S
-    await asker.ask([LOOKED_UP], deadline, deliver)
+    await provider.ask([LOOKED_UP], deadline, deliver)
     took_ms = (time.monotonic() - started) * 1000
     server = f"nameserver: {whose or SYSTEMS}"
     if answers[LOOKED_UP].conclusion is Conclusion.UNDECIDED:

@@ -149,10 +149,10 @@ def _url(settings: Settings, taken: socket.socket) -> str:
 
 
 def _announce(assembly: Assembly, where: str) -> None:
-    askers = {
-        asker.name: asker.state
+    providers = {
+        provider.name: provider.state
         for panel in assembly.context.panels.values()
-        for asker in panel.askers
+        for provider in panel.providers
     }
     print(f"Assay is ready. GraphiQL and the API: {where}/graphql")
     for state, meaning in (
@@ -160,7 +160,7 @@ def _announce(assembly: Assembly, where: str) -> None:
         (State.SANDBOX, "answered by the sandbox"),
         (State.NOT_CONFIGURED, "without credentials, so UNKNOWN/NOT_CONFIGURED"),
     ):
-        names = [name for name, one in askers.items() if one is state]
+        names = [name for name, one in providers.items() if one is state]
         if names:
             print(f"  {meaning}: {', '.join(sorted(names))}")
     print("Ctrl-C stops it.", flush=True)

@@ -22,7 +22,7 @@ async def test_a_rehearsal_and_a_real_provider_beside_a_stand_in_share_nothing(
     given = {**usual, "providers": {**usual["providers"], "hmrc": real}}
     async with living(given) as assay:
         panels = assay.assembly.context.panels
-        states = {one.name: one.state.value for one in panels["vatNumber", "registry"].askers}
+        states = {one.name: one.state.value for one in panels["vatNumber", "registry"].providers}
         made_up = await assay.validate(REGISTERED, BRITISH, sandbox=True)
         live = await assay.validate(REGISTERED, BRITISH)
         made_up_again = await assay.validate(REGISTERED, BRITISH, sandbox=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from providers.provider import Asker, Bill
+from providers.provider import Bill, Provider
 from verdicts.outcome import Found
 
 DEADLINE_S = 10.0
@@ -27,7 +27,7 @@ class Asked(Struct):
         return {value: found.conclusion.value for value, found in self.found.items()}
 
 
-async def asked(asker: Asker, values: Sequence[str], deadline_s: float = DEADLINE_S) -> Asked:
+async def asked(provider: Provider, values: Sequence[str], deadline_s: float = DEADLINE_S) -> Asked:
     """Ask about `values` and return all that was delivered, each value exactly once."""
     loop = asyncio.get_running_loop()
     delivered: dict[str, Found] = {}
@@ -39,7 +39,7 @@ async def asked(asker: Asker, values: Sequence[str], deadline_s: float = DEADLIN
         bills.append(bill)
 
     started = loop.time()
-    await asker.ask(values, started + deadline_s, deliver)
+    await provider.ask(values, started + deadline_s, deliver)
     took_s = loop.time() - started
     assert delivered.keys() == set(values)
     cost = sum((bill.cost for bill in bills), Decimal(0))

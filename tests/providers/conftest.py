@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from gateway.valkey import Valkey
 from providers.exchange import Account, Service
 from providers.permits import Permits
-from providers.provider import Provider, State, Terms
+from providers.provider import ServiceProvider, ServiceTerms, State
 from providers.rates import rate_of
 from providers.transport import Transport
 from tests.sandbox_process import RunningSandbox, started_sandbox
 
-Outfit = Callable[..., Provider]
+Outfit = Callable[..., ServiceProvider]
 STORE_TIMEOUT_S = 2.0
 
 
@@ -57,9 +57,9 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
             bulk_rates: tuple[str, ...] | None = None,
             random: Callable[[], float] = lambda: 0.0,
             **terms: object,
-        ) -> Provider:
+        ) -> ServiceProvider:
             defaults = service.DEFAULTS
-            usual = Terms(
+            usual = ServiceTerms(
                 base_url=sandbox.http + defaults.sandbox_path,
                 bulk_base_url=sandbox.http + (defaults.bulk_sandbox_path or defaults.sandbox_path),
                 concurrency=defaults.concurrency,
@@ -75,7 +75,7 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
             if bulk_rates is not None:
                 rules = tuple(map(rate_of, bulk_rates))
                 bulk_permits = Permits(valkey, f"{service.NAME}:bulk", rules)
-            provider = Provider(
+            provider = ServiceProvider(
                 name=service.NAME,
                 service=service,
                 terms=replace(usual, **terms),

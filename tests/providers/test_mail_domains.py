@@ -18,9 +18,9 @@ TIMEOUT_S = 0.5
 
 @pytest.fixture
 async def domains(sandbox: RunningSandbox) -> AsyncGenerator[MailDomains]:
-    asker = MailDomains([sandbox.dns], timeout_s=TIMEOUT_S, tries=2, state=State.SANDBOX)
-    yield asker
-    await asker.close()
+    provider = MailDomains([sandbox.dns], timeout_s=TIMEOUT_S, tries=2, state=State.SANDBOX)
+    yield provider
+    await provider.close()
 
 
 def test_the_numbers_are_those_of_the_resolver() -> None:
@@ -103,20 +103,20 @@ async def test_what_is_no_domain_decides_nothing(domains: MailDomains, domain: s
 
 
 async def test_many_domains_share_the_bound(sandbox: RunningSandbox) -> None:
-    asker = MailDomains([sandbox.dns], concurrency=3)
+    provider = MailDomains([sandbox.dns], concurrency=3)
     peak = 0
 
     async def watch() -> None:
         nonlocal peak
         while True:
-            peak = max(peak, asker.statistics.in_flight)
+            peak = max(peak, provider.statistics.in_flight)
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
     names = [f"d{number}.example" for number in range(60)]
-    answers, more = await asyncio.gather(asked(asker, names[:30]), asked(asker, names[30:]))
+    answers, more = await asyncio.gather(asked(provider, names[:30]), asked(provider, names[30:]))
     watching.cancel()
-    await asker.close()
+    await provider.close()
     assert set((answers.conclusions() | more.conclusions()).values()) == {"CONFIRMED"}
     assert peak == 3
 
@@ -128,9 +128,9 @@ async def test_the_deadline_ends_the_wait(domains: MailDomains) -> None:
 
 
 async def test_a_nameserver_that_is_away_decides_nothing(unused_tcp_port: int) -> None:
-    asker = MailDomains([f"127.0.0.1:{unused_tcp_port}"], timeout_s=0.1, tries=1)
-    answers = await asked(asker, ["a.example"])
-    await asker.close()
+    provider = MailDomains([f"127.0.0.1:{unused_tcp_port}"], timeout_s=0.1, tries=1)
+    answers = await asked(provider, ["a.example"])
+    await provider.close()
     assert answers.codes("a.example") == ["SOURCE_UNAVAILABLE"]
     assert answers.found["a.example"].reasons[0].retryable
 

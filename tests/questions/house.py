@@ -1,4 +1,4 @@
-"""A desk and a judge with real parts around an asker that answers from a table."""
+"""A desk and a judge with real parts around an provider that answers from a table."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ UNREACHABLE = Found(
 
 
 @dataclass
-class TableAsker:
+class TableProvider:
     """Answers from `table`, else with DELIVERABLE; notes every call; waits while `gate` is shut."""
 
     table: dict[str, Found] = field(default_factory=dict[str, Found])
@@ -93,14 +93,16 @@ async def desks(url: str) -> AsyncGenerator[NewDesk]:
     async with asyncio.timeout(4 * TIMEOUT_S):
         closers: list[Desk | Claims | Valkey] = []
 
-        def new(asker: TableAsker, kept: type[Outcomes] = Outcomes, **settings: float) -> Desk:
+        def new(
+            provider: TableProvider, kept: type[Outcomes] = Outcomes, **settings: float
+        ) -> Desk:
             valkey = Valkey(url, TIMEOUT_S)
             claims = Claims(valkey)
             claims.start()
             keys = Keys(SECRET, "email", "mailbox")
             desk = Desk(
                 check="mailbox",
-                panel=Panel("mailbox", [asker], asker.values_per_call),
+                panel=Panel("mailbox", [provider], provider.values_per_call),
                 recent=Recent(),
                 outcomes=kept(valkey.client),
                 claims=claims,

@@ -8,14 +8,21 @@ import pytest
 from gateway.valkey import Valkey
 from providers.provider import Deliver
 from questions.desk import Desk
-from tests.questions.house import DELIVERABLE, UNREACHABLE, SlowOutcomes, TableAsker, desks, terms
+from tests.questions.house import (
+    DELIVERABLE,
+    UNREACHABLE,
+    SlowOutcomes,
+    TableProvider,
+    desks,
+    terms,
+)
 from verdicts.outcome import Conclusion
 from verdicts.reason import ReasonCode
 
 POLL_S = 0.005
 
 
-class HalfAsker(TableAsker):
+class HalfAsker(TableProvider):
     """Delivers the first value and never gets to the others."""
 
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
@@ -31,48 +38,50 @@ async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
 
 
 async def test_values_of_concurrent_requests_share_one_bulk_call(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks(valkey_url) as new:
-        desk = new(asker)
+        desk = new(provider)
         wants = [terms() for _ in range(8)]
         await asyncio.gather(
             *(desk.ask([f"{at}@x.example", "all@x.example"], one) for at, one in enumerate(wants))
         )
-    assert len(asker.calls) == 1
-    assert sorted(asker.asked) == sorted([*(f"{at}@x.example" for at in range(8)), "all@x.example"])
+    assert len(provider.calls) == 1
+    assert sorted(provider.asked) == sorted(
+        [*(f"{at}@x.example" for at in range(8)), "all@x.example"]
+    )
     assert sum(one.usage.saved_by_dedupe for one in wants) == 7
     assert sum(one.usage.calls_made for one in wants) == 1
     assert sum(one.usage.values_asked for one in wants) == 9
 
 
 async def test_what_is_known_is_not_asked_again(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks(valkey_url) as new:
-        first, second = new(asker), new(asker)
+        first, second = new(provider), new(provider)
         await first.ask(["a@x.example"], terms())
         again, elsewhere = terms(), terms()
         await first.ask(["a@x.example"], again)
         found = await second.ask(["a@x.example"], elsewhere)
-    assert asker.asked == ["a@x.example"]
+    assert provider.asked == ["a@x.example"]
     assert (again.usage.saved_by_cache, elsewhere.usage.saved_by_cache) == (1, 1)
     assert found["a@x.example"].evidence == DELIVERABLE.evidence
     assert found["a@x.example"].provider == "table"
 
 
 async def test_two_processes_ask_a_question_once_between_them(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     values = [f"{at}@x.example" for at in range(300)]
     async with desks(valkey_url) as new:
-        one, other = new(asker), new(asker)
+        one, other = new(provider), new(provider)
         answers = await asyncio.gather(one.ask(values, terms()), other.ask(values, terms()))
-    assert sorted(asker.asked) == sorted(values)
+    assert sorted(provider.asked) == sorted(values)
     assert answers[0].keys() == answers[1].keys() == set(values)
     assert all(found.conclusion is Conclusion.CONFIRMED for found in answers[1].values())
 
 
 async def test_a_holder_that_dies_leaves_its_claims_to_others(valkey_url: str) -> None:
     """The lease of a claim ends by itself; the process that waits then asks."""
-    stuck, free = TableAsker(), TableAsker()
+    stuck, free = TableProvider(), TableProvider()
     stuck.gate.clear()
     async with desks(valkey_url) as new:
         dying, living = new(stuck), new(free)
@@ -88,41 +97,41 @@ async def test_a_holder_that_dies_leaves_its_claims_to_others(valkey_url: str) -
 
 
 async def test_a_deadline_ends_the_waiting_and_not_the_asking(valkey_url: str) -> None:
-    asker = TableAsker()
-    asker.gate.clear()
+    provider = TableProvider()
+    provider.gate.clear()
     async with desks(valkey_url) as new:
-        desk = new(asker)
+        desk = new(provider)
         late = await desk.ask(["a@x.example"], terms(within_s=0.05))
         outcome = late["a@x.example"]
         assert outcome.conclusion is Conclusion.UNDECIDED
         assert [(why.code, why.retryable) for why in outcome.reasons] == [
             (ReasonCode.DEADLINE, True)
         ]
-        asker.gate.set()
+        provider.gate.set()
         await until(lambda: not desk._open)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         found = await desk.ask(["a@x.example"], terms())
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
-    assert asker.asked == ["a@x.example"]
+    assert provider.asked == ["a@x.example"]
 
 
 async def test_who_gives_up_takes_nothing_from_the_others(valkey_url: str) -> None:
-    asker = TableAsker()
-    asker.gate.clear()
+    provider = TableProvider()
+    provider.gate.clear()
     async with desks(valkey_url) as new:
-        desk = new(asker)
+        desk = new(provider)
         quitter = asyncio.create_task(desk.ask(["a@x.example"], terms()))
         stayer = asyncio.create_task(desk.ask(["a@x.example"], terms()))
-        await until(lambda: asker.calls)
+        await until(lambda: provider.calls)
         quitter.cancel()
-        asker.gate.set()
+        provider.gate.set()
         found = await stayer
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
 
 
 async def test_a_fault_of_ours_is_undecided_at_once(valkey_url: str) -> None:
-    asker = TableAsker(fault=RuntimeError("a bug"))
+    provider = TableProvider(fault=RuntimeError("a bug"))
     async with desks(valkey_url) as new:
-        found = await new(asker).ask(["a@x.example", "b@x.example"], terms())
+        found = await new(provider).ask(["a@x.example", "b@x.example"], terms())
     assert {one.conclusion for one in found.values()} == {Conclusion.UNDECIDED}
     assert {why.code for one in found.values() for why in one.reasons} == {
         ReasonCode.PROVIDER_UNAVAILABLE
@@ -130,13 +139,13 @@ async def test_a_fault_of_ours_is_undecided_at_once(valkey_url: str) -> None:
 
 
 async def test_an_older_outcome_than_wanted_is_asked_anew(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks(valkey_url) as new:
-        desk = new(asker)
+        desk = new(provider)
         first = await desk.ask(["a@x.example"], terms())
         await desk.ask(["a@x.example"], terms(max_age_s=3600))
         second = await desk.ask(["a@x.example"], terms(max_age_s=0))
-    assert asker.asked == ["a@x.example"] * 2
+    assert provider.asked == ["a@x.example"] * 2
     before, after = first["a@x.example"].found_at, second["a@x.example"].found_at
     assert before is not None
     assert after is not None, second
@@ -145,9 +154,9 @@ async def test_an_older_outcome_than_wanted_is_asked_anew(valkey_url: str) -> No
 
 async def test_an_outcome_that_comes_while_we_look_is_not_asked_for_again(valkey_url: str) -> None:
     """Young enough is young enough: who looked too early looks again before it pays."""
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks(valkey_url) as new:
-        slow, quick = new(asker, SlowOutcomes), new(asker)
+        slow, quick = new(provider, SlowOutcomes), new(provider)
         store = slow._outcomes  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         assert isinstance(store, SlowOutcomes)
         late = asyncio.create_task(slow.ask(["a@x.example"], terms(max_age_s=3600)))
@@ -157,7 +166,7 @@ async def test_an_outcome_that_comes_while_we_look_is_not_asked_for_again(valkey
         store.gate.set()
         found = await late
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
-    assert asker.asked == ["a@x.example"]
+    assert provider.asked == ["a@x.example"]
 
 
 async def test_what_was_found_before_the_end_is_kept(
@@ -167,7 +176,7 @@ async def test_what_was_found_before_the_end_is_kept(
     monkeypatch.setattr("questions.desk.GRACE_S", 0.05)
     half = HalfAsker()
     async with desks(valkey_url) as new:
-        stopping, living = new(half), new(TableAsker())
+        stopping, living = new(half), new(TableProvider())
         asking = asyncio.create_task(stopping.ask(["a@x.example", "b@x.example"], terms()))
         await until(lambda: half.calls)
         await stopping.close()
@@ -181,36 +190,36 @@ async def test_what_was_found_before_the_end_is_kept(
 
 
 async def test_a_failure_is_kept_for_seconds_only(valkey_url: str) -> None:
-    asker = TableAsker(table={"a@x.example": UNREACHABLE})
+    provider = TableProvider(table={"a@x.example": UNREACHABLE})
     async with desks(valkey_url) as new:
-        outcome = (await new(asker).ask(["a@x.example"], terms()))["a@x.example"]
+        outcome = (await new(provider).ask(["a@x.example"], terms()))["a@x.example"]
     assert outcome.found_at is not None
     assert outcome.expires_at is not None
     assert (outcome.expires_at - outcome.found_at).total_seconds() <= 5
 
 
 async def test_a_value_that_no_provider_serves_is_not_covered(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks(valkey_url) as new:
-        outcome = (await new(asker).ask(["foreign"], terms()))["foreign"]
+        outcome = (await new(provider).ask(["foreign"], terms()))["foreign"]
     assert [(why.code, why.retryable) for why in outcome.reasons] == [
         (ReasonCode.NOT_COVERED, False)
     ]
-    assert not asker.calls
+    assert not provider.calls
 
 
 async def test_without_the_shared_store_each_process_asks_for_itself() -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     async with desks("redis://127.0.0.1:1/0") as new:
-        found = await new(asker).ask(["a@x.example"], terms())
+        found = await new(provider).ask(["a@x.example"], terms())
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
 
 
 async def test_no_value_stands_in_the_shared_store(valkey_url: str) -> None:
-    asker = TableAsker()
+    provider = TableProvider()
     valkey = Valkey(valkey_url, 5.0)
     async with desks(valkey_url) as new:
-        desk: Desk = new(asker)
+        desk: Desk = new(provider)
         await desk.ask(["secret.person@x.example"], terms())
         keys = await valkey.run("KEYS", "*")
         stored = [await valkey.run("DUMP", key) for key in keys]  # type: ignore[union-attr]

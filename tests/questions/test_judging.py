@@ -12,7 +12,7 @@ from checks import email, iban, lei
 from checks.kinds import load
 from questions.judging import EmptyRecordError, Judge
 from schema.records import RecordInput
-from tests.questions.house import DELIVERABLE, UNREACHABLE, TableAsker, desks, terms
+from tests.questions.house import DELIVERABLE, UNREACHABLE, TableProvider, desks, terms
 from verdicts.evidence import MailHosts
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
@@ -28,8 +28,8 @@ class Bench(NamedTuple):
     """A judge of e-mail and IBAN, and whom it asks."""
 
     judge: Judge
-    domains: TableAsker
-    mailboxes: TableAsker
+    domains: TableProvider
+    mailboxes: TableProvider
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +41,7 @@ def tables() -> None:
 @pytest.fixture
 async def bench(valkey_url: str) -> AsyncGenerator[Bench]:
     table = {"x.example": TAKES_MAIL, "y.example": TAKES_MAIL, "gone.example": GONE}
-    domains, mailboxes = TableAsker(table=table), TableAsker()
+    domains, mailboxes = TableProvider(table=table), TableProvider()
     async with desks(valkey_url) as new:
         asked = {("email", "domain"): new(domains), ("email", "mailbox"): new(mailboxes)}
         policies = {"email": ["domain", "mailbox"], "iban": [], "lei": []}
@@ -159,8 +159,8 @@ def test_no_failure_makes_a_value_invalid_and_no_refutation_is_lost(data: st.Dat
     domain, mailbox = data.draw(founds), data.draw(founds)
 
     async def judged() -> tuple[RecordResult, list[str]]:
-        domains = TableAsker(table={"x.example": domain})
-        mailboxes = TableAsker(table={"a@x.example": mailbox})
+        domains = TableProvider(table={"x.example": domain})
+        mailboxes = TableProvider(table={"a@x.example": mailbox})
         async with desks("unix:///nonexistent/valkey.sock") as new:
             asked = {("email", "domain"): new(domains), ("email", "mailbox"): new(mailboxes)}
             judge = Judge((email,), asked, {"email": ["domain", "mailbox"]})

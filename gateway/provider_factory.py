@@ -14,7 +14,7 @@ from providers.catalogue import SERVICES
 from providers.dns import MailDomains
 from providers.exchange import Account, Service
 from providers.permits import Permits
-from providers.provider import Asker, Provider, State, Terms
+from providers.provider import Provider, ServiceProvider, ServiceTerms, State
 from providers.rates import rate_of
 from providers.settings import ProviderSettings
 from providers.transport import Transport
@@ -23,15 +23,15 @@ SANDBOX_SECRET = "sandbox"  # noqa: S105 - the stand-ins' well-known key
 SECRET_NAMES = ("api_key", "api_secret", "client_id", "client_secret")
 
 
-class Answers(Struct, frozen=True):
-    """A provider, and the kind and check that it answers."""
+class Assignment(Struct, frozen=True):
+    """A provider, and the kind and check that it is there for."""
 
     kind: str
     check: str
-    asker: Asker
+    provider: Provider
 
 
-class Outfitter:
+class ProviderFactory:
     """Builds providers; whatever it builds, `stack` closes."""
 
     def __init__(
@@ -52,13 +52,13 @@ class Outfitter:
         self._stack = stack
         self._random: Callable[[], float] = SystemRandom().random
 
-    def askers(self, *, rehearsal: bool) -> dict[str, Answers]:
+    def providers(self, *, rehearsal: bool) -> dict[str, Assignment]:
         """Return every provider by name; in a `rehearsal` each is the sandbox's stand-in.
 
         Raises:
             ConfigurationError: a provider of a service that there is not.
         """
-        askers: dict[str, Answers] = {}
+        providers: dict[str, Assignment] = {}
         services = {service.NAME: service for service in self.services}
         settings = {name: ProviderSettings() for name in services}
         settings.update(self.settings.providers)
@@ -71,10 +71,10 @@ class Outfitter:
                 )
             provider = self._provider(name, service, one, rehearsal=rehearsal)
             self._stack.push_async_callback(provider.close)
-            askers[name] = Answers(service.KIND, service.CHECK, provider)
+            providers[name] = Assignment(service.KIND, service.CHECK, provider)
         domains = self._mail_domains(rehearsal=rehearsal)
-        askers[domains.name] = Answers("email", "domain", domains)
-        return askers
+        providers[domains.name] = Assignment("email", "domain", domains)
+        return providers
 
     def _mail_domains(self, *, rehearsal: bool) -> MailDomains:
         nameservers = self.settings.gateway.nameservers
@@ -95,7 +95,7 @@ class Outfitter:
 
     def _provider(
         self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
-    ) -> Provider:
+    ) -> ServiceProvider:
         defaults = service.DEFAULTS
         given = {
             key: secret.get_secret_value()
@@ -123,10 +123,10 @@ class Outfitter:
         bulk_permits = permits
         if bulk_rates is not None:
             bulk_permits = Permits(self.valkey, f"{account}:bulk", bulk_rates)
-        return Provider(
+        return ServiceProvider(
             name=name,
             service=service,
-            terms=Terms(
+            terms=ServiceTerms(
                 base_url=base_url.rstrip("/"),
                 bulk_base_url=bulk_base_url.rstrip("/"),
                 concurrency=one.concurrency or defaults.concurrency,
