@@ -27,11 +27,15 @@ from verdicts.outcome import MILLION, Conclusion, Found, Outcome
 from verdicts.reason import ReasonCode, because
 
 WINDOW_S = 0.002
+"""How long a question waits for company, where one call may carry several."""
 CARRY_ON_S = 30.0
+"""How long asking goes on, whatever became of its askers."""
 OPEN_MAX = 200_000
 VALUES_PER_TRIP_MAX = 1000
 GRACE_S = 5.0
+"""For what is under way when the desk closes."""
 SETTLED_AGAIN_S = 0.02
+"""Between two looks for an outcome whose claim was settled a moment ago."""
 
 _SURE = Found(Conclusion.CONFIRMED)
 

@@ -219,13 +219,11 @@ def _results_of_one(
     records: Sequence[Record], field: str, verdicts: Sequence[Verdict | None]
 ) -> list[RecordResult]:
     """Return the results of records that have no other field than `field`."""
-    fields = RecordResult.__struct_fields__
-    at = fields.index(field)
-    before, after = (
-        (None,) * (at - len(("ref", "index", "status"))),
-        (None,) * (len(fields) - at - 2),
-    )
-    make = cast("Any", RecordResult)  # by position: naming the field would cost half as much again
+    # by position: naming the field would cost half as much again
+    make = cast("Any", RecordResult)
+    _ref, _index, _status, *fields, _verdicts = RecordResult.__struct_fields__
+    before = (None,) * fields.index(field)
+    after = (None,) * (len(fields) - len(before) - 1)
     return [
         make(record.ref, index, verdict.status, *before, verdict, *after, (verdict,))
         for index, (record, verdict) in enumerate(zip(records, verdicts, strict=True))

@@ -38,7 +38,8 @@ class Outcome(Struct, frozen=True, gc=False, array_like=True):
     """What one check found about one value: when, until when, from whom, at what cost.
 
     `provider` and `found_at` are None for a local check, which is made anew for each answer.
-    `cost` is in the gateway's currency. An outcome whose `expires_at` is None was never kept.
+    `cost_millionths` are millionths of the gateway's currency: a whole number is quick to store.
+    An outcome whose `expires_at` is None was never kept.
     """
 
     check: str
@@ -52,5 +53,5 @@ class Outcome(Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def cost(self) -> Decimal:
-        """What it cost; kept as a whole number of millionths, which are quick to store."""
+        """What it cost, in the gateway's currency."""
         return Decimal(self.cost_millionths) / MILLION
