@@ -40,6 +40,8 @@ START_WAIT_S = valkey_keeper.LOADING_WAIT_S + valkey_keeper.ANSWER_WAIT_S + 5.0
 STOP_WAIT_S = valkey_keeper.STOP_WAIT_S + 2.0
 REPORT_MAX_BYTES = 65_536
 LOCK_FILE_MAX_BYTES = 4096
+EFFECTIVE_IDS = os.access in os.supports_effective_ids
+"""Whether this system can say what the user that we act as may do; else, what ours may."""
 
 
 class PrivateValkeyError(Exception):
@@ -212,9 +214,6 @@ class PrivateValkey:
             keeper.wait()
 
 
-EFFECTIVE_IDS = os.access in os.supports_effective_ids
-
-
 @asynccontextmanager
 async def private_valkey(data_dir: Path, *, persistent: bool = True) -> AsyncGenerator[str]:
     """Run the private Valkey of `data_dir` and give its URL; errors as `PrivateValkey.start`."""
@@ -271,7 +270,7 @@ def socket_path(directory: Path) -> Path:
         return path
     name = hashlib.blake2b(os.fsencode(directory), digest_size=8).hexdigest()
     for runtime in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108
-        # The folder is ours alone: `refuse_shared` checks who owns it.
+        # S108: the folder in it is ours alone, as `refuse_shared` makes sure.
         if runtime and Path(runtime).is_dir():
             short = Path(runtime) / f"assay-{os.geteuid()}" / f"{name}.sock"
             if len(os.fsencode(short)) <= SOCKET_PATH_MAX_BYTES:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from hashlib import sha1
 from typing import Any, cast
 
-from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
+from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType] - has no types
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import (
     AbstractConnection,
@@ -81,7 +81,7 @@ class Valkey:
 
     @staticmethod
     def _client(url: str, timeout_s: float | None) -> "Redis":
-        pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+        pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] - untyped in redis-py
             url,
             max_connections=CONNECTIONS_MAX,
             socket_timeout=timeout_s,

@@ -24,7 +24,7 @@ import dns.rrset
 from sandbox.domains import Behaviour, behaviour_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
 TTL_S = 300
 NEGATIVE_TTL_S = 60
@@ -198,8 +198,7 @@ class Datagrams(asyncio.DatagramProtocol):
         wire, delay_s = self._nameserver.respond(data, "udp")
         if not wire:
             return
-        send: Callable[[], None] = lambda: self._transport.sendto(wire, addr)  # noqa: E731
         if delay_s:
-            self._loop.call_later(delay_s, send)
+            self._loop.call_later(delay_s, self._transport.sendto, wire, addr)
         else:
-            send()
+            self._transport.sendto(wire, addr)

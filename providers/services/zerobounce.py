@@ -133,7 +133,7 @@ def fault_of(answer: Answer) -> Fault | None:
 
 
 @cache  # bounded by the words of the contract; a suggestion is never kept
-def _reading(status: str, sub: str, free: bool | None, guess: str | None) -> Found:  # noqa: FBT001
+def _reading(status: str, sub: str, free: bool | None, guess: str | None) -> Found:  # noqa: FBT001 - a fact
     if status not in CONCLUSIONS or sub not in REASONS[status]:
         raise ProtocolBroken("a status that the contract does not list")
     conclusion, why = CONCLUSIONS[status], REASONS[status][sub]

@@ -21,7 +21,7 @@ from graphql import (
     get_variable_values,
     visit,
 )
-from graphql.utilities import type_from_ast  # pyright: ignore[reportUnknownVariableType]
+from graphql.utilities import type_from_ast  # pyright: ignore[reportUnknownVariableType] - overloads
 from strawberry.types.arguments import StrawberryArgument
 
 from schema.lane.generated import Generated, NotPlain
