@@ -12,10 +12,10 @@ from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
 from providers.catalogue import SERVICES
 from providers.dns import MailDomains
-from providers.exchange import Account, Service
+from providers.exchange import Account, Defaults, Service
 from providers.permits import Permits
 from providers.provider import Provider, ServiceProvider, ServiceTerms, State
-from providers.rates import rate_of
+from providers.rates import Rate, rate_of
 from providers.settings import ProviderSettings
 from providers.transport import Transport
 
@@ -44,10 +44,10 @@ class ProviderFactory:
         services: Sequence[Service] = SERVICES,
     ) -> None:
         """Build from `settings`, with permits in `valkey` and calls over `transport`."""
-        self.settings = settings
-        self.services = services
-        self.sandbox = sandbox
-        self.valkey = valkey
+        self._settings = settings
+        self._services = services
+        self._sandbox = sandbox
+        self._valkey = valkey
         self._transport = transport
         self._stack = stack
         self._random: Callable[[], float] = SystemRandom().random
@@ -59,9 +59,9 @@ class ProviderFactory:
             ConfigurationError: a provider of a service that there is not.
         """
         providers: dict[str, Assignment] = {}
-        services = {service.NAME: service for service in self.services}
+        services = {service.NAME: service for service in self._services}
         settings = {name: ProviderSettings() for name in services}
-        settings.update(self.settings.providers)
+        settings.update(self._settings.providers)
         for name, one in settings.items():
             service = services.get(one.service or name)
             if service is None:
@@ -77,15 +77,15 @@ class ProviderFactory:
         return providers
 
     def _mail_domains(self, *, rehearsal: bool) -> MailDomains:
-        nameservers = self.settings.gateway.nameservers
+        nameservers = self._settings.gateway.nameservers
         state = State.READY
-        if self.sandbox is not None and (rehearsal or not nameservers):
-            nameservers, state = (self.sandbox.dns,), State.SANDBOX
+        if self._sandbox is not None and (rehearsal or not nameservers):
+            nameservers, state = (self._sandbox.dns,), State.SANDBOX
         try:
             domains = MailDomains(
                 nameservers=nameservers,
-                timeout_s=self.settings.dns.timeout,
-                concurrency=self.settings.dns.concurrency,
+                timeout_s=self._settings.dns.timeout,
+                concurrency=self._settings.dns.concurrency,
                 state=state,
             )
         except ValueError as error:
@@ -97,32 +97,24 @@ class ProviderFactory:
         self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
     ) -> ServiceProvider:
         defaults = service.DEFAULTS
-        given = {
+        secrets = {
             key: secret.get_secret_value()
             for key in SECRET_NAMES
             if (secret := getattr(one, key)) is not None
         }
-        complete = all(key in given for key in service.SECRETS)
+        complete = all(key in secrets for key in service.SECRETS)
         state = State.READY if complete else State.NOT_CONFIGURED
-        if rehearsal or (self.sandbox and not given and one.base_url is None):
+        account = name
+        base_url, bulk_base_url = _addresses(one, defaults)
+        untold = not secrets and one.base_url is None
+        if self._sandbox is not None and (rehearsal or untold):
             state = State.SANDBOX
-        base_url = str(one.base_url or defaults.base_url)
-        bulk_base_url = str(one.bulk_base_url or one.base_url or defaults.bulk_base_url or base_url)
-        if state is State.SANDBOX and self.sandbox is not None:
-            base_url = self.sandbox.http + defaults.sandbox_path
-            bulk_base_url = self.sandbox.http + (
-                defaults.bulk_sandbox_path or defaults.sandbox_path
-            )
-            given = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
-        rates = one.rates if one.rates is not None else tuple(map(rate_of, defaults.rates))
-        bulk_rates = one.bulk_rates
-        if bulk_rates is None and defaults.bulk_rates is not None:
-            bulk_rates = tuple(map(rate_of, defaults.bulk_rates))
-        account = name + ("@sandbox" if state is State.SANDBOX else "")
-        permits = Permits(self.valkey, account, rates)
-        bulk_permits = permits
-        if bulk_rates is not None:
-            bulk_permits = Permits(self.valkey, f"{account}:bulk", bulk_rates)
+            account = f"{name}@sandbox"
+            base_url = self._sandbox.http + defaults.sandbox_path
+            bulk_path = defaults.bulk_sandbox_path or defaults.sandbox_path
+            bulk_base_url = self._sandbox.http + bulk_path
+            secrets = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
+        permits, bulk_permits = self._permits(account, one, defaults)
         return ServiceProvider(
             name=name,
             service=service,
@@ -137,9 +129,30 @@ class ProviderFactory:
                 price=one.price if one.price is not None else Decimal(defaults.price),
                 state=state,
             ),
-            account=Account(account, given, one.requester),
+            account=Account(account, secrets, one.requester),
             permits=permits,
             bulk_permits=bulk_permits,
             transport=self._transport,
             random=self._random,
         )
+
+    def _permits(
+        self, account: str, one: ProviderSettings, defaults: Defaults
+    ) -> tuple[Permits, Permits]:
+        """Return the permits of `account`, and those of its bulk calls: the same if counted so."""
+        rates = _rates(one.rates, defaults.rates)
+        permits = Permits(self._valkey, account, rates)
+        if one.bulk_rates is None and defaults.bulk_rates is None:
+            return permits, permits
+        bulk_rates = _rates(one.bulk_rates, defaults.bulk_rates or ())
+        return permits, Permits(self._valkey, f"{account}:bulk", bulk_rates)
+
+
+def _addresses(one: ProviderSettings, defaults: Defaults) -> tuple[str, str]:
+    """Return where single and bulk calls go; an address that is configured is that of both."""
+    base_url = str(one.base_url or defaults.base_url)
+    return base_url, str(one.bulk_base_url or one.base_url or defaults.bulk_base_url or base_url)
+
+
+def _rates(configured: tuple[Rate, ...] | None, published: tuple[str, ...]) -> tuple[Rate, ...]:
+    return configured if configured is not None else tuple(map(rate_of, published))
