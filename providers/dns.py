@@ -2,7 +2,8 @@
 
 MX first; without any, the domain's own address takes the mail (RFC 5321, section 5.1), unless a
 null MX says that it takes none (RFC 7505). Only an answer is about the domain: a nameserver that
-fails, refuses or is silent leaves it UNDECIDED. Reserved names are asked like all others.
+fails, refuses or is silent leaves it UNDECIDED, and so does one that denies every name because it
+has no way to the outside. Reserved names are asked like all others.
 """
 
 import asyncio
@@ -30,6 +31,9 @@ FRESH_MIN_S = 30.0
 FRESH_MAX_S = 86_400.0
 # The resolver does not show the SOA that would say how long a "no" holds (RFC 2308, section 5).
 NEGATIVE_FRESH_S = 300.0
+WITNESS = "com"
+"""A name that whoever knows the outside knows, since 1985: who denies it denies everything."""
+WITNESS_FRESH_S = 60.0
 
 # Numbers of c-ares, part of its ABI (ares.h)
 NO_DATA, NAME_NOT_FOUND, BAD_NAME, BAD_ANSWER = 1, 4, 8, 10
@@ -43,7 +47,7 @@ _NO_MAIL_HOST = Found(
     MailHosts(),
     NEGATIVE_FRESH_S,
 )
-QType = Literal["MX", "A", "AAAA"]
+QType = Literal["MX", "A", "AAAA", "NS"]
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +81,8 @@ class MailDomains:
         self.statistics = Statistics()
         self._slots = asyncio.Semaphore(concurrency)
         self._repeating = asyncio.Lock()
+        self._witnessing = asyncio.Lock()
+        self._witnessed_until = 0.0
         try:
             self._resolver = DNSResolver(nameservers or None, timeout=timeout_s, tries=tries)
         except AresError:
@@ -135,9 +141,19 @@ class MailDomains:
                 return _hosted(hosts, _fresh_for_s(mail))
             return await self._addressed(domain, bill)
         except DNSError as error:
-            if error.args[0] == NAME_NOT_FOUND:
-                return _DOMAIN_NOT_FOUND
-            raise
+            if error.args[0] != NAME_NOT_FOUND:
+                raise
+        await self._witness()
+        return _DOMAIN_NOT_FOUND
+
+    async def _witness(self) -> None:
+        """Return when the nameserver knows `WITNESS`; DNSError when its "no" means nothing."""
+        loop = asyncio.get_running_loop()
+        async with self._witnessing:
+            if loop.time() < self._witnessed_until:
+                return
+            await self._query(WITNESS, "NS", Bill(self.name))
+            self._witnessed_until = loop.time() + WITNESS_FRESH_S
 
     async def _addressed(self, domain: str, bill: Bill) -> Found:
         """Return whether `domain`, which has no MX, has an address of its own."""

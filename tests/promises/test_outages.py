@@ -161,7 +161,7 @@ async def test_no_service_has_a_failure_of_its_own_that_decides(
             assert_unknown(payload["results"][0], (name, mode))
 
 
-@pytest.mark.parametrize("mode", ["servfail", "refused", "timeout", "garbage"])
+@pytest.mark.parametrize("mode", ["servfail", "refused", "timeout", "garbage", "nxdomain"])
 async def test_no_failure_of_the_dns_decides_about_an_address(
     mode: str, sandbox: RunningSandbox, usual: Sections
 ) -> None:

@@ -80,6 +80,26 @@ async def test_the_time_to_live_bounds_how_long_an_answer_is_kept(domains: MailD
     assert fresh == [300.0, 300.0, dns.NEGATIVE_FRESH_S, None]
 
 
+async def test_a_nameserver_without_a_way_to_the_outside_refutes_nothing(
+    domains: MailDomains, sandbox: RunningSandbox
+) -> None:
+    """It denies every name, good ones too, so its "no" says nothing about any."""
+    names = ["a.example", "b.example"]
+    await sandbox.fault("dns", "nxdomain")
+    answers = await asked(domains, names)
+    assert [answers.codes(name) for name in names] == [["SOURCE_UNAVAILABLE"]] * 2
+
+
+async def test_whether_it_knows_the_outside_is_asked_once_for_many(
+    domains: MailDomains, sandbox: RunningSandbox
+) -> None:
+    answers = await asked(domains, ["one.invalid", "two.invalid", "three.invalid"])
+    calls = (await sandbox.control("GET", "dns/log"))["calls"]
+    assert set(answers.conclusions().values()) == {"REFUTED"}
+    assert [call["name"] for call in calls if call["type"] == "NS"] == ["com."]
+    assert answers.calls == 3
+
+
 async def test_an_address_is_asked_for_only_without_a_mail_host(
     domains: MailDomains, sandbox: RunningSandbox
 ) -> None:
