@@ -22,7 +22,7 @@ from verdicts.reason import ReasonCode
 POLL_S = 0.005
 
 
-class HalfAsker(TableProvider):
+class HalfProvider(TableProvider):
     """Delivers the first value and never gets to the others."""
 
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
@@ -174,7 +174,7 @@ async def test_what_was_found_before_the_end_is_kept(
 ) -> None:
     """Of a question cut short by a stop, what providers had said already has been paid for."""
     monkeypatch.setattr("questions.desk.GRACE_S", 0.05)
-    half = HalfAsker()
+    half = HalfProvider()
     async with desks(valkey_url) as new:
         stopping, living = new(half), new(TableProvider())
         asking = asyncio.create_task(stopping.ask(["a@x.example", "b@x.example"], terms()))
