@@ -201,12 +201,13 @@ class Desk:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._carry_on_s
         first = True
-        settled: set[str] = set()
+        too_old: set[str] = set()
         try:
             async with asyncio.TaskGroup() as group:
                 while left and loop.time() < deadline:
-                    self._recall(left, await self._outcomes.fetch(digests, datetime.now(UTC)))
-                    ours, others = await self._claim(left, digests, settled)
+                    stored = await self._outcomes.fetch(digests, datetime.now(UTC))
+                    too_old.update(self._recall(left, stored))
+                    ours, others = await self._claim(left, digests, too_old)
                     if first:
                         first = self._looking_up = False
                         self._schedule(loop)
@@ -230,23 +231,28 @@ class Desk:
                 self._looking_up = False
                 self._schedule(loop)
 
-    def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> None:
+    def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> list[str]:
+        """Take off `left` what is `stored` and young enough; return what is too old."""
+        too_old: list[str] = []
         for value, outcome in stored.items():
-            if is_recent(outcome, left[value]):
+            if not is_recent(outcome, left[value]):
+                too_old.append(value)
+            else:
                 del left[value]
                 self._recent.remember(value, outcome)
                 waiting = self._open.get(value)
                 if waiting:
                     waiting[0].usage.saved_by_cache += 1
                 self._settle(value, outcome)
+        return too_old
 
     async def _claim(
-        self, left: dict[str, datetime | None], digests: Mapping[str, bytes], settled: set[str]
+        self, left: dict[str, datetime | None], digests: Mapping[str, bytes], too_old: set[str]
     ) -> tuple[dict[str, bytes], list[bytes]]:
         """Take off `left` what we may ask and return it; return also what others are asking.
 
-        What was settled just now goes into `settled`: its outcome may have come after our look
-        into the store. Only who looks again and finds it too old may ask anew.
+        What was settled just now may have come into the store after our look: only who has seen
+        an outcome there, and `too_old`, asks anew. Others look again.
         """
         if not left:
             return {}, []
@@ -254,7 +260,7 @@ class Desk:
         try:
             taken = await self._claims.take(
                 [digest for _, digest in wanted],
-                [since is not None and value in settled for value, since in left.items()],
+                [value in too_old for value in left],
             )
         except OSError:
             taken = [Taken.OURS] * len(wanted)  # nobody can claim: each process asks for itself
@@ -266,8 +272,6 @@ class Desk:
                 del left[value]
             elif one is Taken.HELD:
                 others.append(digest)
-            else:
-                settled.add(value)
         return ours, others
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
