@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 from aiocache.backends.redis import RedisCache
-from aiocache.serializers import BaseSerializer
+from aiocache.serializers import NullSerializer
 from msgspec import Struct
 from redis.exceptions import RedisError
 
@@ -24,7 +24,6 @@ from verdicts.outcome import Outcome
 
 ENVELOPE_VERSION = 1
 NAMESPACE = b"outcome:"
-STORE_TIMEOUT_S = 1.0
 """The most that reading may take, however patient the client is."""
 
 _log = logging.getLogger(__name__)
@@ -53,40 +52,25 @@ class Envelope(Struct, frozen=True, gc=False, array_like=True):
     outcome: Outcome
 
 
-class EnvelopeSerializer(BaseSerializer):
-    """Envelopes as MessagePack; what can't be read counts as absent."""
-
-    DEFAULT_ENCODING = None
-
-    def __init__(self) -> None:
-        """Build the decoder once."""
-        super().__init__()  # pyright: ignore[reportUnknownMemberType] - aiocache has no types
-        self._decode = msgspec.msgpack.Decoder(Envelope).decode
-
-    def loads(  # pyright: ignore[reportIncompatibleMethodOverride] - it says str, and gives bytes
-        self, value: bytes | None
-    ) -> Envelope | None:
-        """Return the envelope in `value`, None for nothing and for what is not one."""
-        if value is None:
-            return None
-        try:
-            return self._decode(value)
-        except (msgspec.DecodeError, ValueError):
-            return None
+_unpack = msgspec.msgpack.Decoder(Envelope).decode
 
 
 class EnvelopeCache(RedisCache):
-    """aiocache's cache on a client that is ours, for reading."""
+    """aiocache's cache on a client that is ours, for reading envelopes as they were packed."""
 
     def __init__(self, client: object) -> None:
-        """Use `client` (redis-py)."""
-        super().__init__(  # pyright: ignore[reportUnknownMemberType] - as above
-            serializer=EnvelopeSerializer(), timeout=STORE_TIMEOUT_S
+        """Use `client` (redis-py), whose own timeout bounds each read."""
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - aiocache has no types
+            serializer=_AsPacked(), timeout=None
         )
         self.client = client
 
     async def _close(self, *_: object, **__: object) -> None:
         """Leave the client open: it is not ours to close."""
+
+
+class _AsPacked(NullSerializer):
+    DEFAULT_ENCODING = None
 
 
 class Outcomes:
@@ -106,8 +90,8 @@ class Outcomes:
         Nothing when the store is away.
         """
         try:
-            envelopes = cast(
-                "list[Envelope | None]",
+            packs = cast(
+                "list[bytes | None]",
                 await self._store.multi_get(  # pyright: ignore[reportUnknownMemberType] - as above
                     [NAMESPACE + digest for digest in digests.values()]
                 ),
@@ -115,14 +99,13 @@ class Outcomes:
         except (OSError, RedisError) as error:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
             return {}
-        return {
-            value: envelope.outcome
-            for (value, digest), envelope in zip(digests.items(), envelopes, strict=True)
-            if envelope is not None
-            and envelope.version == ENVELOPE_VERSION
-            and envelope.digest == digest
-            and (envelope.outcome.expires_at or now) > now
-        }
+        known: dict[str, Outcome] = {}
+        for (value, digest), pack in zip(digests.items(), packs, strict=True):
+            if pack is not None:
+                outcome = _outcome_in(pack, digest)
+                if outcome is not None and (outcome.expires_at or now) > now:
+                    known[value] = outcome
+        return known
 
     def writes(
         self, outcomes: Mapping[str, Outcome], digests: Mapping[str, bytes], now: datetime
@@ -162,3 +145,14 @@ def packed(writes: Sequence[Write]) -> bytes:
     for digest, ttl_ms, envelope in writes:
         parts += (_HEAD.pack(digest, ttl_ms, len(envelope)), envelope)
     return b"".join(parts)
+
+
+def _outcome_in(pack: bytes, digest: bytes) -> Outcome | None:
+    """Return the outcome in `pack`; None when it is not ours, or not an envelope as we write it."""
+    try:
+        envelope = _unpack(pack)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    if envelope.version != ENVELOPE_VERSION or envelope.digest != digest:
+        return None
+    return envelope.outcome

@@ -21,13 +21,14 @@ import re
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import idna
 from disposable_email_domains import blocklist
 from email_validator import EmailSyntaxError, validate_email
 from msgspec import Struct
 
-from checks.compose import doubting, evidence_of, head_of, refuting
+from checks.compose import doubting, head_of, refuting
 from checks.text import TextRule, tidy
 from verdicts.evidence import MailboxState, MailHosts
 from verdicts.examined import Decided, Examined
@@ -87,7 +88,6 @@ _LASTING = Outcome("disposable", Conclusion.CONFIRMED)
 _PERSON = Outcome("role", Conclusion.CONFIRMED)
 _DISPOSABLE = doubting(ReasonCode.DISPOSABLE_DOMAIN, "disposable")
 _ROLE = doubting(ReasonCode.ROLE_ACCOUNT, "role")
-_ACCEPTS = {Conclusion.CONFIRMED: True, Conclusion.REFUTED: False}
 # By "is disposable", then by "is a role".
 _OUTCOMES = (
     ((_SYNTAX, _LASTING, _PERSON), (_SYNTAX, _LASTING, _ROLE)),
@@ -160,23 +160,30 @@ def verdict(examined: Examined[EmailFacts], decided: Decided) -> EmailVerdict:
     facts = examined.facts
     if facts is None:
         return EmailVerdict(*head_of(KIND.name, examined, decided))
-    state = evidence_of(MailboxState, decided.outcomes)
-    if state is None:
-        mailbox = EmailMailbox(facts.role)
-    else:
-        mailbox = EmailMailbox(
-            facts.role, state.deliverable, state.catch_all, state.free_provider, state.suggestion
-        )
-    return EmailVerdict(*head_of(KIND.name, examined, decided), _domain(facts, decided), mailbox)
+    mailbox, mx, accepts = EmailMailbox(facts.role), None, None
+    for outcome in decided.outcomes:  # one pass: this runs for every address
+        found = outcome.evidence
+        if outcome.check == "domain":
+            accepts = _accepts(outcome.conclusion)
+        if found is None:
+            continue
+        if found.__class__ is MailboxState:
+            state = cast("MailboxState", found)
+            mailbox = EmailMailbox(
+                *(facts.role, state.deliverable, state.catch_all),
+                *(state.free_provider, state.suggestion),
+            )
+        elif isinstance(found, MailHosts):
+            mx = found.mx
+    domain = EmailDomain(facts.domain, facts.disposable, mx, accepts)
+    return EmailVerdict(*head_of(KIND.name, examined, decided), domain, mailbox)
 
 
-def _domain(facts: EmailFacts, decided: Decided) -> EmailDomain:
-    hosts = evidence_of(MailHosts, decided.outcomes)
-    accepts = None
-    for outcome in decided.outcomes:
-        if outcome.check == "domain" and outcome.conclusion in _ACCEPTS:
-            accepts = _ACCEPTS[outcome.conclusion]
-    return EmailDomain(facts.domain, facts.disposable, hosts.mx if hosts else None, accepts)
+def _accepts(conclusion: Conclusion) -> bool | None:
+    """Return whether a domain takes mail, by what the check of it concluded."""
+    if conclusion is Conclusion.CONFIRMED:
+        return True
+    return False if conclusion is Conclusion.REFUTED else None
 
 
 def _parts(value: str) -> tuple[str, str] | ReasonCode:

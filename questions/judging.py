@@ -1,7 +1,7 @@
 """Records in, verdicts out: local checks, then the questions that are needed, then the policy."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
@@ -17,7 +17,7 @@ from verdicts.outcome import Conclusion, Outcome
 from verdicts.reason import Reason
 from verdicts.record import Record
 from verdicts.rule import decide, worst
-from verdicts.verdict import RecordResult, Source, Verdict
+from verdicts.verdict import RecordResult, Source, Status, Verdict
 
 Needs = Mapping[str, Sequence[str]]
 """For each field of a record, the checks that have to be asked, in the order of the policy."""
@@ -206,13 +206,18 @@ def _verdict(
                 decided_at = found_at
             if until is not None and (expires_at is None or until < expires_at):
                 expires_at = until
-    reasons: tuple[Reason, ...] = ()
+    status, reasons = Status.VALID, ()
     for outcome in outcomes:
-        if outcome.reasons:
-            reasons += outcome.reasons
+        if outcome.conclusion is not Conclusion.CONFIRMED or outcome.reasons:
+            status, reasons = decide(outcomes), _reasons(outcomes)
+            break
     return module.verdict(
-        one, Decided(decide(outcomes), reasons, outcomes, decided_at or started, expires_at, source)
+        one, Decided(status, reasons, outcomes, decided_at or started, expires_at, source)
     )
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> tuple[Reason, ...]:
+    return tuple(reason for outcome in outcomes for reason in outcome.reasons)
 
 
 def _results_of_one(
