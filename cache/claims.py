@@ -150,7 +150,7 @@ class Claims:
             try:
                 async for message in self._shared.listen(CHANNEL):
                     self.heard(message)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - a deaf process would poll for ever
                 _log.warning("claims not heard", extra={"error": type(error).__name__})
             await asyncio.sleep(LISTEN_AGAIN_S)
 
@@ -162,7 +162,7 @@ class Claims:
                     await self._renew(
                         (), (self._token, round(LEASE_S * 1000), b"".join(self._held))
                     )
-                except OSError as error:
+                except Exception as error:  # noqa: BLE001 - leases run out where nobody renews
                     _log.warning("claims not renewed", extra={"error": type(error).__name__})
 
 

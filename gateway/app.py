@@ -54,12 +54,23 @@ def create_app(settings: Settings | None = None) -> Starlette:
             yield
             ready.clear()
 
-    return Starlette(routes=routes(settings, lambda: ready[0]), lifespan=lifespan)
+    app = Starlette(routes=routes(settings, lambda: ready[0]), lifespan=lifespan)
+    collect_less()
+    return app
 
 
 def app_of(assembly: Assembly) -> Starlette:
     """Return the application of what is assembled already."""
-    return Starlette(routes=routes(assembly.settings, lambda: assembly))
+    app = Starlette(routes=routes(assembly.settings, lambda: assembly))
+    collect_less()
+    return app
+
+
+def collect_less() -> None:
+    """Let the garbage collector leave alone what is there for good, and look more seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
@@ -96,9 +107,6 @@ def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRou
             return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
         return JSONResponse({"status": "ready"})
 
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     return [
         Route("/graphql", endpoint),
         Route(ASSETS_PATH + "{name:path}", asset),

@@ -28,6 +28,8 @@ COMMANDS_MAX = 64
 AWAY_S = 1.0
 CONNECT_TIMEOUT_S = 1.0
 LISTEN_POLL_S = 5.0
+LISTENER_PROBE_S = 10
+"""A connection that only listens would not notice that its other end is gone."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,13 +76,13 @@ class Valkey:
         """
         parse_url(url)
         self.url = url
-        self.client = self._client(url, timeout_s)
-        self._listeners = self._client(url, None)
+        self.client = self._client(url, timeout_s, probe_every_s=0)
+        self._listeners = self._client(url, None, probe_every_s=LISTENER_PROBE_S)
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(COMMANDS_MAX)
 
     @staticmethod
-    def _client(url: str, timeout_s: float | None) -> "Redis":
+    def _client(url: str, timeout_s: float | None, probe_every_s: int) -> "Redis":
         pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] - untyped in redis-py
             url,
             max_connections=CONNECTIONS_MAX,
@@ -88,7 +90,7 @@ class Valkey:
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             retry=None,
             retry_on_timeout=False,
-            health_check_interval=0,
+            health_check_interval=probe_every_s,
             client_name="assay",
         )
         pool.connection_class = _PACKED[pool.connection_class]
