@@ -1,7 +1,7 @@
 """The composition root: the one place that builds things and puts them together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -48,11 +48,13 @@ class Court(Struct):
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, services: Sequence[Service] = SERVICES
+    settings: Settings, services: Sequence[Service] = SERVICES, *, guest: bool = False
 ) -> AsyncGenerator[Assembly]:
     """Build and open everything that `settings` asks for; close it when left.
 
-    `services` are those that providers may speak.
+    `services` are those that providers may speak. A `guest` may use the private Valkey of an Assay
+    that runs in the same data directory: good for a command, but what serves must not lose its
+    store when that other one stops.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -62,7 +64,7 @@ async def assembled(
     policies = policies_of(settings)
     async with AsyncExitStack() as stack:
         loading = await stack.enter_async_context(_beside(load))
-        valkey = await _valkey(settings, stack)
+        valkey = await _valkey(settings, stack, guest=guest)
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack)
@@ -82,6 +84,7 @@ async def assembled(
             sandbox_inputs=sandbox_inputs() if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
+            currency=settings.gateway.currency,
         )
         await loading
         yield Assembly(settings, valkey, context)
@@ -118,6 +121,7 @@ class _Builder:
                 panel = self._panel(kind, check, providers)
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
+        self._stack.push_async_callback(_close_all, desks.values())
         return Court(Judge(KINDS, desks, policies), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
@@ -138,7 +142,7 @@ class _Builder:
         inventors = sorted(one.name for one in panel.providers if one.state is State.SANDBOX)
         apart = f"@sandbox:{','.join(inventors)}" if inventors else ""
         keys = Keys(self._secret, kind.name, check.name + apart)
-        desk = Desk(
+        return Desk(
             check=check.name,
             panel=panel,
             recent=Recent(),
@@ -147,8 +151,6 @@ class _Builder:
             keys=keys,
             freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),
         )
-        self._stack.push_async_callback(desk.close)
-        return desk
 
     def _check_settings(self, kind: Kind, check: Check) -> CheckSettings:
         return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
@@ -212,13 +214,18 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _valkey(settings: Settings, stack: AsyncExitStack) -> Valkey:
+async def _close_all(desks: Iterable[Desk]) -> None:
+    """Close all desks side by side: together they take as long as the slowest."""
+    await asyncio.gather(*(desk.close() for desk in desks))
+
+
+async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:
     url = settings.redis.url
+    data_dir = settings.gateway.data_dir
+    if url is None and guest:
+        url = await asyncio.to_thread(running_instance, data_dir)
     if url is None:
-        data_dir = settings.gateway.data_dir
-        url = await asyncio.to_thread(
-            running_instance, data_dir
-        ) or await stack.enter_async_context(private_valkey(data_dir))
+        url = await stack.enter_async_context(private_valkey(data_dir))
     try:
         valkey = Valkey(url, settings.redis.timeout_ms / 1000)
     except ValueError as error:

@@ -14,7 +14,7 @@ from providers.backoff import full_jitter, retry_after_s
 from providers.carrier import carry
 from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Service
-from providers.permits import Permits
+from providers.permits import Permits, Window
 from providers.statistics import Statistics
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
@@ -175,6 +175,18 @@ class ServiceProvider:
         size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
         await self._share_out(values, size, deadline, deliver)
 
+    async def standing(self) -> tuple[float, tuple[Window, ...], tuple[Window, ...]]:
+        """Return the longest pause left, in seconds, and its windows: all calls', bulk calls'.
+
+        Raises:
+            OSError: the shared store is away.
+        """
+        pause_s, windows = await self.permits.standing()
+        if self._bulk_permits is self.permits:
+            return pause_s, windows, ()
+        bulk_pause_s, bulk_windows = await self._bulk_permits.standing()
+        return max(pause_s, bulk_pause_s), windows, bulk_windows
+
     async def close(self) -> None:
         """Refuse whoever waits for a permit."""
         await self.permits.close()
@@ -208,6 +220,10 @@ class ServiceProvider:
                 found = self._failed(values, error)
             except ProviderError as error:
                 found = self._failed(values, error)
+            except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
+                kind = type(error).__name__
+                _log.error("exchange failed", extra={"provider": self.name, "error": kind})
+                found = self._failed(values, ProviderError(kind))
             deliver(found, bill)
 
     async def _found(

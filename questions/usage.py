@@ -12,7 +12,7 @@ class Usage(Struct):
     calls carried for it. `saved_by_*`: questions that no call was needed for, because a local
     check decided (`local_checks`), because the same question was already being asked by this or
     another request (`dedupe`), or because the outcome was known (`cache`). `cost`: of the calls
-    made, in the gateway's currency.
+    made, in `currency`.
     """
 
     records: int = 0
@@ -22,3 +22,4 @@ class Usage(Struct):
     saved_by_dedupe: int = 0
     saved_by_cache: int = 0
     cost: Decimal = Decimal(0)
+    currency: str = ""

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from providers.permits import Window
 from providers.provider import Provider, ServiceProvider, State
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
@@ -40,6 +39,16 @@ class FailureView(Struct, frozen=True):
     count: int
 
 
+class WindowView(Struct, frozen=True):
+    """A window of a provider's limits as clients see it."""
+
+    rate: str
+    limit: int
+    used: int
+    left: int
+    bulk: bool
+
+
 class ProviderView(Struct, frozen=True):
     """A provider as clients see it."""
 
@@ -53,7 +62,7 @@ class ProviderView(Struct, frozen=True):
     values_per_call: int
     price: Decimal
     paused_for_ms: int | None
-    windows: tuple[Window, ...] | None
+    windows: tuple[WindowView, ...] | None
     calls: int
     values: int
     cost: Decimal
@@ -97,12 +106,18 @@ def _check(context: Context, kind: str, check: Check) -> CheckView:
 async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
     figures: Snapshot = provider.statistics.snapshot()
     paused_s: float | None = None
-    windows: tuple[Window, ...] | None = ()
+    windows: tuple[WindowView, ...] | None = ()
     if isinstance(provider, ServiceProvider):
         try:
-            paused_s, windows = await provider.permits.standing()
+            paused_s, single, bulk = await provider.standing()
         except OSError:
             windows = None  # the shared store is away: unknown, rather than wrong
+        else:
+            windows = tuple(
+                WindowView(one.rate, one.limit, one.used, one.left, of_bulk)
+                for of_bulk, ones in ((False, single), (True, bulk))
+                for one in ones
+            )
     return ProviderView(
         name=provider.name,
         service=provider.service_name,

@@ -36,3 +36,4 @@ class Context:
     sandbox_inputs: Sequence[SandboxInput]
     deadline_ms: int
     records_max: int
+    currency: str

@@ -65,7 +65,7 @@ async def validate(
         raise PublicError(
             "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
         )
-    usage = Usage()
+    usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
     try:
         results = await judge.judge(records, needs, Terms(deadline, max_age_s, usage))

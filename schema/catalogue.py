@@ -42,12 +42,15 @@ class Kind:
 
 @strawberry.type(description="One window of an account's limits.")
 class LimitWindow:
-    """See providers.permits.Window."""
+    """See resolvers.catalogue.WindowView."""
 
     rate: str = strawberry.field(description="The limit as configured, such as `600/5m`.")
     limit: int = strawberry.field(description="Calls in the window at most.")
     used: int = strawberry.field(description="Calls used in it, over all processes and machines.")
     left: int = strawberry.field(description="Calls left in it.")
+    bulk: bool = strawberry.field(
+        description="Whether it counts bulk calls alone, which the service limits apart."
+    )
 
 
 @strawberry.type(description="How often calls failed for one reason.")
@@ -72,7 +75,9 @@ class Provider:
     concurrency: int = strawberry.field(description="Calls in flight at most, in this process.")
     in_flight: int = strawberry.field(description="Calls in flight now.")
     values_per_call: int = strawberry.field(description="Values in one call at most.")
-    price: Decimal = strawberry.field(description="What one answered value costs.")
+    price: Decimal = strawberry.field(
+        description="What one answered value costs, in `CallUsage.currency`."
+    )
     paused_for_ms: int | None = strawberry.field(
         description="Milliseconds for which the account is paused; null when that is not known."
     )

@@ -20,7 +20,10 @@ class PhoneInput:
 class CompanyInput:
     """See verdicts.record.CompanyValue."""
 
-    name: str | None = strawberry.field(default=None, description="Its name, as you know it.")
+    name: str | None = strawberry.field(
+        default=None,
+        description="Its name, as you know it; alone it can't be checked, and gives UNKNOWN.",
+    )
     number: str | None = strawberry.field(default=None, description="Its number in the register.")
     jurisdiction: str | None = strawberry.field(
         default=None, description="Country of the register (ISO 3166-1 alpha-2), such as `GB`."

@@ -48,6 +48,7 @@ class Mutation:
             " cost nothing, a field that only a provider can fill makes that provider's call, and"
             " `status`, `reasons` or `outcomes` run the whole policy. Answers within `deadlineMs`;"
             " what could not be decided by then is UNKNOWN/DEADLINE and is worked on all the same."
+            " (1,000 is `gateway.records_max`, which an operator may set.)"
         ),
     )
     async def validate(

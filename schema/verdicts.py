@@ -312,7 +312,11 @@ class CallUsage:
     """See questions.usage.Usage."""
 
     records: int = strawberry.field(description="Records judged.")
-    calls_made: int = strawberry.field(description="Calls to providers that this one opened.")
+    calls_made: int = strawberry.field(
+        description=(
+            "Calls to providers that this one opened: each attempt counts, and each DNS query."
+        )
+    )
     values_asked: int = strawberry.field(description="Values that those calls carried for it.")
     saved_by_local_checks: int = strawberry.field(
         description="Questions not asked because a local check had decided."
@@ -323,7 +327,8 @@ class CallUsage:
     saved_by_cache: int = strawberry.field(
         description="Questions not asked because the outcome was known."
     )
-    cost: Decimal = strawberry.field(description="Cost of the calls, in the gateway's currency.")
+    cost: Decimal = strawberry.field(description="Cost of the calls, in `currency`.")
+    currency: str = strawberry.field(description="Currency of all prices and costs (ISO 4217).")
 
 
 @strawberry.type(description="The answer of `validate`.")

@@ -147,7 +147,7 @@ def gateway_here(
 
     @asynccontextmanager
     async def assembled() -> AsyncGenerator[Gateway]:
-        async with opened(settings) as assembly:
+        async with opened(settings, guest=True) as assembly:
             yield HereGateway(settings.gateway.currency, assembly.context)
 
     return assembled()

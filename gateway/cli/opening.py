@@ -47,15 +47,15 @@ def settings_of(
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[Assembly]:
-    """Assemble a gateway in this process and close it when left.
+async def opened(settings: Settings, *, guest: bool = False) -> AsyncGenerator[Assembly]:
+    """Assemble a gateway in this process and close it when left; `guest` as in `assembled`.
 
     Raises:
         CommandError: a part of it can't start.
     """
     with command_errors():
         try:
-            async with assembled(settings) as assembly:
+            async with assembled(settings, guest=guest) as assembly:
                 yield assembly
         except StoreAway as error:
             raise CommandError(str(error)) from None

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.assembly import assembled, policies_of
+from gateway.private_valkey import PrivateValkeyError
 from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
 from tests.assay_process import HASH_KEY, Sections, living, sections
@@ -135,3 +137,14 @@ async def test_another_hash_key_knows_nothing_of_what_was_kept(
         async with living(given) as assay:
             await assay.validate("results { status }", records)
     assert len(await sandbox.log("vies")) == 2
+
+
+async def test_what_serves_has_its_own_valkey_and_a_command_may_be_a_guest(tmp_path: Path) -> None:
+    """A server that borrowed another's store would lose it when that one stops."""
+    settings = Settings(gateway={"data_dir": tmp_path})  # pyright: ignore[reportArgumentType] - pydantic reads it
+    async with assembled(settings):
+        with pytest.raises(PrivateValkeyError, match="in use by process"):
+            async with assembled(settings):
+                pass
+        async with assembled(settings, guest=True) as guest:
+            await guest.valkey.ping()
