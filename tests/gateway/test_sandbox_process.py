@@ -1,0 +1,38 @@
+"""The sandbox beside a gateway comes back where it was, and goes with it."""
+
+import asyncio
+import os
+import signal
+import urllib.request
+
+import psutil
+
+from gateway.sandbox import Sandbox, running_sandbox
+from tests.waiting import eventually_async, is_gone
+
+WAIT_S = 15.0
+
+
+def _process() -> psutil.Process:
+    """Return the sandbox that this process runs."""
+    return next(
+        child for child in psutil.Process().children() if "sandbox" in " ".join(child.cmdline())
+    )
+
+
+def _answers(sandbox: Sandbox) -> bool:
+    url = f"{sandbox.http}/_control/statistics"
+    with urllib.request.urlopen(url, timeout=WAIT_S) as answer:  # noqa: S310 - of our own
+        return answer.status == 200
+
+
+async def test_a_sandbox_that_was_killed_comes_back_where_it_was() -> None:
+    async with running_sandbox() as sandbox:
+        first = await asyncio.to_thread(_process)
+        assert await asyncio.to_thread(_answers, sandbox)
+        os.kill(first.pid, signal.SIGKILL)
+        await asyncio.to_thread(first.wait, WAIT_S)
+        assert await eventually_async(lambda: _answers(sandbox), WAIT_S)
+        second = await asyncio.to_thread(_process)
+        assert second.pid != first.pid
+    assert is_gone(second)
