@@ -8,10 +8,21 @@ import pytest
 
 from cache.claims import LEASE_S, LOOK_AGAIN_S, RENEW_EVERY_S, Claims, Taken
 from gateway.valkey import Valkey
+from tests.valkey_process import throwaway_valkey
 
 PREFIX = b"claim:"
+STORE_TIMEOUT_S = 2.0
 A, B, MARKED = b"a" * 16, b"b" * 16, b"!" * 16
 OURS, HELD, DONE = Taken.OURS, Taken.HELD, Taken.DONE
+
+
+@pytest.fixture
+async def valkey() -> AsyncGenerator[Valkey]:
+    """Give a client of a server that nobody else listens to: subscriptions are counted here."""
+    async with throwaway_valkey() as url:
+        client = Valkey(url, STORE_TIMEOUT_S)
+        yield client
+        await client.close()
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ from tests.waiting import eventually_async, is_gone
 WAIT_S = 15.0
 
 
-def _process() -> psutil.Process:
-    """Return the sandbox that this process runs."""
+def _process(sandbox: Sandbox) -> psutil.Process:
+    """Return the process that serves `sandbox`; other tests have theirs beside it."""
+    port = int(sandbox.http.rpartition(":")[2])
     return next(
-        child for child in psutil.Process().children() if "sandbox" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process().children()
+        if any(one.laddr and one.laddr.port == port for one in child.net_connections("tcp"))
     )
 
 
@@ -28,11 +31,11 @@ def _answers(sandbox: Sandbox) -> bool:
 
 async def test_a_sandbox_that_was_killed_comes_back_where_it_was() -> None:
     async with running_sandbox() as sandbox:
-        first = await asyncio.to_thread(_process)
+        first = await asyncio.to_thread(_process, sandbox)
         assert await asyncio.to_thread(_answers, sandbox)
         os.kill(first.pid, signal.SIGKILL)
         await asyncio.to_thread(first.wait, WAIT_S)
         assert await eventually_async(lambda: _answers(sandbox), WAIT_S)
-        second = await asyncio.to_thread(_process)
+        second = await asyncio.to_thread(_process, sandbox)
         assert second.pid != first.pid
     assert is_gone(second)
