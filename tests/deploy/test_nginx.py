@@ -1,6 +1,7 @@
 """What nginx lets through, what it refuses and how it says so."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Generator
@@ -18,6 +19,10 @@ WAIT_S = 10.0
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 NO_VALKEY = {"ASSAY_REDIS__URL": "unix:///nowhere"}
 """Nginx is what is asked here; a URL that nobody uses starts no server."""
+
+
+SETTLED_S = 0.05
+"""asyncio closes the connection of a failed handshake a few turns of the loop later."""
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +45,16 @@ async def raw(nginx: Nginx, request: bytes) -> bytes:
     except ConnectionResetError:
         pass  # how nginx ends a connection that it does not answer (any more)
     finally:
-        writer.close()
+        writer.transport.abort()  # TLS would wait for a farewell
+        await gone(writer)
     return answer
+
+
+async def gone(writer: asyncio.StreamWriter) -> None:
+    """Return when the connection is closed, so that no test leaves one to the next."""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(WAIT_S):
+            await writer.wait_closed()
 
 
 async def test_the_app_sees_the_clients_scheme_host_and_address(nginx: Nginx) -> None:
@@ -78,6 +91,7 @@ async def test_a_foreign_host_gets_no_answer(nginx: Nginx) -> None:
         await asyncio.open_connection(
             "127.0.0.1", nginx.https_port, ssl=nginx.tls, server_hostname="elsewhere.test"
         )
+    await asyncio.sleep(SETTLED_S)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +131,7 @@ async def test_old_tls_is_refused(nginx: Nginx) -> None:
         await asyncio.open_connection(
             "127.0.0.1", nginx.https_port, ssl=old, server_hostname=SERVER_NAME
         )
+    await asyncio.sleep(SETTLED_S)
 
 
 async def test_a_client_slow_with_its_headers_is_cut_off(nginx: Nginx) -> None:

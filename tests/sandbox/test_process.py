@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -155,6 +156,8 @@ async def test_what_is_no_call_is_refused(
     writer.write(raw)
     assert (await reader.readline()).split()[1] == status
     writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 def test_the_page_has_the_tables_of_the_data() -> None:
