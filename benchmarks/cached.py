@@ -33,8 +33,8 @@ from benchmarks.processes import (
     store,
     upstream,
 )
-from gateway.app import GC_THRESHOLDS
 from gateway.assembly import assembled
+from gateway.garbage import THRESHOLDS
 from gateway.settings import Settings
 from providers.catalogue import SERVICES
 from schema.roots import build_schema
@@ -118,7 +118,7 @@ def collecting_as_served() -> Generator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(*THRESHOLDS)
     yield
     gc.set_threshold(*before)
     gc.unfreeze()

@@ -49,11 +49,20 @@ class _Bulk(Struct):
 
 
 _MAILBOX, _BULK = Decoder(_Mailbox), Decoder(_Bulk)
-_FOUND: Mapping[str, tuple[Conclusion, tuple[ReasonCode, ...]]] = {
-    "valid": (Conclusion.CONFIRMED, ()),
-    "invalid": (Conclusion.REFUTED, (ReasonCode.MAILBOX_NOT_FOUND,)),
-    "risky": (Conclusion.DOUBTFUL, (ReasonCode.CATCH_ALL,)),
-    "unknown": (Conclusion.DOUBTFUL, (ReasonCode.ABUSE_RISK,)),
+_CONCLUSIONS: Mapping[str, tuple[Conclusion, bool | None, tuple[ReasonCode, ...]]] = {
+    "valid": (Conclusion.CONFIRMED, True, ()),
+    "invalid": (Conclusion.REFUTED, False, (ReasonCode.MAILBOX_NOT_FOUND,)),
+    "risky": (Conclusion.DOUBTFUL, None, (ReasonCode.CATCH_ALL,)),
+    "unknown": (Conclusion.DOUBTFUL, None, (ReasonCode.ABUSE_RISK,)),
+}
+_FOUND: Mapping[tuple[str, bool], Found] = {
+    (word, free): Found(
+        conclusion,
+        tuple(because(code, CHECK) for code in codes),
+        MailboxState(deliverable, free_provider=free),
+    )
+    for word, (conclusion, deliverable, codes) in _CONCLUSIONS.items()
+    for free in (False, True)
 }
 
 
@@ -94,7 +103,4 @@ def expected(value: str) -> str:
 
 
 def _found(mailbox: _Mailbox) -> Found:
-    conclusion, codes = _FOUND[mailbox.status]
-    reasons = tuple(because(code, CHECK) for code in codes)
-    deliverable = {Conclusion.CONFIRMED: True, Conclusion.REFUTED: False}.get(conclusion)
-    return Found(conclusion, reasons, MailboxState(deliverable, free_provider=mailbox.free))
+    return _FOUND[mailbox.status, mailbox.free]

@@ -1,5 +1,6 @@
 """A bounded dictionary that forgets the oldest half when it is full: cheap, and never slow."""
 
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -29,11 +30,30 @@ class Bounded(Generic[K, V]):
         found = self._young.get(key)
         return self._old.get(key) if found is None else found
 
+    def get_all(self, keys: Iterable[K]) -> list[V | None]:
+        """Return the entry of each of `keys`, None where there is none."""
+        keys = list(keys)
+        found: list[V | None] = list(map(self._young.get, keys))
+        if self._old:
+            old = self._old.get
+            found = [old(key) if one is None else one for key, one in zip(keys, found, strict=True)]
+        return found
+
     def put(self, key: K, entry: V) -> None:
         """Keep `entry` for `key`."""
         if len(self._young) >= self._half:
             self._old, self._young = self._young, {}
         self._young[key] = entry
+
+    def put_all(self, entries: Mapping[K, V]) -> None:
+        """Keep all `entries`, as `put` does, and at once where they are few beside the bound."""
+        if len(entries) > self._half:
+            for key, entry in entries.items():
+                self.put(key, entry)
+            return
+        if len(self._young) + len(entries) > self._half:
+            self._old, self._young = self._young, {}
+        self._young.update(entries)
 
     def drop(self, key: K) -> None:
         """Forget `key`, if it is there."""

@@ -9,13 +9,12 @@ looked in the store just before the outcome was kept looks once more instead of 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import Enum
 from importlib.resources import files
 from typing import Protocol, cast
 
 from cache.keys import DIGEST_BYTES
-from cache.outcomes import Run, Write, packed
 
 LEASE_S = 3.0
 """After which the claims of a process that died are free."""
@@ -34,6 +33,9 @@ TAKE, SETTLE, RENEW = (
 )
 
 _log = logging.getLogger(__name__)
+
+Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
+"""A script of the store, to be run with keys and arguments."""
 
 
 class Shared(Protocol):
@@ -57,6 +59,7 @@ class Taken(Enum):
 
 
 _TAKEN = tuple(Taken)
+_OURS = Taken.OURS
 
 
 class Claims:
@@ -89,36 +92,38 @@ class Claims:
         if held:
             await self.settle(held, [False] * len(held))
 
-    async def take(self, digests: Sequence[bytes], anew: Sequence[bool]) -> list[Taken]:
-        """Claim all `digests` at once; OSError when the store is away.
+    async def look(self, digests: Sequence[bytes]) -> list[bytes | Taken]:
+        """Return for each digest what the same server keeps for it, or else what claiming it gave.
 
-        `anew` says for each whether a claim that was settled just now is of no use, because the
-        outcome in the store is known to be too old.
+        Raises:
+            OSError: the store is away.
         """
-        answer = cast(
-            "list[int]",
-            await self._take(
-                (), (self._token, round(LEASE_S * 1000), b"".join(digests), _flags(anew))
-            ),
-        )
-        taken = [_TAKEN[one] for one in answer]
-        self._held.update(
-            digest for digest, one in zip(digests, taken, strict=True) if one is Taken.OURS
-        )
-        return taken
+        return await self._ask(digests, "l")
+
+    async def take(self, digests: Sequence[bytes], *, anew: bool = False) -> list[Taken]:
+        """Claim all `digests` at once.
+
+        `anew` says that a claim which was settled just now is of no use, because the outcome in the
+        store is known and can't be used.
+
+        Raises:
+            OSError: the store is away.
+        """
+        return cast("list[Taken]", await self._ask(digests, "a" if anew else "c"))
 
     async def settle(
-        self, digests: Sequence[bytes], kept: Sequence[bool], writes: Sequence[Write] = ()
+        self, digests: Sequence[bytes], kept: Sequence[bool], outcomes: bytes = b""
     ) -> None:
-        """Give back claims; `kept` says for each whether its outcome is in the store by then.
+        """Give back claims; `kept` says for each whether to tell late comers to look once more.
 
-        `writes` are outcomes that the same server keeps: they are written first, in one trip.
+        `outcomes` are those that the same server keeps, packed (`cache.outcomes`): they are written
+        first, in one trip.
         """
         self._held.difference_update(digests)
-        done_for_ms = round(DONE_FOR_S * 1000)
-        settled = (b"".join(digests), _flags(kept), packed(writes))
+        flags = "".join("1" if one else "0" for one in kept)
+        settled = (round(DONE_FOR_S * 1000), CHANNEL, b"".join(digests), flags, outcomes)
         try:
-            await self._settle((), (self._token, done_for_ms, CHANNEL, *settled))
+            await self._settle((), (self._token, *settled))
         except OSError:
             return  # they expire by themselves
 
@@ -145,6 +150,17 @@ class Claims:
             for settled in self._waiting.get(message[at : at + DIGEST_BYTES], ()):
                 settled.set()
 
+    async def _ask(self, digests: Sequence[bytes], how: str) -> list[bytes | Taken]:
+        lease_ms = round(LEASE_S * 1000)
+        answer = cast(
+            "list[bytes | int]",
+            await self._take((), (self._token, lease_ms, b"".join(digests), how * len(digests))),
+        )
+        found = [_TAKEN[one] if isinstance(one, int) else one for one in answer]
+        ours = [digest for digest, one in zip(digests, found, strict=True) if one is _OURS]
+        self._held.update(ours)
+        return found
+
     async def _listen(self) -> None:
         while True:
             try:
@@ -164,7 +180,3 @@ class Claims:
                     )
                 except Exception as error:  # noqa: BLE001 - leases run out where nobody renews
                     _log.warning("claims not renewed", extra={"error": type(error).__name__})
-
-
-def _flags(ones: Sequence[bool]) -> str:
-    return "".join("1" if one else "0" for one in ones)

@@ -1,5 +1,6 @@
 """Under which key an outcome is kept: a keyed hash, so that no value stands in the store."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 RULES_VERSION = 1
@@ -22,8 +23,16 @@ class Keys:
         self._begun = blake2b(key=secret[: blake2b.MAX_KEY_SIZE], digest_size=DIGEST_BYTES)
         self._begun.update(f"{RULES_VERSION}\0{kind}\0{check}\0".encode())
 
+    def digests(self, values: Iterable[str]) -> list[bytes]:
+        """Return the name of the question about each of `values`; see `digest`."""
+        copy = self._begun.copy
+        named: list[bytes] = []
+        for value in values:
+            hasher = copy()
+            hasher.update(value.encode())
+            named.append(hasher.digest())
+        return named
+
     def digest(self, value: str) -> bytes:
         """Return the name of the question about `value`, `DIGEST_BYTES` long."""
-        hasher = self._begun.copy()
-        hasher.update(value.encode())
-        return hasher.digest()
+        return self.digests((value,))[0]

@@ -1,9 +1,11 @@
 """Outcomes kept for all processes: many in, many out, one round trip each way.
 
-aiocache over redis-py reads; the serializer and the envelope are ours. The envelope repeats the
-key's digest, so that a reply that belongs to somebody else's request can never be taken for ours.
-Writing is a script with a time to live for each key (aiocache and redis-py send several commands
-a key), and travels with the claims that are given back, unless outcomes have their own server.
+aiocache over redis-py reads; the serializer and the envelope are ours. Where claims live on the
+same server, reading claims what is missing in the same trip (`Claims.look`). The envelope repeats
+the key's digest, so that a reply that belongs to somebody else's request can never be taken for
+ours. Writing is a script with a time to live for each key (aiocache and redis-py send several
+commands a key), and travels with the claims that are given back, unless outcomes have their own
+server.
 """
 
 import logging
@@ -11,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 from aiocache.backends.redis import RedisCache
@@ -19,140 +21,178 @@ from aiocache.serializers import NullSerializer
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from cache.claims import Claims, Run, Taken
 from cache.keys import DIGEST_BYTES
 from verdicts.outcome import Outcome
 
-ENVELOPE_VERSION = 1
+ENVELOPE_VERSION = b"\x02"
+"""The first byte of an envelope; the digest follows, then the outcome as MessagePack."""
 NAMESPACE = b"outcome:"
-"""The most that reading may take, however patient the client is."""
 
 _log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
-_HEAD = struct.Struct(f">{DIGEST_BYTES}sQI")
+_unpack = msgspec.msgpack.Decoder(Outcome).decode
+_TTL_AND_LENGTH = struct.Struct(">QI")
+_HEAD_BYTES = len(ENVELOPE_VERSION) + DIGEST_BYTES
+_OURS = Taken.OURS
 
-Run = Callable[[Sequence[bytes], Sequence[bytes | int | str]], Awaitable[object]]
-"""A script of the store, to be run with keys and arguments."""
+Read = Callable[[Sequence[bytes]], Awaitable[Sequence[object]]]
+"""Answers for each digest with its envelope, or with something else where there is none."""
 
 WRITE = (files("cache") / "scripts" / "write.lua").read_text()
 
 
-class Write(NamedTuple):
-    """An outcome on its way into the store: digest, time to live in milliseconds, envelope."""
-
-    digest: bytes
-    ttl_ms: int
-    envelope: bytes
-
-
-class Envelope(Struct, frozen=True, gc=False, array_like=True):
-    """What stands in the store: its version, the digest it is kept under, the outcome."""
-
-    version: int
-    digest: bytes
-    outcome: Outcome
-
-
-_unpack = msgspec.msgpack.Decoder(Envelope).decode
-
-
 class EnvelopeCache(RedisCache):
-    """aiocache's cache on a client that is ours, for reading envelopes as they were packed."""
+    """aiocache's cache with a way of reading of ours, for envelopes as they were packed."""
 
-    def __init__(self, client: object) -> None:
-        """Use `client` (redis-py), whose own timeout bounds each read."""
+    def __init__(self, read: Read) -> None:
+        """Read by `read`, whose own timeout bounds each trip."""
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - aiocache has no types
-            serializer=_AsPacked(), timeout=None
+            serializer=NullSerializer(encoding=None), timeout=None
         )
-        self.client = client
+        self._read = read
 
-    async def _close(self, *_: object, **__: object) -> None:
-        """Leave the client open: it is not ours to close."""
+    def build_key(self, key: bytes, namespace: str | None = None) -> bytes:
+        """Return `key` as it is: a digest needs no namespace of aiocache's."""
+        del namespace
+        return key
+
+    async def _multi_get(  # pyright: ignore[reportIncompatibleMethodOverride] - more comes back
+        self, keys: Sequence[bytes], encoding: str | None = None, _conn: object = None
+    ) -> Sequence[object]:
+        del encoding
+        return await self._read(keys)
 
 
-class _AsPacked(NullSerializer):
-    DEFAULT_ENCODING = None
+class Apart(Struct, frozen=True):
+    """The server that outcomes have to themselves: a client (redis-py), and its script WRITE."""
+
+    client: Any
+    write: Run
+
+    async def read(self, digests: Sequence[bytes]) -> Sequence[object]:
+        """Return the envelope of each digest, None where there is none."""
+        return await self.client.mget(*(NAMESPACE + digest for digest in digests))
 
 
 class Outcomes:
     """Outcomes in the shared store, under the digests that `cache.keys` gives their questions."""
 
-    def __init__(self, client: object, write: Run | None = None) -> None:
-        """Read with `client` (redis-py).
+    def __init__(self, claims: Claims, apart: Apart | None = None) -> None:
+        """Keep outcomes beside `claims`, or `apart` where they have a server of their own."""
+        self.apart = apart
+        self._claims = claims
+        self._store = EnvelopeCache(claims.look if apart is None else apart.read)
 
-        `write` runs the script WRITE where outcomes have a server of their own.
-        """
-        self._store = EnvelopeCache(client)
-        self._write = write
+    async def look(self, digests: Sequence[bytes], now: datetime) -> list[Outcome | Taken]:
+        """Return for each digest its outcome, if it is fresh at `now`, or what claiming it gave.
 
-    async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
-        """Return what the store knows and is fresh of the values that `digests` names.
-
-        Nothing when the store is away.
+        When the store is away nothing is known and everything is ours: each process asks for
+        itself.
         """
         try:
             packs = cast(
-                "list[bytes | None]",
-                await self._store.multi_get(  # pyright: ignore[reportUnknownMemberType] - as above
-                    [NAMESPACE + digest for digest in digests.values()]
-                ),
+                "list[object]",
+                await self._store.multi_get(digests),  # pyright: ignore[reportUnknownMemberType] - as above
             )
         except (OSError, RedisError) as error:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
-            return {}
-        known: dict[str, Outcome] = {}
-        for (value, digest), pack in zip(digests.items(), packs, strict=True):
-            if pack is not None:
-                outcome = _outcome_in(pack, digest)
-                if outcome is not None and (outcome.expires_at or now) > now:
-                    known[value] = outcome
-        return known
+            packs = [None] * len(digests)
+            if self.apart is None:
+                return [_OURS] * len(digests)
+        found, missing = _opened(packs, digests, now)
+        if missing:
+            taken = await self._taken([digests[at] for at in missing])
+            for at, one in zip(missing, taken, strict=True):
+                found[at] = one
+        return cast("list[Outcome | Taken]", found)
 
-    def writes(
-        self, outcomes: Mapping[str, Outcome], digests: Mapping[str, bytes], now: datetime
-    ) -> list[Write]:
-        """Return those of `outcomes` that have an expiry, ready to be written."""
-        writes: list[Write] = []
-        expires_at, ttl_ms = now, 0
-        for value, outcome in outcomes.items():
-            if outcome.expires_at is None:
-                continue
-            if outcome.expires_at is not expires_at:  # most share one moment
-                expires_at = outcome.expires_at
-                ttl_ms = int((expires_at - now).total_seconds() * 1000)
-            if ttl_ms > 0:
-                digest = digests[value]
-                envelope = _pack(Envelope(ENVELOPE_VERSION, digest, outcome))
-                writes.append(Write(digest, ttl_ms, envelope))
-        return writes
+    def packed(self, outcomes: Mapping[bytes, Outcome], now: datetime) -> bytes:
+        """Return those of `outcomes`, by digest, that have an expiry, as the scripts take them.
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[Write]:
+        Each is digest, time to live in milliseconds, length of the envelope, and the envelope.
+        What one call found of many values is often the same, and then packed once.
+        """
+        parts: list[bytes] = []
+        made: dict[int, tuple[bytes, bytes]] = {}
+        for digest, outcome in outcomes.items():
+            tail = made.get(id(outcome))
+            if tail is None:
+                tail = made[id(outcome)] = _packed(outcome, now)
+            if tail[0]:
+                parts += (digest, tail[0], digest, tail[1])
+        return b"".join(parts)
+
+    async def write(self, packed: bytes) -> bytes:
         """Write where outcomes have their own server; return what is to travel with the claims.
 
         When that server is away the outcomes are not kept.
         """
-        if self._write is None or not writes:
-            return writes
+        if self.apart is None or not packed:
+            return packed
         try:
-            await self._write((), (packed(writes),))
+            await self.apart.write((), (packed,))
         except OSError as error:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
-        return ()
+        return b""
+
+    async def _taken(self, digests: Sequence[bytes]) -> Sequence[Taken]:
+        """Claim what is not known; what stands there and can't be used is no reason to wait."""
+        try:
+            return await self._claims.take(digests, anew=self.apart is None)
+        except OSError:
+            return [_OURS] * len(digests)
 
 
-def packed(writes: Sequence[Write]) -> bytes:
-    """Return `writes` as the scripts take them, end to end in one argument."""
-    parts: list[bytes] = []
-    for digest, ttl_ms, envelope in writes:
-        parts += (_HEAD.pack(digest, ttl_ms, len(envelope)), envelope)
-    return b"".join(parts)
+def _opened(
+    packs: Sequence[object], digests: Sequence[bytes], now: datetime
+) -> tuple[list[object], list[int]]:
+    """Return what the envelopes hold, and where there is none that is ours and fresh.
+
+    What is no envelope stays: it says what claiming gave. Values that one call answered often have
+    the same outcome, to the byte: it is read once.
+    """
+    found: list[object] = list(packs)
+    missing: list[int] = []
+    known: dict[bytes, Outcome | None] = {}
+    for at, pack in enumerate(packs):
+        if pack.__class__ is not bytes:
+            if pack is None:
+                missing.append(at)
+            continue
+        envelope = cast("bytes", pack)
+        body = envelope[_HEAD_BYTES:]
+        if not envelope.startswith(ENVELOPE_VERSION + digests[at]):
+            missing.append(at)
+            continue
+        if body in known:
+            outcome = known[body]
+        else:
+            outcome = known[body] = _outcome_in(body, now)
+        if outcome is None:
+            missing.append(at)
+        found[at] = outcome
+    return found, missing
 
 
-def _outcome_in(pack: bytes, digest: bytes) -> Outcome | None:
-    """Return the outcome in `pack`; None when it is not ours, or not an envelope as we write it."""
+def _outcome_in(body: bytes, now: datetime) -> Outcome | None:
+    """Return the outcome in `body`; None when it has expired, or is not as we write it."""
     try:
-        envelope = _unpack(pack)
+        outcome = _unpack(body)
     except (msgspec.DecodeError, ValueError):
         return None
-    if envelope.version != ENVELOPE_VERSION or envelope.digest != digest:
-        return None
-    return envelope.outcome
+    return None if outcome.expires_at is not None and outcome.expires_at <= now else outcome
+
+
+def _packed(outcome: Outcome, now: datetime) -> tuple[bytes, bytes]:
+    """Return what stands around the second digest of `outcome`; nothing when it is not to be kept.
+
+    That is time to live, length and version before it, the outcome after it.
+    """
+    left_ms = 0
+    if outcome.expires_at is not None:
+        left_ms = int((outcome.expires_at - now).total_seconds() * 1000)
+    if left_ms <= 0:
+        return b"", b""
+    body = _pack(outcome)
+    return _TTL_AND_LENGTH.pack(left_ms, _HEAD_BYTES + len(body)) + ENVELOPE_VERSION, body

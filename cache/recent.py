@@ -1,6 +1,6 @@
 """Outcomes kept in this process: bounded, oldest out first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from cache.bounded import Bounded
@@ -25,9 +25,8 @@ class Recent:
         """Return what is known and fresh of `values`, and those that are missing."""
         known: dict[str, Outcome] = {}
         missing: list[str] = []
-        get = self._kept.get
-        for value in values:
-            outcome = get(value)
+        values = list(values)
+        for value, outcome in zip(values, self._kept.get_all(values), strict=True):
             if outcome is None:
                 missing.append(value)
             elif outcome.expires_at is None or outcome.expires_at <= now:
@@ -39,9 +38,9 @@ class Recent:
                 known[value] = outcome
         return known, missing
 
-    def remember(self, value: str, outcome: Outcome) -> None:
-        """Keep `outcome` for `value`; the oldest go when there are too many."""
-        self._kept.put(value, outcome)
+    def remember(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Keep all `outcomes` by their values; the oldest go when there are too many."""
+        self._kept.put_all(outcomes)
 
 
 def is_recent(outcome: Outcome, not_before: datetime | None) -> bool:

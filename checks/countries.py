@@ -82,7 +82,7 @@ def _form(code: str) -> CountryForm | None:
         own = load_validation_data(code)[code]
     except ValueError:  # no such country
         return None
-    data = cast("dict[str, str]", load_validation_data(_ANYWHERE)[_ANYWHERE] | own)
+    data = cast("dict[str, str]", _anywhere() | own)
     # The library's own rule: a postcode is known only where the address format has a place for it.
     pattern = data.get("zip") if "%Z" in data["fmt"] else None
     examples = tuple(filter(None, data.get("zipex", "").split(",")))
@@ -93,6 +93,12 @@ def _form(code: str) -> CountryForm | None:
         examples,
         _templates(examples),
     )
+
+
+@cache
+def _anywhere() -> dict[str, str]:
+    """Return what holds where a country says nothing."""
+    return load_validation_data(_ANYWHERE)[_ANYWHERE]
 
 
 def _templates(examples: tuple[str, ...]) -> dict[int, tuple[str, ...]]:

@@ -19,9 +19,8 @@ Dots and `+tags` mean different things to different hosts and stay.
 import json
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import cast
 
 import idna
 from disposable_email_domains import blocklist
@@ -33,7 +32,7 @@ from checks.text import TextRule, tidy
 from verdicts.evidence import MailboxState, MailHosts
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Check, Kind
-from verdicts.outcome import Conclusion, Outcome
+from verdicts.outcome import CONFIRMED, REFUTED, Conclusion, Outcome
 from verdicts.reason import ReasonCode
 from verdicts.verdict import EmailDomain, EmailMailbox, EmailVerdict
 
@@ -72,6 +71,7 @@ KIND = Kind(
 RULE = TextRule(length_max=254)  # RFC 5321 section 4.5.3.1.3: a path of 256 with its brackets
 LOCAL_OCTETS_MAX = 64  # RFC 5321 section 4.5.3.1.1
 DOMAIN_LENGTH_MAX = 253
+DOMAINS_KEPT_MAX = 50_000
 ROLES_FILE = Path(__file__).with_name("data") / "role_accounts.json"
 
 # Whole addresses up to this length cannot break the bounds of local part (64) and label (63).
@@ -98,9 +98,8 @@ _OUTCOMES = (
 class EmailFacts(Struct, frozen=True, gc=False):
     """What an address tells by itself, with the lists of throw-away domains and role accounts."""
 
-    domain: str
-    disposable: bool
-    role: bool
+    domain: EmailDomain
+    mailbox: EmailMailbox
 
 
 @cache
@@ -151,8 +150,19 @@ def examine(value: str) -> Examined[EmailFacts]:
             return Examined(value, None, refuting(parts))
         local, domain = parts
         text = f"{local}@{domain}"
-    disposable, role = is_disposable(domain), is_role(local)
-    return Examined(value, text, _OUTCOMES[disposable][role], EmailFacts(domain, disposable, role))
+    outcomes, facts = _facts_of(domain)[is_role(local)]
+    return Examined(value, text, outcomes, facts)
+
+
+@lru_cache(DOMAINS_KEPT_MAX)
+def _facts_of(domain: str) -> tuple[tuple[tuple[Outcome, ...], EmailFacts], ...]:
+    """Return what local checks say of an address at `domain`: of a person's, of a role's."""
+    disposable = is_disposable(domain)
+    shown = EmailDomain(domain, disposable)
+    return tuple(
+        (_OUTCOMES[disposable][role], EmailFacts(shown, EmailMailbox(role)))
+        for role in (False, True)
+    )
 
 
 def verdict(examined: Examined[EmailFacts], decided: Decided) -> EmailVerdict:
@@ -160,30 +170,41 @@ def verdict(examined: Examined[EmailFacts], decided: Decided) -> EmailVerdict:
     facts = examined.facts
     if facts is None:
         return EmailVerdict(*head_of(KIND.name, examined, decided))
-    mailbox, mx, accepts = EmailMailbox(facts.role), None, None
-    for outcome in decided.outcomes:  # one pass: this runs for every address
+    domain, mailbox = facts.domain, facts.mailbox
+    for outcome in decided.outcomes[len(examined.outcomes) :]:  # those that others found
         found = outcome.evidence
         if outcome.check == "domain":
+            mx = found.mx if isinstance(found, MailHosts) else None
             accepts = _accepts(outcome.conclusion)
-        if found is None:
-            continue
-        if found.__class__ is MailboxState:
-            state = cast("MailboxState", found)
+            domain = EmailDomain(domain.name, domain.disposable, mx, accepts)
+        elif isinstance(found, MailboxState):
             mailbox = EmailMailbox(
-                *(facts.role, state.deliverable, state.catch_all),
-                *(state.free_provider, state.suggestion),
+                mailbox.role,
+                found.deliverable,
+                found.catch_all,
+                found.free_provider,
+                found.suggestion,
             )
-        elif isinstance(found, MailHosts):
-            mx = found.mx
-    domain = EmailDomain(facts.domain, facts.disposable, mx, accepts)
-    return EmailVerdict(*head_of(KIND.name, examined, decided), domain, mailbox)
+    return EmailVerdict(  # head_of, written out: this runs for every address
+        KIND.name,
+        examined.input,
+        examined.canonical,
+        decided.status,
+        decided.reasons,
+        decided.outcomes,
+        decided.decided_at,
+        decided.expires_at,
+        decided.source,
+        domain,
+        mailbox,
+    )
 
 
 def _accepts(conclusion: Conclusion) -> bool | None:
     """Return whether a domain takes mail, by what the check of it concluded."""
-    if conclusion is Conclusion.CONFIRMED:
+    if conclusion is CONFIRMED:
         return True
-    return False if conclusion is Conclusion.REFUTED else None
+    return False if conclusion is REFUTED else None
 
 
 def _parts(value: str) -> tuple[str, str] | ReasonCode:

@@ -1,6 +1,5 @@
 """The web application: GraphQL, GraphiQL and its files, probes."""
 
-import gc
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -26,14 +25,12 @@ from console.page import (
 )
 from gateway.assembly import Assembly, assembled, policies_of
 from gateway.endpoint import Endpoint
+from gateway.garbage import collect_less
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
 from gateway.valkey import StoreAway
 from resolvers.context import Context
 from schema.roots import build_schema
-
-GC_THRESHOLDS = (50_000, 20, 50)
-"""Fewer, larger collections: the objects of a request die by reference count alone."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -64,13 +61,6 @@ def app_of(assembly: Assembly) -> Starlette:
     app = Starlette(routes=routes(assembly.settings, lambda: assembly))
     collect_less()
     return app
-
-
-def collect_less() -> None:
-    """Let the garbage collector leave alone what is there for good, and look more seldom."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:

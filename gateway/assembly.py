@@ -9,7 +9,7 @@ from msgspec import Struct
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
-from cache.outcomes import WRITE, Outcomes
+from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
 from checks.kinds import KINDS, load
 from gateway.hash_key import hash_key
@@ -99,15 +99,16 @@ class _Builder:
         self._settings = settings
         self._secret = secret
         self._stack = stack
-        self._outcomes = Outcomes(valkey.client)
+        apart = None
         if settings.redis.cache_url is not None:
-            apart = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
-            stack.push_async_callback(apart.close)
-            self._outcomes = Outcomes(apart.client, apart.script(WRITE))
+            cache = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
+            stack.push_async_callback(cache.close)
+            apart = Apart(cache.client, cache.script(WRITE))
         self.transport = Transport()
         stack.push_async_callback(self.transport.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
+        self._outcomes = Outcomes(self.claims, apart)
 
     def court(
         self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]

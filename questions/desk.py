@@ -10,20 +10,22 @@ Nothing here is bound to a request: the deadline of a set ends its waiting, neve
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
 from msgspec import Struct
 
 from cache.claims import DONE_FOR_S, Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
-from cache.outcomes import Outcomes, Write
+from cache.outcomes import Outcomes
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
 from questions.usage import Usage
-from verdicts.outcome import MILLION, Conclusion, Found, Outcome
+from verdicts.outcome import MILLION, UNDECIDED, Found, Outcome
 from verdicts.reason import ReasonCode, because
 
 WINDOW_S = 0.002
@@ -37,7 +39,7 @@ GRACE_S = 5.0
 SETTLED_AGAIN_S = 0.02
 """Between two looks for an outcome whose claim was settled a moment ago."""
 
-_SURE = Found(Conclusion.CONFIRMED)
+_HELD, _OURS = Taken.HELD, Taken.OURS
 
 _log = logging.getLogger(__name__)
 
@@ -53,18 +55,17 @@ class Terms(Struct, frozen=True):
 class _Waiting:
     """One set of values that somebody waits for."""
 
-    __slots__ = ("done", "found", "left", "usage")
+    __slots__ = ("done", "found", "usage", "wanted")
 
-    def __init__(self, left: int, usage: Usage, done: "asyncio.Future[None]") -> None:
-        self.left = left
+    def __init__(self, wanted: int, usage: Usage, done: "asyncio.Future[None]") -> None:
+        self.wanted = wanted
         self.usage = usage
         self.done = done
         self.found: dict[str, Outcome] = {}
 
-    def settle(self, value: str, outcome: Outcome) -> None:
-        self.found[value] = outcome
-        self.left -= 1
-        if self.left == 0 and not self.done.done():
+    def look(self) -> None:
+        """Tell who waits once all is found."""
+        if len(self.found) == self.wanted and not self.done.done():
             self.done.set_result(None)
 
 
@@ -94,11 +95,11 @@ class Desk:
         self._freshness = freshness
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
-        self._open: dict[str, list[_Waiting]] = {}
+        self._open: dict[str, _Waiting | list[_Waiting]] = {}  # a list once there are several
         self._gathered: dict[str, datetime | None] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
-        self._concluded: list[tuple[Mapping[str, bytes], Mapping[str, Outcome]]] = []
+        self._concluded: list[tuple[Collection[bytes], Mapping[bytes, Outcome]]] = []
         self._concluding: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -106,13 +107,15 @@ class Desk:
         """Return an outcome for each of `values`; UNDECIDED for what is not known in time."""
         now = datetime.now(UTC)
         not_before = None if terms.max_age_s is None else now - timedelta(seconds=terms.max_age_s)
-        known, missing = self._recent.recall(values, now, not_before)
+        known, missing = self._recent.recall(dict.fromkeys(values), now, not_before)
         terms.usage.saved_by_cache += len(known)
         if missing:
-            known.update(await self._asked(missing, not_before, terms))
-            stale = [value for value in missing if _too_old(known[value], not_before)]
-            if stale:  # joined a question whose first asker was content with an older outcome
-                known.update(await self._asked(stale, not_before, terms))
+            found = await self._asked(missing, not_before, terms)
+            if not_before is not None:
+                stale = [value for value in missing if _too_old(found[value], not_before)]
+                if stale:  # joined a question whose first asker was content with an older outcome
+                    found.update(await self._asked(stale, not_before, terms))
+            known = known | found if known else found
         return known
 
     async def close(self) -> None:
@@ -136,26 +139,37 @@ class Desk:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(len(values), terms.usage, loop.create_future())
         opened = self._open
-        for value in values:
-            others = opened.get(value)
-            if others is not None:
-                others.append(waiting)
-                terms.usage.saved_by_dedupe += 1
-                if value in self._gathered:
-                    self._gathered[value] = _later(self._gathered[value], not_before)
-            elif len(opened) >= OPEN_MAX:
-                waiting.settle(value, self._undecided(ReasonCode.RATE_LIMITED))
-            else:
-                opened[value] = [waiting]
-                self._gathered[value] = not_before
+        fresh = [value for value in values if value not in opened]
+        if len(fresh) < len(values):
+            self._join(waiting, opened.keys() & set(values), not_before)
+        if len(opened) + len(fresh) > OPEN_MAX:
+            room = OPEN_MAX - len(opened)
+            refused = dict.fromkeys(fresh[room:], self._undecided(ReasonCode.RATE_LIMITED))
+            waiting.found.update(refused)
+            waiting.look()
+            del fresh[room:]
+        opened.update(dict.fromkeys(fresh, waiting))
+        self._gathered.update(dict.fromkeys(fresh, not_before))
         self._schedule(loop)
-        if waiting.left:
+        if not waiting.done.done():
             await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
         found = waiting.found
-        if waiting.left:
+        if len(found) < len(values):
             late = self._undecided(ReasonCode.DEADLINE)
             return {value: found.get(value, late) for value in values}
         return found
+
+    def _join(self, waiting: _Waiting, values: Iterable[str], not_before: datetime | None) -> None:
+        """Let `waiting` hear of `values`, which are open already."""
+        for value in values:
+            others = self._open[value]
+            if isinstance(others, list):
+                others.append(waiting)
+            else:
+                self._open[value] = [others, waiting]
+            waiting.usage.saved_by_dedupe += 1
+            if value in self._gathered:
+                self._gathered[value] = _later(self._gathered[value], not_before)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look up what is gathered: soon, or in `window_s` if company may still come.
@@ -196,18 +210,15 @@ class Desk:
 
     async def _find(self, gathered: dict[str, datetime | None]) -> None:
         """Find out about all of `gathered`; whatever happens, everybody who waits is told."""
-        left = dict(gathered)
-        digests = {value: self._keys.digest(value) for value in left}
+        left = gathered
+        digests = dict(zip(left, self._keys.digests(left), strict=True))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._carry_on_s
         first = True
-        too_old: set[str] = set()
         try:
             async with asyncio.TaskGroup() as group:
                 while left and loop.time() < deadline:
-                    stored = await self._outcomes.fetch(digests, datetime.now(UTC))
-                    too_old.update(self._recall(left, stored))
-                    ours, others = await self._claim(left, digests, too_old)
+                    ours, others = await self._look(left, digests)
                     if first:
                         first = self._looking_up = False
                         self._schedule(loop)
@@ -231,58 +242,70 @@ class Desk:
                 self._looking_up = False
                 self._schedule(loop)
 
-    def _recall(self, left: dict[str, datetime | None], stored: Mapping[str, Outcome]) -> list[str]:
-        """Take off `left` what is `stored` and young enough; return what is too old."""
-        too_old: list[str] = []
-        for value, outcome in stored.items():
-            if not is_recent(outcome, left[value]):
-                too_old.append(value)
-            else:
-                del left[value]
-                self._recent.remember(value, outcome)
-                waiting = self._open.get(value)
-                if waiting:
-                    waiting[0].usage.saved_by_cache += 1
-                self._settle(value, outcome)
-        return too_old
-
-    async def _claim(
-        self, left: dict[str, datetime | None], digests: Mapping[str, bytes], too_old: set[str]
+    async def _look(
+        self, left: dict[str, datetime | None], digests: Mapping[str, bytes]
     ) -> tuple[dict[str, bytes], list[bytes]]:
-        """Take off `left` what we may ask and return it; return also what others are asking.
+        """Take off `left` what is known and young enough, and what is ours to ask.
 
-        What was settled just now may have come into the store after our look: only who has seen
-        an outcome there, and `too_old`, asks anew. Others look again.
+        Return what is ours, and what others are asking.
         """
-        if not left:
-            return {}, []
-        wanted = [(value, digests[value]) for value in left]
-        try:
-            taken = await self._claims.take(
-                [digest for _, digest in wanted],
-                [value in too_old for value in left],
-            )
-        except OSError:
-            taken = [Taken.OURS] * len(wanted)  # nobody can claim: each process asks for itself
+        answers = await self._outcomes.look(list(digests.values()), datetime.now(UTC))
+        known: dict[str, Outcome] = {}
         ours: dict[str, bytes] = {}
         others: list[bytes] = []
-        for (value, digest), one in zip(wanted, taken, strict=True):
-            if one is Taken.OURS:
+        too_old: dict[str, bytes] = {}
+        for (value, digest), answer in zip(digests.items(), answers, strict=True):
+            if isinstance(answer, Outcome):
+                if is_recent(answer, left[value]):
+                    known[value] = answer
+                else:
+                    too_old[value] = digest
+            elif answer is _OURS:
                 ours[value] = digest
-                del left[value]
-            elif one is Taken.HELD:
+            elif answer is _HELD:
                 others.append(digest)
+        if too_old:
+            mine, theirs = await self._claimed_anew(too_old)
+            ours |= mine
+            others += theirs
+        if len(known) + len(ours) == len(left):
+            left.clear()
+        else:
+            for value in (*known, *ours):
+                del left[value]
+        if known:
+            self._recent.remember(known)
+            self._settle(known, by_cache=True)
         return ours, others
+
+    async def _claimed_anew(
+        self, too_old: Mapping[str, bytes]
+    ) -> tuple[dict[str, bytes], list[bytes]]:
+        """Claim what is known and `too_old`; return what is ours, and what others are asking.
+
+        What was settled just now may be young enough: whoever settled it had seen an outcome that
+        was not, so it is asked anew all the same.
+        """
+        try:
+            taken = await self._claims.take(list(too_old.values()), anew=True)
+        except OSError:
+            return dict(too_old), []  # nobody can claim: each process asks for itself
+        ours = {
+            value: digest
+            for (value, digest), one in zip(too_old.items(), taken, strict=True)
+            if one is _OURS
+        }
+        return ours, [digest for value, digest in too_old.items() if value not in ours]
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
         """Ask the providers about `ours`; what they say is kept and the claims are given back."""
-        kept: dict[str, Outcome] = {}
+        kept: dict[bytes, Outcome] = {}
         left = dict(ours)
         try:
-            await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
+            await self.panel.ask(list(ours), deadline, partial(self._deliver, left, kept))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            self._concluded.append((ours, kept))
+            self._concluded.append((ours.values(), kept))
             if self._concluding is None:
                 self._concluding = self._own(self._conclude())
 
@@ -291,75 +314,110 @@ class Desk:
         try:
             while self._concluded:
                 concluded, self._concluded = self._concluded, []
-                digests: list[bytes] = []
-                flags: list[bool] = []
-                writes: list[Write] = []
                 now = datetime.now(UTC)
-                lasting = now + timedelta(seconds=DONE_FOR_S)
-                for ours, kept in concluded:
-                    digests += ours.values()
-                    flags += [_outlasts(kept.get(value), lasting) for value in ours]
-                    writes += self._outcomes.writes(kept, ours, now)
-                await self._claims.settle(digests, flags, await self._outcomes.write(writes))
+                digests = [digest for ours, _ in concluded for digest in ours]
+                kept = {digest: one for _, some in concluded for digest, one in some.items()}
+                if self._outcomes.apart is None:
+                    seen = [False] * len(digests)  # outcome and claim change in one step
+                else:
+                    lasting = now + timedelta(seconds=DONE_FOR_S)
+                    seen = [_outlasts(kept.get(digest), lasting) for digest in digests]
+                packed = await self._outcomes.write(self._outcomes.packed(kept, now))
+                await self._claims.settle(digests, seen, packed)
         finally:
             self._concluding = None
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
         rest = self._undecided(ReasonCode.PROVIDER_UNAVAILABLE)
-        for value in values:
-            self._settle(value, rest)
+        self._settle(dict.fromkeys(values, rest))
 
-    def _delivery(
-        self, left: dict[str, bytes], kept: dict[str, Outcome]
-    ) -> Callable[[Mapping[str, Found], Bill], None]:
-        """Return what takes what providers found: off `left`, into `kept` if it is to be kept."""
+    def _deliver(
+        self,
+        left: dict[str, bytes],
+        kept: dict[bytes, Outcome],
+        found: Mapping[str, Found],
+        bill: Bill,
+    ) -> None:
+        """Take what providers `found` off `left`, into `kept` if it is to be kept, to who waits."""
+        cost = bill.cost / len(found) if bill.cost and found else bill.cost
+        self._charge(found, bill, cost)
+        outcomes = self._dated(found, bill.provider or None, round(cost * MILLION) if cost else 0)
+        lasting: dict[str, Outcome] = {}
+        for value, outcome in outcomes.items():
+            digest = left.pop(value)
+            if outcome.expires_at is not None:
+                kept[digest] = lasting[value] = outcome
+        self._recent.remember(lasting)
+        self._settle(outcomes)
 
-        def deliver(found: Mapping[str, Found], bill: Bill) -> None:
-            found_at = datetime.now(UTC)
-            sure_until = self._freshness.expiry(_SURE, found_at)  # the usual one, found once
-            cost = bill.cost / len(found) if bill.cost and found else bill.cost
-            millionths = round(cost * MILLION) if cost else 0
-            payer: Usage | None = None
-            for value, one in found.items():
-                del left[value]
-                if one.conclusion is Conclusion.CONFIRMED and one.fresh_for_s is None:
-                    expires_at = sure_until
-                else:
-                    expires_at = self._freshness.expiry(one, found_at)
-                outcome = Outcome(
+    def _dated(
+        self, found: Mapping[str, Found], provider: str | None, millionths: int
+    ) -> dict[str, Outcome]:
+        """Return the outcome of each value; values of which the same was found share it."""
+        found_at = datetime.now(UTC)
+        made: dict[int, Outcome] = {}
+        outcomes: dict[str, Outcome] = {}
+        for value, one in found.items():
+            outcome = made.get(id(one))
+            if outcome is None:
+                outcome = made[id(one)] = Outcome(
                     self.check,
                     one.conclusion,
                     found_at,
-                    expires_at,
+                    self._freshness.expiry(one, found_at),
                     one.reasons,
                     one.evidence,
-                    bill.provider or None,
+                    provider,
                     millionths,
                 )
-                waiting = self._open.get(value)
-                if waiting:
-                    usage = waiting[0].usage
-                    if bill.calls:
-                        usage.values_asked += 1
-                        usage.cost += cost
-                        if payer is None:
-                            payer = usage
-                            usage.calls_made += bill.calls
-                if expires_at is not None:
-                    kept[value] = outcome
-                    self._recent.remember(value, outcome)
-                self._settle(value, outcome)
+            outcomes[value] = outcome
+        return outcomes
 
-        return deliver
+    def _charge(self, found: Iterable[str], bill: Bill, cost: Decimal) -> None:
+        """Note in the usage of those who opened the questions what answering them took."""
+        if not bill.calls:
+            return
+        payer: Usage | None = None
+        for value in found:
+            waiting = self._open.get(value)
+            if waiting is None:
+                continue
+            usage = (waiting[0] if isinstance(waiting, list) else waiting).usage
+            usage.values_asked += 1
+            if cost:
+                usage.cost += cost
+            if payer is None:
+                payer = usage
+                usage.calls_made += bill.calls
 
-    def _settle(self, value: str, outcome: Outcome) -> None:
-        for waiting in self._open.pop(value, ()):
-            waiting.settle(value, outcome)
+    def _settle(self, outcomes: Mapping[str, Outcome], *, by_cache: bool = False) -> None:
+        """Give `outcomes` to who waits for them; what was known saves its first asker a call."""
+        close = self._open.pop
+        told: dict[int, _Waiting] = {}
+        last: _Waiting | None = None
+        for value, outcome in outcomes.items():
+            waiting = close(value, None)
+            if waiting is None:
+                continue
+            if isinstance(waiting, list):
+                first = waiting[0]
+                for one in waiting:
+                    one.found[value] = outcome
+                    told[id(one)] = one
+            else:
+                first = waiting
+                first.found[value] = outcome
+                if first is not last:
+                    last = told[id(first)] = first
+            if by_cache:
+                first.usage.saved_by_cache += 1
+        for one in told.values():
+            one.look()
 
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=True),)
-        return Outcome(self.check, Conclusion.UNDECIDED, reasons=reasons)
+        return Outcome(self.check, UNDECIDED, reasons=reasons)
 
 
 def _outlasts(outcome: Outcome | None, moment: datetime) -> bool:

@@ -1,23 +1,21 @@
 """Records in, verdicts out: local checks, then the questions that are needed, then the policy."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
 
-from msgspec import Struct
-
 from checks.kinds import KindModule
+from questions.deciding import Deciding, Round
 from questions.desk import Desk, Terms
 from questions.remembered import Verdicts
-from verdicts.examined import Decided, Examined
+from verdicts.examined import Examined
 from verdicts.kind import Check
-from verdicts.outcome import Conclusion, Outcome
-from verdicts.reason import Reason
+from verdicts.outcome import REFUTED
 from verdicts.record import Record
-from verdicts.rule import decide, worst
-from verdicts.verdict import RecordResult, Source, Status, Verdict
+from verdicts.rule import worst
+from verdicts.verdict import RecordResult, Verdict
 
 Needs = Mapping[str, Sequence[str]]
 """For each field of a record, the checks that have to be asked, in the order of the policy."""
@@ -32,13 +30,6 @@ class EmptyRecordError(ValueError):
     def __init__(self, index: int) -> None:
         super().__init__(f"record {index} has no field")
         self.index = index
-
-
-class _Subject(Struct):
-    """A canonical value and what providers said of it so far."""
-
-    answers: list[Outcome]
-    refuted: bool = False
 
 
 class Judge:
@@ -127,16 +118,17 @@ class Judge:
         not_before = None if terms.max_age_s is None else now - timedelta(seconds=terms.max_age_s)
         verdicts, missing = known.recall(texts, now, not_before, terms.usage)
         if missing:
-            distinct = dict.fromkeys(texts[index] for index in missing)
-            terms.usage.saved_by_dedupe += (len(missing) - len(distinct)) * len(wanted)
+            again = texts if len(missing) == len(texts) else [texts[at] for at in missing]
+            distinct = dict.fromkeys(again)
+            terms.usage.saved_by_dedupe += (len(again) - len(distinct)) * len(wanted)
             examined = [module.examine(text) for text in distinct]
-            judged = dict(
-                zip(distinct, await self._judge(module, examined, wanted, terms), strict=True)
-            )
-            for text, verdict in judged.items():
-                known.remember(text, verdict, len(wanted))
-            for index in missing:
-                verdicts[index] = judged[texts[index]]
+            given = await self._judge(module, examined, wanted, terms)
+            judged = dict(zip(distinct, given, strict=True))
+            known.remember(judged, len(wanted))
+            if len(distinct) == len(texts):
+                return given
+            for at, text in zip(missing, again, strict=True):
+                verdicts[at] = judged[text]
         return cast("list[Verdict]", verdicts)
 
     async def _judge(
@@ -147,77 +139,30 @@ class Judge:
         terms: Terms,
     ) -> list[Verdict]:
         """Ask what is `wanted` of every examined value that no local check refuted; decide."""
-        kind = module.KIND
-        asked = [check for check in kind.asked if check.name in wanted]
-        subjects: dict[str, _Subject] = {}
-        for one in examined:
-            if one.canonical is None:
-                terms.usage.saved_by_local_checks += len(asked)
-            elif one.canonical in subjects:
-                terms.usage.saved_by_dedupe += len(asked)
-            else:
-                subjects[one.canonical] = _Subject([])
         started = datetime.now(UTC)
+        asked = [check for check in module.KIND.asked if check.name in wanted]
+        values = [one.canonical for one in examined if one.canonical is not None]
+        distinct = list(dict.fromkeys(values))
+        terms.usage.saved_by_local_checks += (len(examined) - len(values)) * len(asked)
+        terms.usage.saved_by_dedupe += (len(values) - len(distinct)) * len(asked)
+        rounds: list[Round] = []
         for check in asked:
-            await self._ask(kind.name, check, subjects, terms)
-        return [_verdict(module, one, subjects, started) for one in examined]
+            if rounds:  # what the round before refuted is not asked about any further
+                subject, found = rounds[-1].subject, rounds[-1].found
+                distinct = [
+                    value for value in distinct if found[subject(value)].conclusion is not REFUTED
+                ]
+            if distinct:
+                rounds.append(await self._ask(module.KIND.name, check, distinct, terms))
+        decided = Deciding(rounds, started).of
+        return [module.verdict(one, decided(one)) for one in examined]
 
-    async def _ask(
-        self, kind: str, check: Check, subjects: Mapping[str, _Subject], terms: Terms
-    ) -> None:
-        """Ask `check` about every subject that nothing has refuted yet."""
-        subject_of = check.subject
-        about = {
-            value: value if subject_of is str else subject_of(value)
-            for value, subject in subjects.items()
-            if not subject.refuted
-        }
-        if not about:
-            return
-        parts = dict.fromkeys(about.values())
-        terms.usage.saved_by_dedupe += len(about) - len(parts)
-        found = await self._desks[kind, check.name].ask(parts, terms)
-        for value, part in about.items():
-            outcome = found[part]
-            subject = subjects[value]
-            subject.answers.append(outcome)
-            subject.refuted = outcome.conclusion is Conclusion.REFUTED
-
-
-def _verdict(
-    module: KindModule, one: Examined[Any], subjects: Mapping[str, _Subject], started: datetime
-) -> Verdict:
-    outcomes = one.outcomes
-    decided_at: datetime | None = None
-    expires_at: datetime | None = None
-    source = Source.LOCAL
-    if one.canonical is not None:
-        answers = subjects[one.canonical].answers
-        outcomes = (*outcomes, *answers)
-        for answer in answers:
-            found_at, until = answer.found_at, answer.expires_at
-            if found_at is None:
-                continue
-            if found_at >= started:
-                source = Source.PROVIDER
-            elif source is Source.LOCAL:
-                source = Source.CACHE
-            if decided_at is None or found_at < decided_at:
-                decided_at = found_at
-            if until is not None and (expires_at is None or until < expires_at):
-                expires_at = until
-    status, reasons = Status.VALID, ()
-    for outcome in outcomes:
-        if outcome.conclusion is not Conclusion.CONFIRMED or outcome.reasons:
-            status, reasons = decide(outcomes), _reasons(outcomes)
-            break
-    return module.verdict(
-        one, Decided(status, reasons, outcomes, decided_at or started, expires_at, source)
-    )
-
-
-def _reasons(outcomes: Iterable[Outcome]) -> tuple[Reason, ...]:
-    return tuple(reason for outcome in outcomes for reason in outcome.reasons)
+    async def _ask(self, kind: str, check: Check, values: Sequence[str], terms: Terms) -> Round:
+        """Ask `check` about all `values`, each part that it is about once."""
+        subject = check.subject
+        parts = values if subject is str else list(dict.fromkeys(map(subject, values)))
+        terms.usage.saved_by_dedupe += len(values) - len(parts)
+        return Round(subject, await self._desks[kind, check.name].ask(parts, terms))
 
 
 def _results_of_one(

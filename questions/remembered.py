@@ -1,25 +1,20 @@
 """Verdicts that were given, kept in this process for texts that come again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from cache.bounded import Bounded
 from questions.usage import Usage
-from verdicts.outcome import Conclusion
-from verdicts.verdict import Source, Verdict
+from verdicts.outcome import UNDECIDED, Outcome
+from verdicts.verdict import CACHE, PROVIDER, Verdict
 
 KEPT_MAX = 50_000
 
 
-class Remembered(Struct, frozen=True, gc=False):
-    """A verdict and the questions that remembering it saves."""
-
-    verdict: Verdict
-    saved_by_cache: int
-    saved_by_local_checks: int
+Remembered = tuple[Verdict, int, int]
+"""A verdict and the questions that remembering it saves: by the cache, by local checks."""
 
 
 class Verdicts:
@@ -33,36 +28,53 @@ class Verdicts:
         self, texts: Sequence[str], now: datetime, not_before: datetime | None, usage: Usage
     ) -> tuple[list[Verdict | None], list[int]]:
         """Return the verdict of each text that is known and fresh, and where one is missing."""
-        get = self._kept.get
         verdicts: list[Verdict | None] = []
         missing: list[int] = []
-        by_cache = by_local_checks = 0
-        for at, text in enumerate(texts):
-            known = get(text)
-            if known is None or not _is_fresh(known.verdict, now, not_before):
+        saved_by_cache = saved_by_local_checks = 0
+        for at, known in enumerate(self._kept.get_all(texts)):
+            if known is None or not _is_fresh(known[0], now, not_before):
                 verdicts.append(None)
                 missing.append(at)
                 continue
-            if known.verdict.source is Source.PROVIDER:
-                known = replace(known, verdict=replace(known.verdict, source=Source.CACHE))
-                self._kept.put(text, known)
-            verdicts.append(known.verdict)
-            by_cache += known.saved_by_cache
-            by_local_checks += known.saved_by_local_checks
-        usage.saved_by_cache += by_cache
-        usage.saved_by_local_checks += by_local_checks
+            verdict, by_cache, by_local_checks = known
+            if verdict.source is PROVIDER:
+                verdict = replace(verdict, source=CACHE)
+                self._kept.put(texts[at], (verdict, by_cache, by_local_checks))
+            verdicts.append(verdict)
+            saved_by_cache += by_cache
+            saved_by_local_checks += by_local_checks
+        usage.saved_by_cache += saved_by_cache
+        usage.saved_by_local_checks += saved_by_local_checks
         return verdicts, missing
 
-    def remember(self, text: str, verdict: Verdict, asked: int) -> None:
-        """Keep `verdict` for `text` if all that it rests on is kept; `asked` checks were wanted."""
-        answers = 0
-        for one in verdict.outcomes:
-            if one.expires_at is not None:
-                answers += 1
-            elif one.found_at is not None or one.conclusion is Conclusion.UNDECIDED:
-                return  # not to be kept, or not found in time
-        saved = 0 if verdict.normalized is not None else asked
-        self._kept.put(text, Remembered(verdict, answers, saved))
+    def remember(self, verdicts: Mapping[str, Verdict], asked: int) -> None:
+        """Keep those of `verdicts`, by text, that rest on what is kept; `asked` checks were wanted.
+
+        What was not found in time, or is not to be kept, is not.
+        """
+        lasting: dict[str, Remembered] = {}
+        counted: dict[int, int | None] = {}  # verdicts of one call often share their outcomes
+        for text, verdict in verdicts.items():
+            outcomes = verdict.outcomes
+            if id(outcomes) in counted:
+                answers = counted[id(outcomes)]
+            else:
+                answers = counted[id(outcomes)] = _answers(outcomes)
+            if answers is not None:
+                saved = 0 if verdict.normalized is not None else asked
+                lasting[text] = (verdict, answers, saved)
+        self._kept.put_all(lasting)
+
+
+def _answers(outcomes: Iterable[Outcome]) -> int | None:
+    """Return how many of `outcomes` were asked for; None when one of those is not kept."""
+    answers = 0
+    for one in outcomes:
+        if one.expires_at is not None:
+            answers += 1
+        elif one.found_at is not None or one.conclusion is UNDECIDED:
+            return None
+    return answers
 
 
 def _is_fresh(verdict: Verdict, now: datetime, not_before: datetime | None) -> bool:

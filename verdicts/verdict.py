@@ -33,6 +33,11 @@ class Source(Enum):
     PROVIDER = "PROVIDER"
 
 
+VALID, INVALID, RISKY, UNKNOWN = Status
+LOCAL, CACHE, PROVIDER = Source
+"""By themselves, as in verdicts.outcome."""
+
+
 class Head(Struct, frozen=True, gc=False):
     """What every verdict says, whatever its kind."""
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.options import Config, DataDir, Sandbox
+from gateway.garbage import hold_off
 
 HELP = """Serve the GraphQL API and GraphiQL until Ctrl-C or SIGTERM.
 
@@ -41,6 +42,7 @@ def serve(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Serve until told to stop; see HELP."""
+    hold_off()
     import uvloop
 
     from gateway.cli.opening import settings_of

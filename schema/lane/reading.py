@@ -125,28 +125,32 @@ class Readers:
             f" if raw.__class__ is not dict or not raw.keys() <= {known}: unfit()",
             " get = raw.get",
         )
-        values: dict[str, str] = {}
+        bare = _is_bare(target)
+        if bare:
+            code.add(f" new = {code.bind('new', object.__new__)}({made})")
+        given: list[str] = []
         for name, field in type_.fields.items():
-            strawberry_field: StrawberryField = field.extensions[BACKREF]
-            value = code.name("value")
-            of_type = strawberry_field.resolve_type(type_definition=definition)
+            source: StrawberryField = field.extensions[BACKREF]
+            value, into = code.name("value"), attribute(source.python_name)
+            of_type = source.resolve_type(type_definition=definition)
             expression = self.expression(code, field.type, of_type, value)
-            default = self._default(code, field, strawberry_field, of_type)
+            default = self._default(code, field, source, of_type)
+            if bare and default is None and getattr(target, into, MISSING) is None:
+                # the class says None by itself: what was not sent costs one look
+                code.add(f" if {name!r} in raw:", f"  {value} = raw[{name!r}]")
+                code.add(f"  new.{into} = {expression}")
+                continue
             if default is None:
                 code.add(f" {value} = get({name!r})")
             else:
                 missing = code.bind("missing", MISSING)
                 code.add(f" {value} = get({name!r}, {missing})")
                 expression = f"{default} if {value} is {missing} else {expression}"
-            values[attribute(strawberry_field.python_name)] = expression
-        if _is_bare(target):
-            make = code.bind("new", object.__new__)
-            code.add(f" new = {make}({made})")
-            code.add(*(f" new.{name} = {expression}" for name, expression in values.items()))
-            code.add(" return new")
+            given.append(f"{into}=({expression})")
+        if bare:
+            code.add(*(f" new.{one}" for one in given), " return new")
         else:
-            arguments = ", ".join(f"{name}=({value})" for name, value in values.items())
-            code.add(f" return {made}({arguments})")
+            code.add(f" return {made}({', '.join(given)})")
         return code.build("read")
 
     def _default(

@@ -50,27 +50,27 @@ async def left_ms(valkey: Valkey) -> int:
 
 async def test_one_of_two_gets_each_claim(pair: tuple[Claims, Claims]) -> None:
     one, other = pair
-    assert await one.take([A, MARKED], [False, False]) == [OURS, OURS]
-    assert await other.take([A, B, MARKED], [False] * 3) == [HELD, OURS, HELD]
-    assert await one.take([A], [True]) == [HELD]  # not even by the same process
+    assert await one.take([A, MARKED]) == [OURS, OURS]
+    assert await other.take([A, B, MARKED]) == [HELD, OURS, HELD]
+    assert await one.take([A], anew=True) == [HELD]  # not even by the same process
 
 
 async def test_a_settled_claim_says_for_a_moment_that_the_answer_is_there(
     pair: tuple[Claims, Claims],
 ) -> None:
     one, other = pair
-    await one.take([A, B], [False, False])
+    await one.take([A, B])
     await one.settle([A, B], [True, False])
-    assert await other.take([A, B], [False, False]) == [DONE, OURS]
-    assert await other.take([A], [True]) == [OURS]  # what is there is too old for it
+    assert await other.take([A, B]) == [DONE, OURS]
+    assert await other.take([A], anew=True) == [OURS]  # what is there is too old for it
 
 
 async def test_who_waits_is_told_at_once(pair: tuple[Claims, Claims], valkey: Valkey) -> None:
     one, other = pair
     await listening(valkey, 2)
     loop = asyncio.get_running_loop()
-    await one.take([A, B], [False, False])
-    await other.take([A, B], [False, False])
+    await one.take([A, B])
+    await other.take([A, B])
     waiting = asyncio.create_task(other.wait([A, B], 5))
     await asyncio.sleep(0)
     started = loop.time()
@@ -100,8 +100,8 @@ async def test_only_what_somebody_waits_for_is_told(
     messages = valkey.listen("claims:settled")
     first = asyncio.ensure_future(anext(messages))
     await listening(valkey, 3)
-    await one.take([A, B, MARKED], [False] * 3)
-    await other.take([B], [False])
+    await one.take([A, B, MARKED])
+    await other.take([B])
     await one.settle([A, B, MARKED], [True] * 3)
     assert await asyncio.wait_for(first, 5) == B
     await cast("Any", messages).aclose()
@@ -111,7 +111,7 @@ async def test_a_claim_is_a_lease_that_its_holder_renews(
     pair: tuple[Claims, Claims], valkey: Valkey
 ) -> None:
     (one, _) = pair
-    await one.take([A], [False])
+    await one.take([A])
     await valkey.run("PEXPIRE", PREFIX + A, 1500)
     async with asyncio.timeout(3 * RENEW_EVERY_S):
         while await left_ms(valkey) < 2000:  # noqa: ASYNC110 - a claim is renewed in silence
@@ -124,18 +124,18 @@ async def test_nobody_gives_back_what_another_holds_by_now(
 ) -> None:
     """A process that slept through its lease finds the claim with somebody else, and leaves it."""
     one, other = pair
-    await one.take([A], [False])
+    await one.take([A])
     await valkey.run("DEL", PREFIX + A)
-    assert await other.take([A], [False]) == [OURS]
+    assert await other.take([A]) == [OURS]
     await one.settle([A], [True])
-    assert await one.take([A], [False]) == [HELD]
+    assert await one.take([A]) == [HELD]
 
 
 async def test_leaving_gives_everything_back(valkey: Valkey) -> None:
     one, other = Claims(valkey), Claims(valkey)
-    await one.take([A, B], [False, False])
+    await one.take([A, B])
     await one.close()
-    assert await other.take([A, B], [False, False]) == [OURS, OURS]
+    assert await other.take([A, B]) == [OURS, OURS]
 
 
 async def test_a_store_that_is_away_is_an_error_to_take_and_none_to_give_back(
@@ -143,7 +143,7 @@ async def test_a_store_that_is_away_is_an_error_to_take_and_none_to_give_back(
 ) -> None:
     claims = Claims(away)
     with pytest.raises(OSError, match="Error"):
-        await claims.take([A], [False])
+        await claims.take([A])
     await claims.settle([A], [True])
     await claims.close()
 

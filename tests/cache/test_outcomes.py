@@ -6,9 +6,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from cache.claims import Claims
+from cache.claims import Claims, Taken
 from cache.keys import Keys
-from cache.outcomes import ENVELOPE_VERSION, NAMESPACE, WRITE, Envelope, Outcomes
+from cache.outcomes import ENVELOPE_VERSION, NAMESPACE, WRITE, Apart, Outcomes
 from gateway.valkey import Valkey
 from tests.valkey_process import throwaway_valkey
 from verdicts.evidence import (
@@ -51,41 +51,63 @@ def outcome(evidence: Evidence | None = None, *, for_s: float | None = 60) -> Ou
     )
 
 
-async def keep(valkey: Valkey, outcomes: dict[str, Outcome]) -> dict[str, bytes]:
+def digests_of(*values: str) -> list[bytes]:
+    return KEYS.digests(values)
+
+
+async def keep(valkey: Valkey, *outcomes: Outcome) -> list[bytes]:
     """Keep `outcomes` as a desk does, and return their digests."""
-    digests = {value: KEYS.digest(value) for value in outcomes}
-    writes = await Outcomes(valkey.client).write(
-        Outcomes(valkey.client).writes(outcomes, digests, NOW)
-    )
-    await Claims(valkey).settle(list(digests.values()), [True] * len(digests), writes)
+    claims = Claims(valkey)
+    digests = digests_of(*map(str, range(len(outcomes))))
+    packed = Outcomes(claims).packed(dict(zip(digests, outcomes, strict=True)), NOW)
+    await claims.settle(digests, [False] * len(digests), packed)
     return digests
 
 
+def apart_on(valkey: Valkey) -> Apart:
+    return Apart(valkey.client, cast("Any", valkey.script(WRITE)))
+
+
 async def test_every_sort_of_evidence_comes_back_as_it_was(valkey: Valkey) -> None:
-    outcomes = {str(at): outcome(one) for at, one in enumerate(EVIDENCE)}
-    digests = await keep(valkey, outcomes)
-    found = await Outcomes(valkey.client).fetch({**digests, "no": KEYS.digest("no")}, NOW)
-    assert found == outcomes
+    outcomes = [outcome(one) for one in EVIDENCE]
+    digests = await keep(valkey, *outcomes)
+    found = await Outcomes(Claims(valkey)).look([*digests, *digests_of("no")], NOW)
+    assert found == [*outcomes, Taken.OURS]
+
+
+async def test_values_with_the_same_outcome_each_get_it(valkey: Valkey) -> None:
+    """One call often found the same of many: it is packed, and read, once."""
+    same, other = outcome(EVIDENCE[2]), outcome(EVIDENCE[1])
+    digests = await keep(valkey, same, other, same)
+    assert await Outcomes(Claims(valkey)).look(digests, NOW) == [same, other, same]
+
+
+async def test_looking_claims_what_is_missing_in_the_same_trip(valkey: Valkey) -> None:
+    digests = [*await keep(valkey, outcome()), *digests_of("new")]
+    one, other = Outcomes(Claims(valkey)), Outcomes(Claims(valkey))
+    assert await one.look(digests, NOW) == [outcome(), Taken.OURS]
+    assert await other.look(digests, NOW) == [outcome(), Taken.HELD]
 
 
 async def test_the_store_forgets_each_at_its_time(valkey: Valkey) -> None:
-    digests = await keep(valkey, {"short": outcome(for_s=20), "long": outcome(for_s=500)})
-    left_ms = {
-        value: cast("int", await valkey.run("PTTL", NAMESPACE + digest))
-        for value, digest in digests.items()
-    }
-    assert 0 < left_ms["short"] <= 20_000 < left_ms["long"] <= 500_000
+    digests = await keep(valkey, outcome(for_s=20), outcome(for_s=500))
+    short, long = [cast("int", await valkey.run("PTTL", NAMESPACE + digest)) for digest in digests]
+    assert 0 < short <= 20_000 < long <= 500_000
 
 
 async def test_what_has_no_time_left_is_not_written(valkey: Valkey) -> None:
-    await keep(valkey, {"never": outcome(for_s=None), "over": outcome(for_s=0)})
+    await keep(valkey, outcome(for_s=None), outcome(for_s=0))
     assert await valkey.run("KEYS", NAMESPACE + b"*") == []
 
 
-async def test_what_has_expired_by_our_clock_is_absent(valkey: Valkey) -> None:
-    digests = await keep(valkey, {"a": outcome(for_s=60)})
+async def test_what_has_expired_by_our_clock_is_asked_anew(valkey: Valkey) -> None:
+    digests = await keep(valkey, outcome(for_s=60))
     later = NOW + timedelta(seconds=61)
-    assert await Outcomes(valkey.client).fetch(digests, later) == {}
+    assert await Outcomes(Claims(valkey)).look(digests, later) == [Taken.OURS]
+
+
+def envelope(version: bytes, of: str, packed: bytes) -> bytes:
+    return version + KEYS.digest(of) + packed
 
 
 @pytest.mark.parametrize(
@@ -93,36 +115,45 @@ async def test_what_has_expired_by_our_clock_is_absent(valkey: Valkey) -> None:
     [
         b"",
         b"nonsense",
-        b"\xc1",
-        b"\x93\x01",
-        msgspec.msgpack.encode(Envelope(ENVELOPE_VERSION + 1, KEYS.digest("a"), outcome())),
-        msgspec.msgpack.encode(Envelope(ENVELOPE_VERSION, KEYS.digest("b"), outcome())),
-        msgspec.msgpack.encode([ENVELOPE_VERSION, KEYS.digest("a"), ["mailbox", "PERHAPS"]]),
+        ENVELOPE_VERSION,
+        envelope(ENVELOPE_VERSION, "a", b"")[:-1],
+        envelope(ENVELOPE_VERSION, "a", b""),
+        envelope(ENVELOPE_VERSION, "a", b"\xc1"),
+        envelope(b"\x01", "a", msgspec.msgpack.encode(outcome())),
+        envelope(ENVELOPE_VERSION, "b", msgspec.msgpack.encode(outcome())),
+        envelope(ENVELOPE_VERSION, "a", msgspec.msgpack.encode(["mailbox", "PERHAPS"])),
     ],
-    ids=["empty", "text", "never used", "cut", "other version", "another's", "other word"],
+    ids=[
+        *("empty", "text", "version", "cut", "without outcome", "never used"),
+        *("other version", "another's", "other word"),
+    ],
 )
 async def test_what_is_not_ours_counts_as_absent(stored: bytes, valkey: Valkey) -> None:
     """A reply to somebody else, another release's form or rubbish never becomes a verdict."""
     digest = KEYS.digest("a")
     await valkey.run("SET", NAMESPACE + digest, stored)
-    assert await Outcomes(valkey.client).fetch({"a": digest}, NOW) == {}
+    assert await Outcomes(Claims(valkey)).look([digest], NOW) == [Taken.OURS]
+    assert await Outcomes(Claims(valkey)).look([digest], NOW) == [Taken.HELD]
 
 
 async def test_a_store_that_is_away_knows_nothing_and_hurts_nobody(away: Valkey) -> None:
-    assert await Outcomes(away.client).fetch({"a": KEYS.digest("a")}, NOW) == {}
-    apart = Outcomes(away.client, cast("Any", away.script(WRITE)))
-    writes = apart.writes({"a": outcome()}, {"a": KEYS.digest("a")}, NOW)
-    assert len(writes) == 1
-    assert await apart.write(writes) == ()
+    digests = digests_of("a")
+    assert await Outcomes(Claims(away)).look(digests, NOW) == [Taken.OURS]
+    apart = Outcomes(Claims(away), apart_on(away))
+    assert await apart.look(digests, NOW) == [Taken.OURS]
+    packed = apart.packed({digests[0]: outcome()}, NOW)
+    assert digests[0] in packed
+    assert await apart.write(packed) == b""
 
 
 async def test_outcomes_may_have_a_server_of_their_own(valkey: Valkey) -> None:
     async with throwaway_valkey() as url:
         other = Valkey(url, 2.0)
-        apart = Outcomes(other.client, cast("Any", other.script(WRITE)))
-        digests = {"a": KEYS.digest("a"), "b": KEYS.digest("b")}
-        outcomes = {"a": outcome(for_s=20), "b": outcome(EVIDENCE[1])}
-        assert await apart.write(apart.writes(outcomes, digests, NOW)) == ()
-        assert await apart.fetch(digests, NOW) == outcomes
-        assert await Outcomes(valkey.client).fetch(digests, NOW) == {}
+        apart = Outcomes(Claims(valkey), apart_on(other))
+        digests = digests_of("a", "b", "c")
+        outcomes = [outcome(for_s=20), outcome(EVIDENCE[1])]
+        packed = apart.packed(dict(zip(digests, outcomes, strict=False)), NOW)
+        assert await apart.write(packed) == b""
+        assert await apart.look(digests, NOW) == [*outcomes, Taken.OURS]
+        assert await valkey.run("KEYS", NAMESPACE + b"*") == []
         await other.close()

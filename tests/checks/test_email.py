@@ -91,7 +91,7 @@ def test_a_role_account_is_doubtful(local: str) -> None:
     examined = email.examine(f"{local}@example.com")
     assert reason_of(examined, "role") == ("DOUBTFUL", "ROLE_ACCOUNT")
     assert examined.facts is not None
-    assert examined.facts.role
+    assert examined.facts.mailbox.role
 
 
 @pytest.mark.parametrize("domain", ["mailinator.com", "inbox.mailinator.com", "YOPMAIL.com"])
@@ -99,7 +99,7 @@ def test_a_throw_away_domain_is_doubtful(domain: str) -> None:
     examined = email.examine(f"ada@{domain}")
     assert reason_of(examined, "disposable") == ("DOUBTFUL", "DISPOSABLE_DOMAIN")
     assert examined.facts is not None
-    assert examined.facts.disposable
+    assert examined.facts.domain.disposable
 
 
 def test_a_name_under_an_innocent_domain_is_not_disposable() -> None:

@@ -1,16 +1,16 @@
 """A desk and a judge with real parts around an provider that answers from a table."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from cache.claims import Claims
 from cache.freshness import Freshness, FreshnessSettings
 from cache.keys import Keys
-from cache.outcomes import Outcomes
+from cache.outcomes import Apart, Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.panel import Panel
@@ -19,7 +19,7 @@ from providers.statistics import Statistics
 from questions.desk import Desk, Terms
 from questions.usage import Usage
 from verdicts.evidence import MailboxState
-from verdicts.outcome import Conclusion, Found, Outcome
+from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
 TIMEOUT_S = 5.0
@@ -69,16 +69,16 @@ class TableProvider:
         return [value for call in self.calls for value in call]
 
 
-class SlowOutcomes(Outcomes):
-    """Outcomes that are in no hurry: who has `looked` gets what was seen when `gate` opens."""
+class SlowReader:
+    """A client that is in no hurry: who has `looked` gets what was seen when `gate` opens."""
 
-    def __init__(self, client: object) -> None:
-        super().__init__(client)
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis-py's, through which it reads
+        self._client = client
         self.looked = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def fetch(self, digests: Mapping[str, bytes], now: datetime) -> Mapping[str, Outcome]:
-        found = await super().fetch(digests, now)
+    async def mget(self, *keys: bytes) -> list[bytes | None]:
+        found = await self._client.mget(*keys)
         self.looked.set()
         await self.gate.wait()
         return found
@@ -94,17 +94,20 @@ async def desks(url: str) -> AsyncGenerator[NewDesk]:
         closers: list[Desk | Claims | Valkey] = []
 
         def new(
-            provider: TableProvider, kept: type[Outcomes] = Outcomes, **settings: float
+            provider: TableProvider,
+            apart: Callable[[Valkey], Apart | None] = lambda _: None,
+            check: str = "mailbox",
+            **settings: float,
         ) -> Desk:
             valkey = Valkey(url, TIMEOUT_S)
             claims = Claims(valkey)
             claims.start()
-            keys = Keys(SECRET, "email", "mailbox")
+            keys = Keys(SECRET, "email", check)
             desk = Desk(
-                check="mailbox",
-                panel=Panel("mailbox", [provider], provider.values_per_call),
+                check=check,
+                panel=Panel(check, [provider], provider.values_per_call),
                 recent=Recent(),
-                outcomes=kept(valkey.client),
+                outcomes=Outcomes(claims, apart(valkey)),
                 claims=claims,
                 keys=keys,
                 freshness=Freshness(FreshnessSettings()),

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from cache.outcomes import WRITE, Apart
 from gateway.valkey import Valkey
 from providers.provider import Deliver
 from questions.desk import Desk
 from tests.questions.house import (
     DELIVERABLE,
     UNREACHABLE,
-    SlowOutcomes,
+    SlowReader,
     TableProvider,
     desks,
     terms,
@@ -154,16 +155,24 @@ async def test_an_older_outcome_than_wanted_is_asked_anew(valkey_url: str) -> No
 
 async def test_an_outcome_that_comes_while_we_look_is_not_asked_for_again(valkey_url: str) -> None:
     """Young enough is young enough: who looked too early looks again before it pays."""
-    provider = TableProvider()
+    provider, readers = TableProvider(), list[SlowReader]()
+
+    def slowly(valkey: Valkey) -> Apart:
+        readers.append(SlowReader(valkey.client))
+        return Apart(readers[-1], valkey.script(WRITE))
+
+    def quickly(valkey: Valkey) -> Apart:
+        return Apart(valkey.client, valkey.script(WRITE))
+
     async with desks(valkey_url) as new:
-        slow, quick = new(provider, SlowOutcomes), new(provider)
-        store = slow._outcomes  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        assert isinstance(store, SlowOutcomes)
+        slow = new(provider, slowly)
+        quick = new(provider, quickly)
         late = asyncio.create_task(slow.ask(["a@x.example"], terms(max_age_s=3600)))
-        await store.looked.wait()
+        (reader,) = readers
+        await reader.looked.wait()
         await quick.ask(["a@x.example"], terms())
         await until(lambda: not quick._tasks)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        store.gate.set()
+        reader.gate.set()
         found = await late
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
     assert provider.asked == ["a@x.example"]

@@ -43,7 +43,10 @@ async def bench(valkey_url: str) -> AsyncGenerator[Bench]:
     table = {"x.example": TAKES_MAIL, "y.example": TAKES_MAIL, "gone.example": GONE}
     domains, mailboxes = TableProvider(table=table), TableProvider()
     async with desks(valkey_url) as new:
-        asked = {("email", "domain"): new(domains), ("email", "mailbox"): new(mailboxes)}
+        asked = {
+            ("email", "domain"): new(domains, check="domain"),
+            ("email", "mailbox"): new(mailboxes),
+        }
         policies = {"email": ["domain", "mailbox"], "iban": [], "lei": []}
         yield Bench(Judge((email, iban, lei), asked, policies), domains, mailboxes)
 
@@ -162,7 +165,10 @@ def test_no_failure_makes_a_value_invalid_and_no_refutation_is_lost(data: st.Dat
         domains = TableProvider(table={"x.example": domain})
         mailboxes = TableProvider(table={"a@x.example": mailbox})
         async with desks("unix:///nonexistent/valkey.sock") as new:
-            asked = {("email", "domain"): new(domains), ("email", "mailbox"): new(mailboxes)}
+            asked = {
+                ("email", "domain"): new(domains, check="domain"),
+                ("email", "mailbox"): new(mailboxes),
+            }
             judge = Judge((email,), asked, {"email": ["domain", "mailbox"]})
             (result,) = await judge.judge(emails("a@x.example"), BOTH, terms())
             return result, mailboxes.asked

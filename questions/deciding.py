@@ -1,0 +1,64 @@
+"""From what checks found about a value to what is decided of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from verdicts.examined import Decided, Examined
+from verdicts.outcome import CONFIRMED, REFUTED, Outcome
+from verdicts.rule import decide
+from verdicts.verdict import CACHE, LOCAL, PROVIDER, VALID
+
+
+class Round(Struct, frozen=True, gc=False):
+    """What one check found, by the part of a canonical value that `subject` cuts from it."""
+
+    subject: Callable[[str], str]
+    found: Mapping[str, Outcome]
+
+
+class Deciding:
+    """Decides about the values of one set, which were asked about in `rounds` from `started` on.
+
+    Values of which the very same was found, as of many in one bulk call, share what is decided.
+    """
+
+    def __init__(self, rounds: Sequence[Round], started: datetime) -> None:
+        """Hold what there is to decide by; all of it outlives this."""
+        self._rounds = rounds
+        self._started = started
+        self._made: dict[tuple[int, ...], Decided] = {}
+
+    def of(self, one: Examined[Any]) -> Decided:
+        """Return what is decided of `one`."""
+        answers: list[Outcome] = []
+        value = one.canonical
+        for around in self._rounds:
+            if value is None:
+                break
+            answer = around.found[around.subject(value)]
+            answers.append(answer)
+            if answer.conclusion is REFUTED:
+                break  # no later round was about it, though one may have been about its part
+        same = (id(one.outcomes), *map(id, answers))
+        decided = self._made.get(same)
+        if decided is None:
+            decided = self._made[same] = self._decided(one.outcomes, answers)
+        return decided
+
+    def _decided(self, local: Sequence[Outcome], answers: Sequence[Outcome]) -> Decided:
+        outcomes = (*local, *answers)
+        dated = [answer for answer in answers if answer.found_at is not None]
+        times = [answer.found_at for answer in dated if answer.found_at is not None]
+        ends = [answer.expires_at for answer in dated if answer.expires_at is not None]
+        source = LOCAL
+        if times:
+            source = PROVIDER if max(times) >= self._started else CACHE
+        status, reasons = VALID, ()
+        if any(one.conclusion is not CONFIRMED or one.reasons for one in outcomes):
+            status = decide(outcomes)
+            reasons = tuple(reason for one in outcomes for reason in one.reasons)
+        decided_at = min(times, default=self._started)
+        return Decided(status, reasons, outcomes, decided_at, min(ends, default=None), source)
