@@ -1,6 +1,7 @@
 """The only place that speaks HTTP to the outside: one aiohttp session a process."""
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 import aiohttp
@@ -9,13 +10,14 @@ from yarl import URL
 
 from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable
 from providers.exchange import Answer, Call, inflated
-from providers.within import within
+from providers.patience import Patience
 
 ANSWER_BYTES_MAX = 1 << 20
 BULK_ANSWER_BYTES_MAX = 64 << 20
 KEEPALIVE_S = 15.0
 """Below what services keep an idle connection for, so that it rarely breaks under a call."""
 DNS_TTL_S = 300
+BASES_KEPT_MAX = 256
 _CHUNK_BYTES = 1 << 16
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, section 2.3
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
@@ -27,6 +29,7 @@ class Transport:
 
     def __init__(self) -> None:
         """Open the session; must be called in the running loop."""
+        self._patience = Patience()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEPALIVE_S
@@ -50,7 +53,7 @@ class Transport:
             ProtocolBroken: what came back is not HTTP, is packed unasked, or exceeds the bound.
         """
         try:
-            return await within(timeout_s, self._exchange(base_url, call))
+            return await self._patience.within(timeout_s, self._exchange(base_url, call))
         except TimeoutError:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -62,6 +65,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close the session and its connections."""
+        self._patience.close()
         await self._session.close()
 
     async def _exchange(self, base_url: str, call: Call) -> Answer:
@@ -72,26 +76,41 @@ class Transport:
             headers = {"Content-Type": "application/json", **(headers or {})}
         elif call.form is not None:
             body = aiohttp.FormData(call.form)
-        async with self._session.request(
-            call.method,
-            _url(base_url, call),
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-        ) as response:
+        response = await self._session.request(
+            call.method, _url(base_url, call), data=body, headers=headers, allow_redirects=False
+        )
+        try:
             bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else ANSWER_BYTES_MAX
             raw = await _bounded(response.content, bytes_max)
-            packing = response.headers.get("Content-Encoding", "identity")
-            if packing == "gzip":
-                raw = inflated(raw, bytes_max)
-            elif packing != "identity":
-                raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
-            return Answer(response.status, response.headers, raw)
+        finally:
+            # one that was read to its end has gone back to its connection's pool already, and
+            # closing it does nothing; any other takes its connection along
+            response.close()
+        packing = response.headers.get("Content-Encoding", "identity")
+        if packing == "gzip":
+            raw = inflated(raw, bytes_max)
+        elif packing != "identity":
+            raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
+        return Answer(response.status, response.headers, raw)
 
 
 def _url(base_url: str, call: Call) -> URL:
-    query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in call.query)
-    return URL(f"{base_url}{call.path}?{query}" if query else base_url + call.path, encoded=True)
+    base = _base(base_url)
+    return URL.build(  # of its parts, which is half the work of taking it apart
+        scheme=base.scheme,
+        user=base.raw_user,
+        password=base.raw_password,
+        host=base.host_subcomponent or "",
+        port=base.explicit_port,
+        path=base.raw_path.rstrip("/") + call.path,
+        query_string="&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in call.query]),
+        encoded=True,
+    )
+
+
+@lru_cache(BASES_KEPT_MAX)
+def _base(base_url: str) -> URL:
+    return URL(base_url, encoded=True)
 
 
 def _quoted(text: str) -> str:
