@@ -5,7 +5,7 @@ completes the very same objects again to find out which error belongs where.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from math import isfinite
 from typing import Any, cast
@@ -34,6 +34,8 @@ from schema.lane.reading import BACKREF
 from schema.lane.selection import Collector
 
 LISTS = frozenset({list, tuple})
+MOMENTS_KEPT_MAX = 256
+"""Written moments that each field of a plan keeps."""
 FIELDS_MAX = 2_000
 """Fields that one operation may complete after fragments and aliases are unfolded."""
 
@@ -229,26 +231,30 @@ def _slow(type_: Any, *, required: bool) -> Callable[[Any], object]:  # noqa: AN
     known: set[type] = set()
     check = Accepts(None).check
 
-    same: object = None
-    written: object = None
+    moments: dict[datetime, object] = {}  # what was found together shares one
 
     def slow(value: object) -> object:
-        nonlocal same, written
-        if value is same and value is not None:
-            return written
+        class_ = value.__class__
+        # one instant has several forms, and equals itself in all of them: only UTC's is kept
+        moment = cast("datetime", value) if class_ is datetime else None
+        if moment is not None and moment.tzinfo is UTC:
+            written = moments.get(moment)
+            if written is not None:
+                return written
         if value is None:
             if required:
                 raise Unfit
             return None
-        class_ = value.__class__
         if class_ not in known:
             check(class_)
             known.add(class_)
         serialized = serialize(value)
         if serialized is None or serialized is Undefined:
             raise Unfit
-        if class_ is datetime:  # it cannot change, and what was found together shares one moment
-            same, written = value, serialized
+        if moment is not None and moment.tzinfo is UTC:
+            if len(moments) >= MOMENTS_KEPT_MAX:
+                moments.clear()
+            moments[moment] = serialized
         return serialized
 
     return slow

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from functools import reduce
@@ -29,7 +29,10 @@ VALUES: dict[Any, list[object]] = {
     float: [0.25, -1.0],
     bool: [True, False],
     strawberry.ID: ["1", "x"],
-    datetime: [datetime(2026, 1, 2, tzinfo=UTC)],
+    datetime: [
+        datetime(2026, 1, 2, tzinfo=UTC),
+        datetime(2026, 1, 2, 1, tzinfo=timezone(timedelta(hours=1))),  # the same instant
+    ],
     Decimal: [Decimal("1.10")],
     Mood: list(Mood),
 }
