@@ -90,7 +90,7 @@ class Claims:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         held = list(self._held)
         if held:
-            await self.settle(held, [False] * len(held))
+            await self.settle(held)
 
     async def look(self, digests: Sequence[bytes]) -> list[bytes | Taken]:
         """Return for each digest what the same server keeps for it, or else what claiming it gave.
@@ -112,15 +112,20 @@ class Claims:
         return cast("list[Taken]", await self._ask(digests, "a" if anew else "c"))
 
     async def settle(
-        self, digests: Sequence[bytes], kept: Sequence[bool], outcomes: bytes = b""
+        self,
+        digests: Sequence[bytes],
+        kept: Sequence[bool] | None = None,
+        outcomes: bytes = b"",
     ) -> None:
-        """Give back claims; `kept` says for each whether to tell late comers to look once more.
+        """Give back claims; `kept` says for which to tell late comers to look once more.
 
         `outcomes` are those that the same server keeps, packed (`cache.outcomes`): they are written
         first, in one trip.
         """
         self._held.difference_update(digests)
-        flags = "".join("1" if one else "0" for one in kept)
+        flags = "0" * len(digests)
+        if kept is not None:
+            flags = "".join("1" if one else "0" for one in kept)
         settled = (round(DONE_FOR_S * 1000), CHANNEL, b"".join(digests), flags, outcomes)
         try:
             await self._settle((), (self._token, *settled))

@@ -12,7 +12,6 @@ import logging
 import traceback
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
 from msgspec import Struct
@@ -268,14 +267,11 @@ class Desk:
             mine, theirs = await self._claimed_anew(too_old)
             ours |= mine
             others += theirs
-        if len(known) + len(ours) == len(left):
-            left.clear()
-        else:
-            for value in (*known, *ours):
-                del left[value]
-        if known:
-            self._recent.remember(known)
-            self._settle(known, by_cache=True)
+        for value in (*known, *ours):
+            del left[value]
+        self._recent.remember(known)
+        for usage, count in self._settle(known):
+            usage.saved_by_cache += count
         return ours, others
 
     async def _claimed_anew(
@@ -317,9 +313,8 @@ class Desk:
                 now = datetime.now(UTC)
                 digests = [digest for ours, _ in concluded for digest in ours]
                 kept = {digest: one for _, some in concluded for digest, one in some.items()}
-                if self._outcomes.apart is None:
-                    seen = [False] * len(digests)  # outcome and claim change in one step
-                else:
+                seen = None
+                if self._outcomes.apart is not None:  # else outcome and claim change in one step
                     lasting = now + timedelta(seconds=DONE_FOR_S)
                     seen = [_outlasts(kept.get(digest), lasting) for digest in digests]
                 packed = await self._outcomes.write(self._outcomes.packed(kept, now))
@@ -341,7 +336,6 @@ class Desk:
     ) -> None:
         """Take what providers `found` off `left`, into `kept` if it is to be kept, to who waits."""
         cost = bill.cost / len(found) if bill.cost and found else bill.cost
-        self._charge(found, bill, cost)
         outcomes = self._dated(found, bill.provider or None, round(cost * MILLION) if cost else 0)
         lasting: dict[str, Outcome] = {}
         for value, outcome in outcomes.items():
@@ -349,7 +343,13 @@ class Desk:
             if outcome.expires_at is not None:
                 kept[digest] = lasting[value] = outcome
         self._recent.remember(lasting)
-        self._settle(outcomes)
+        openers = self._settle(outcomes)
+        if bill.calls:
+            for usage, count in openers:
+                usage.values_asked += count
+                usage.cost += cost * count
+            for usage, _ in openers[:1]:
+                usage.calls_made += bill.calls
 
     def _dated(
         self, found: Mapping[str, Found], provider: str | None, millionths: int
@@ -374,46 +374,36 @@ class Desk:
             outcomes[value] = outcome
         return outcomes
 
-    def _charge(self, found: Iterable[str], bill: Bill, cost: Decimal) -> None:
-        """Note in the usage of those who opened the questions what answering them took."""
-        if not bill.calls:
-            return
-        payer: Usage | None = None
-        for value in found:
-            waiting = self._open.get(value)
-            if waiting is None:
-                continue
-            usage = (waiting[0] if isinstance(waiting, list) else waiting).usage
-            usage.values_asked += 1
-            if cost:
-                usage.cost += cost
-            if payer is None:
-                payer = usage
-                usage.calls_made += bill.calls
-
-    def _settle(self, outcomes: Mapping[str, Outcome], *, by_cache: bool = False) -> None:
-        """Give `outcomes` to who waits for them; what was known saves its first asker a call."""
+    def _settle(self, outcomes: Mapping[str, Outcome]) -> list[tuple[Usage, int]]:
+        """Give `outcomes` to who waits for them; return who opened how many of the questions."""
         close = self._open.pop
         told: dict[int, _Waiting] = {}
+        openers: list[tuple[Usage, int]] = []
         last: _Waiting | None = None
+        count = 0
         for value, outcome in outcomes.items():
             waiting = close(value, None)
             if waiting is None:
                 continue
             if isinstance(waiting, list):
-                first = waiting[0]
+                opener = waiting[0]
                 for one in waiting:
                     one.found[value] = outcome
                     told[id(one)] = one
             else:
-                first = waiting
-                first.found[value] = outcome
-                if first is not last:
-                    last = told[id(first)] = first
-            if by_cache:
-                first.usage.saved_by_cache += 1
+                opener = waiting
+                opener.found[value] = outcome
+            if opener is not last:
+                if last is not None:
+                    openers.append((last.usage, count))
+                last, count = opener, 0
+                told[id(opener)] = opener
+            count += 1
+        if last is not None:
+            openers.append((last.usage, count))
         for one in told.values():
             one.look()
+        return openers
 
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=True),)
