@@ -23,6 +23,7 @@ from cache.outcomes import Outcomes
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
+from questions.open import OpenQuestions, Waiting
 from questions.usage import Usage
 from verdicts.outcome import MILLION, UNDECIDED, Found, Outcome
 from verdicts.reason import ReasonCode, because
@@ -51,23 +52,6 @@ class Terms(Struct, frozen=True):
     usage: Usage
 
 
-class _Waiting:
-    """One set of values that somebody waits for."""
-
-    __slots__ = ("done", "found", "usage", "wanted")
-
-    def __init__(self, wanted: int, usage: Usage, done: "asyncio.Future[None]") -> None:
-        self.wanted = wanted
-        self.usage = usage
-        self.done = done
-        self.found: dict[str, Outcome] = {}
-
-    def look(self) -> None:
-        """Tell who waits once all is found."""
-        if len(self.found) == self.wanted and not self.done.done():
-            self.done.set_result(None)
-
-
 class Desk:
     """Asks the questions of one (kind, check) for everybody in this process."""
 
@@ -94,7 +78,7 @@ class Desk:
         self._freshness = freshness
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
-        self._open: dict[str, _Waiting | list[_Waiting]] = {}  # a list once there are several
+        self._open = OpenQuestions()
         self._gathered: dict[str, datetime | None] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
@@ -136,19 +120,20 @@ class Desk:
         self, values: list[str], not_before: datetime | None, terms: Terms
     ) -> dict[str, Outcome]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(len(values), terms.usage, loop.create_future())
-        opened = self._open
-        fresh = [value for value in values if value not in opened]
-        if len(fresh) < len(values):
-            self._join(waiting, opened.keys() & set(values), not_before)
-        if len(opened) + len(fresh) > OPEN_MAX:
-            room = OPEN_MAX - len(opened)
-            refused = dict.fromkeys(fresh[room:], self._undecided(ReasonCode.RATE_LIMITED))
-            waiting.found.update(refused)
-            waiting.look()
+        waiting = Waiting(len(values), terms.usage, loop.create_future())
+        fresh, joined = self._open.parted(values)
+        room = max(0, OPEN_MAX - len(self._open))
+        if len(fresh) > room:
+            refused = self._undecided(ReasonCode.RATE_LIMITED)
+            waiting.take(dict.fromkeys(fresh[room:], refused))
             del fresh[room:]
-        opened.update(dict.fromkeys(fresh, waiting))
+        self._open.open(waiting, fresh)
         self._gathered.update(dict.fromkeys(fresh, not_before))
+        if joined:
+            self._open.join(waiting, joined)
+            terms.usage.saved_by_dedupe += len(joined)
+            for value in self._gathered.keys() & set(joined):
+                self._gathered[value] = _later(self._gathered[value], not_before)
         self._schedule(loop)
         if not waiting.done.done():
             await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
@@ -157,18 +142,6 @@ class Desk:
             late = self._undecided(ReasonCode.DEADLINE)
             return {value: found.get(value, late) for value in values}
         return found
-
-    def _join(self, waiting: _Waiting, values: Iterable[str], not_before: datetime | None) -> None:
-        """Let `waiting` hear of `values`, which are open already."""
-        for value in values:
-            others = self._open[value]
-            if isinstance(others, list):
-                others.append(waiting)
-            else:
-                self._open[value] = [others, waiting]
-            waiting.usage.saved_by_dedupe += 1
-            if value in self._gathered:
-                self._gathered[value] = _later(self._gathered[value], not_before)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look up what is gathered: soon, or in `window_s` if company may still come.
@@ -270,7 +243,7 @@ class Desk:
         for value in (*known, *ours):
             del left[value]
         self._recent.remember(known)
-        for usage, count in self._settle(known):
+        for usage, count in self._open.settle(known):
             usage.saved_by_cache += count
         return ours, others
 
@@ -325,7 +298,7 @@ class Desk:
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
         rest = self._undecided(ReasonCode.PROVIDER_UNAVAILABLE)
-        self._settle(dict.fromkeys(values, rest))
+        self._open.settle(dict.fromkeys(values, rest))
 
     def _deliver(
         self,
@@ -343,7 +316,7 @@ class Desk:
             if outcome.expires_at is not None:
                 kept[digest] = lasting[value] = outcome
         self._recent.remember(lasting)
-        openers = self._settle(outcomes)
+        openers = self._open.settle(outcomes)
         if bill.calls:
             for usage, count in openers:
                 usage.values_asked += count
@@ -373,37 +346,6 @@ class Desk:
                 )
             outcomes[value] = outcome
         return outcomes
-
-    def _settle(self, outcomes: Mapping[str, Outcome]) -> list[tuple[Usage, int]]:
-        """Give `outcomes` to who waits for them; return who opened how many of the questions."""
-        close = self._open.pop
-        told: dict[int, _Waiting] = {}
-        openers: list[tuple[Usage, int]] = []
-        last: _Waiting | None = None
-        count = 0
-        for value, outcome in outcomes.items():
-            waiting = close(value, None)
-            if waiting is None:
-                continue
-            if isinstance(waiting, list):
-                opener = waiting[0]
-                for one in waiting:
-                    one.found[value] = outcome
-                    told[id(one)] = one
-            else:
-                opener = waiting
-                opener.found[value] = outcome
-            if opener is not last:
-                if last is not None:
-                    openers.append((last.usage, count))
-                last, count = opener, 0
-                told[id(opener)] = opener
-            count += 1
-        if last is not None:
-            openers.append((last.usage, count))
-        for one in told.values():
-            one.look()
-        return openers
 
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=True),)
