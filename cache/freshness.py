@@ -1,13 +1,13 @@
 """How long an outcome may be kept. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from verdicts.outcome import Conclusion, Found
+from verdicts.outcome import CONFIRMED, DOUBTFUL, REFUTED, UNDECIDED, Conclusion, Found
 
 _DAY_S = 86_400.0
+_NOTHING = timedelta()
 
 
 class FreshnessSettings(BaseModel):
@@ -33,14 +33,15 @@ class Freshness:
 
     def __init__(self, settings: FreshnessSettings) -> None:
         """Apply `settings`."""
-        self._kept_s: Mapping[Conclusion, float] = {
-            Conclusion.CONFIRMED: settings.confirmed,
-            Conclusion.REFUTED: settings.refuted,
-            Conclusion.DOUBTFUL: settings.doubtful,
-            Conclusion.UNDECIDED: settings.undecided,
+        kept_s = {
+            CONFIRMED: settings.confirmed,
+            REFUTED: settings.refuted,
+            DOUBTFUL: settings.doubtful,
+            UNDECIDED: settings.undecided,
         }
-        self._kept = {one: timedelta(seconds=kept_s) for one, kept_s in self._kept_s.items()}
-        assert set(self._kept_s) == set(Conclusion), "every conclusion has its time"
+        assert set(kept_s) == set(Conclusion), "every conclusion has its time"
+        # by name: the members of an Enum are slow to hash, and this runs for every answer
+        self._kept = {one.name: timedelta(seconds=seconds) for one, seconds in kept_s.items()}
 
     def expiry(self, found: Found, found_at: datetime) -> datetime | None:
         """Return until when `found` may be used, None when it is not to be kept.
@@ -48,12 +49,9 @@ class Freshness:
         An UNDECIDED one that is not retryable (not configured, not covered) is never kept: a
         change of configuration must show at once.
         """
-        kept_s = self._kept_s[found.conclusion]
-        if found.conclusion is Conclusion.UNDECIDED and not any(
-            reason.retryable for reason in found.reasons
-        ):
+        if found.conclusion is UNDECIDED and not any(one.retryable for one in found.reasons):
             return None
+        kept = self._kept[found.conclusion._name_]
         if found.fresh_for_s is not None:
-            kept_s = min(kept_s, found.fresh_for_s)
-            return found_at + timedelta(seconds=kept_s) if kept_s > 0 else None
-        return found_at + self._kept[found.conclusion] if kept_s > 0 else None
+            kept = timedelta(seconds=min(kept.total_seconds(), found.fresh_for_s))
+        return found_at + kept if kept > _NOTHING else None
