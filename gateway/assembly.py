@@ -16,7 +16,7 @@ from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import Assignment, ProviderFactory
 from gateway.sandbox import Sandbox, running_sandbox
-from gateway.settings import CheckSettings, ConfigurationError, Settings
+from gateway.settings import CheckSettings, ConfigurationError, KindSettings, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
@@ -122,7 +122,7 @@ class _Builder:
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
         self._stack.push_async_callback(_close_all, desks.values())
-        return Court(Judge(KINDS, desks, policies), panels)
+        return Court(Judge(KINDS, desks, policies, waived_of(self._settings)), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         configured = self._check_settings(kind, check).providers
@@ -182,6 +182,19 @@ def policies_of(settings: Settings) -> dict[str, list[str]]:
             check.name for check in kind.asked if wanted is None or check.name in wanted
         ]
     return policies
+
+
+def waived_of(settings: Settings) -> frozenset[tuple[str, str]]:
+    """Return the optional checks, as (kind, check), that the configuration does not demand.
+
+    It demands one by naming it in `kinds.KIND.checks`.
+    """
+    return frozenset(
+        (module.KIND.name, check.name)
+        for module in KINDS
+        for check in module.KIND.asked
+        if check.optional and settings.kinds.get(module.KIND.name, KindSettings()).checks is None
+    )
 
 
 def sandbox_inputs() -> list[SandboxInput]:

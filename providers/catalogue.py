@@ -7,6 +7,7 @@ from providers.exchange import Service
 from providers.services import (
     companies_house,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -22,4 +23,5 @@ SERVICES: tuple[Service, ...] = (
     zerobounce,
     twilio_lookup,
     postcodes_io,
+    google_address,
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
@@ -49,12 +50,18 @@ class Judge:
         kinds: Sequence[KindModule],
         desks: Mapping[tuple[str, str], Desk],
         policies: Mapping[str, Sequence[str]],
+        waived: AbstractSet[tuple[str, str]] = frozenset(),
     ) -> None:
         """`desks` holds one desk for each (kind, check) that is not local.
 
-        `policies` names for each kind the checks that its status needs beside the local ones.
+        `policies` names for each kind the checks that its status needs beside the local ones;
+        `waived` are those (kind, check) whose answer is not needed while nobody can give one.
         """
         self.policies = policies
+        self.waived = {
+            module.KIND.name: frozenset(check for kind, check in waived if kind == module.KIND.name)
+            for module in kinds
+        }
         self._kinds = {module.KIND.field: module for module in kinds}
         self._getters = [(field, attrgetter(field)) for field in self._kinds]
         self._desks = desks
@@ -160,7 +167,8 @@ class Judge:
         started = datetime.now(UTC)
         for check in asked:
             await self._ask(kind.name, check, subjects, terms)
-        return [_verdict(module, one, subjects, started) for one in examined]
+        waived = self.waived[kind.name]
+        return [_verdict(module, one, subjects, started, waived) for one in examined]
 
     async def _ask(
         self, kind: str, check: Check, subjects: Mapping[str, _Subject], terms: Terms
@@ -185,7 +193,11 @@ class Judge:
 
 
 def _verdict(
-    module: KindModule, one: Examined[Any], subjects: Mapping[str, _Subject], started: datetime
+    module: KindModule,
+    one: Examined[Any],
+    subjects: Mapping[str, _Subject],
+    started: datetime,
+    waived: AbstractSet[str],
 ) -> Verdict:
     outcomes = one.outcomes
     decided_at: datetime | None = None
@@ -209,7 +221,7 @@ def _verdict(
     status, reasons = Status.VALID, ()
     for outcome in outcomes:
         if outcome.conclusion is not Conclusion.CONFIRMED or outcome.reasons:
-            status, reasons = decide(outcomes), _reasons(outcomes)
+            status, reasons = decide(outcomes, waived), _reasons(outcomes)
             break
     return module.verdict(
         one, Decided(status, reasons, outcomes, decided_at or started, expires_at, source)

@@ -6,6 +6,7 @@ from sandbox import (
     companies_house,
     domains,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -22,4 +23,5 @@ SANDBOX_INPUTS = (
     *gleif.INPUTS,
     *companies_house.INPUTS,
     *postcodes_io.INPUTS,
+    *google_address.INPUTS,
 )

@@ -35,6 +35,14 @@ GOOD: Mapping[str, Record] = {
     "zerobounce": {"email": "valid@example.com"},
     "twilio_lookup": {"phone": {"number": "+442079460001"}},
     "postcodes_io": {"postcode": {"code": "SW1A 2AA", "country": "GB"}},
+    "google_address": {
+        "address": {
+            "lines": ["1 Premise Street"],
+            "locality": "Leeds",
+            "postalCode": "LS1 1AA",
+            "country": "GB",
+        }
+    },
 }
 IN_BULK: Mapping[str, Record] = {
     **{name: GOOD[name] for name in ("gleif", "zerobounce", "postcodes_io")},
@@ -60,6 +68,7 @@ RETRYABLE = {
     "LIMITS_UNAVAILABLE": True,
     "DEADLINE": True,
     "REJECTED_BY_PROVIDER": False,
+    "NOT_COVERED": False,
 }
 # A reader may take these: they leave the answer as true as it was.
 WHOLE = {"latency", "many_headers", "long_header", "long_integer", "extra_reply"}

@@ -10,6 +10,7 @@ from providers.exchange import Account, Answer, Call, Service
 from providers.services import (
     companies_house,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -297,8 +298,63 @@ POSTCODES = Example(
         ],
     },
 )
+ADDRESS_ASKED = "1600 AMPHITHEATRE PKWY\nMOUNTAIN VIEW\nCA\n94043\nUS"
+
+
+def address_part(kind: str, level: str = "CONFIRMED", **flags: bool) -> Json:
+    return {
+        "componentName": {"text": kind.title()},
+        "componentType": kind,
+        "confirmationLevel": level,
+        **flags,
+    }
+
+
+def address(*parts: Json, **verdict: object) -> Json:
+    """Return Google's answer about an address; without arguments, that of a good one."""
+    good = [address_part("street_number"), address_part("route"), address_part("country")]
+    said = {
+        "inputGranularity": "PREMISE",
+        "validationGranularity": "PREMISE",
+        "geocodeGranularity": "PREMISE",
+        "addressComplete": True,
+        "hasUnconfirmedComponents": False,
+        "hasInferredComponents": True,
+        "hasReplacedComponents": False,
+        "possibleNextAction": "ACCEPT",
+        **verdict,
+    }
+    return {
+        "result": {
+            "verdict": said,
+            "address": {
+                "formattedAddress": "1600 Amphitheatre Pkwy, Mountain View, CA 94043, USA",
+                "postalAddress": {"regionCode": "US", "postalCode": "94043"},
+                "addressComponents": parts or good,
+                "missingComponentTypes": [],
+                "unconfirmedComponentTypes": [],
+            },
+            "geocode": {"location": {"latitude": 37.4, "longitude": -122.1}, "placeId": "p"},
+            "metadata": {"business": True, "residential": False},
+        },
+        "responseId": "r",
+    }
+
+
+ADDRESS = Example(google_address, (ADDRESS_ASKED,), address())
+ADDRESS_MISSING = Example(
+    google_address,
+    (ADDRESS_ASKED,),
+    address(
+        address_part("route", "UNCONFIRMED_AND_SUSPICIOUS"),
+        validationGranularity="OTHER",
+        addressComplete=False,
+        hasUnconfirmedComponents=True,
+        possibleNextAction="FIX",
+    ),
+)
 EXAMPLES = (
     *(VIES, HMRC, HMRC_MISSING, GLEIF, GLEIF_PAGE, GLEIF_MISSING, COMPANY, COMPANY_MISSING),
     *(MAILBOX, MAILBOXES, PHONE, PHONE_MISSING, POSTCODE, POSTCODE_MISSING, POSTCODE_ENDED),
-    POSTCODES,
+    *(POSTCODES, ADDRESS, ADDRESS_MISSING),
 )

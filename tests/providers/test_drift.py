@@ -39,6 +39,16 @@ DECIDES: Mapping[str, Sequence[Path]] = {
         ("email_batch", 0, "sub_status"),
     ],
     "twilio_lookup": [("phone_number",), ("valid",), ("line_type_intelligence",), ("code",)],
+    "google_address": [
+        *(("result",), ("result", "verdict"), ("result", "address")),
+        ("result", "verdict", "validationGranularity"),
+        ("result", "verdict", "possibleNextAction"),
+        ("result", "address", "addressComponents"),
+        ("result", "address", "addressComponents", 0, "confirmationLevel"),
+        ("result", "address", "addressComponents", 0, "componentType"),
+        ("result", "address", "postalAddress"),
+        ("result", "address", "postalAddress", "regionCode"),
+    ],
     "postcodes_io": [
         *(("status",), ("result",), ("result", "postcode"), ("result", "country")),
         *(("error",), ("terminated", "postcode"), ("terminated", "year_terminated")),
