@@ -81,7 +81,7 @@ async def assembled(
             rehearsal=rehearsal.judge if rehearsal else None,
             kinds=kinds,
             panels=live.panels,
-            sandbox_inputs=sandbox_inputs() if sandbox else (),
+            sandbox_inputs=sandbox_inputs(live.panels.values()) if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
@@ -197,12 +197,17 @@ def waived_of(settings: Settings) -> frozenset[tuple[str, str]]:
     )
 
 
-def sandbox_inputs() -> list[SandboxInput]:
-    """Return the values that the stand-ins know, for clients to read."""
+def sandbox_inputs(panels: Iterable[Panel]) -> list[SandboxInput]:
+    """Return the values that the stand-ins of those on `panels` know, for clients to read."""
+    asked = {one.service_name for panel in panels for one in panel.providers}
     # here, because a gateway without a sandbox starts sooner without all the stand-ins
     from sandbox.inputs import SANDBOX_INPUTS  # noqa: PLC0415
 
-    return [SandboxInput(one.service, one.kind, one.value, one.meaning) for one in SANDBOX_INPUTS]
+    return [
+        SandboxInput(one.service, one.kind, one.value, one.meaning)
+        for one in SANDBOX_INPUTS
+        if one.service in asked
+    ]
 
 
 def _chosen(kind: Kind, check: Check, name: str, providers: Mapping[str, Assignment]) -> Provider:

@@ -6,6 +6,7 @@ Their order is who is asked first, where the configuration names no order.
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
     google_address,
     hmrc,
@@ -24,4 +25,5 @@ SERVICES: tuple[Service, ...] = (
     twilio_lookup,
     postcodes_io,
     google_address,
+    dns_over_https,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import (
     companies_house,
+    dns_over_https,
     gleif,
     google_address,
     hmrc,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 STAND_INS = (
     *(vies, hmrc, gleif, companies_house, zerobounce, twilio_lookup, postcodes_io),
-    google_address,
+    *(google_address, dns_over_https),
 )
 BACKLOG_MAX = 1024
 

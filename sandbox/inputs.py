@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox import (
     companies_house,
+    dns_over_https,
     domains,
     gleif,
     google_address,
@@ -24,4 +25,5 @@ SANDBOX_INPUTS = (
     *companies_house.INPUTS,
     *postcodes_io.INPUTS,
     *google_address.INPUTS,
+    *dns_over_https.INPUTS,
 )

@@ -6,9 +6,9 @@ Address Validation API 1, https://developers.google.com/maps/documentation/addre
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.json import Decoder
 
 from providers.errors import UNKNOWN, Fault, ProtocolBroken
@@ -66,7 +66,7 @@ class _Component(Struct, rename="camel"):
 
 class _Address(Struct, rename="camel"):
     postal_address: dict[str, object]
-    address_components: list[_Component]
+    address_components: Annotated[list[_Component], Meta(min_length=1)]
     formatted_address: str | None = None
     missing_component_types: tuple[str, ...] = ()
     unconfirmed_component_types: tuple[str, ...] = ()

@@ -221,3 +221,35 @@ async def test_a_check_outside_the_policy_is_asked_for_its_fact_alone(
             "results { email { mailbox { deliverable } } }", [{"email": "a@x.example.org"}]
         )
         assert await spent(sandbox) == MAILBOX
+
+
+@pytest.mark.parametrize("name", ["dns_over_https", "resolver"])
+async def test_who_is_named_for_a_check_is_asked_in_place_of_the_dns(
+    name: str, sandbox: RunningSandbox, usual: Sections
+) -> None:
+    """Unnamed it is not even there; named, under its own name or another, it alone is asked."""
+    query = "{ providers { name check } kinds { sandboxInputs { service } } }"
+    email = [{"email": "ada@one.example.org"}]
+    async with living(usual) as assay:
+        told = (await assay.ask(query))["data"]
+        await assay.validate("results { email { domain { mx } } }", email)
+    assert await spent(sandbox) == DNS
+    assert "dns_over_https" not in {one["name"] for one in told["providers"]}
+    own = {**usual["providers"]["dns_over_https"], "service": "dns_over_https"}
+    settings = {
+        **usual,
+        "providers": {**usual["providers"], name: own},
+        "checks": {"email": {"domain": {"providers": [name]}}},
+        "cache": {"hash_key": "another key, so that nothing is known"},
+    }
+    async with living(settings) as assay:
+        told = (await assay.ask(query))["data"]
+        payload = await assay.validate("results { email { domain { mx acceptsMail } } }", email)
+    assert await spent(sandbox) == frozenset({"dns-over-https"})
+    assert {one["name"] for one in told["providers"] if one["check"] == "domain"} == {name}
+    services = {one["service"] for kind in told["kinds"] for one in kind["sandboxInputs"]}
+    assert "dns_over_https" in services
+    assert payload["results"][0]["email"]["domain"] == {
+        "mx": ["mx.one.example.org"],
+        "acceptsMail": True,
+    }

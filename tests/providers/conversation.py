@@ -9,6 +9,7 @@ from providers.errors import Faulted
 from providers.exchange import Account, Answer, Call, Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
     google_address,
     hmrc,
@@ -20,6 +21,10 @@ from providers.services import (
 from verdicts.outcome import Found
 
 Json = Mapping[str, object]
+
+
+class Unfinished(AssertionError):
+    """The exchange wants another answer."""
 
 
 def account(token: str | None = "t0k", requester: str | None = None) -> Account:
@@ -55,7 +60,7 @@ def converse(
             calls.append(exchange.send(one))
         except StopIteration as end:
             return calls, end.value
-    raise AssertionError(f"the exchange wants another answer, to {calls[-1]}")
+    raise Unfinished(f"the exchange wants another answer, to {calls[-1]}")
 
 
 class Example(Struct, frozen=True):
@@ -353,8 +358,29 @@ ADDRESS_MISSING = Example(
         possibleNextAction="FIX",
     ),
 )
+MX = {"name": "b.example.", "type": 15, "TTL": 300, "data": "10 mx.b.example."}
+
+
+def resolution(
+    *records: Json, name: str = "b.example.", qtype: int = 15, status: int = 0, **more: object
+) -> Json:
+    """Return a resolver's answer to one question, in Google's form."""
+    return {
+        "Status": status,
+        "TC": False,
+        "RD": True,
+        "RA": True,
+        "AD": False,
+        "CD": False,
+        "Question": [{"name": name, "type": qtype}],
+        **({"Answer": list(records)} if records else {}),
+        **more,
+    }
+
+
+DOMAIN = Example(dns_over_https, ("b.example",), resolution(MX))
 EXAMPLES = (
     *(VIES, HMRC, HMRC_MISSING, GLEIF, GLEIF_PAGE, GLEIF_MISSING, COMPANY, COMPANY_MISSING),
     *(MAILBOX, MAILBOXES, PHONE, PHONE_MISSING, POSTCODE, POSTCODE_MISSING, POSTCODE_ENDED),
-    *(POSTCODES, ADDRESS, ADDRESS_MISSING),
+    *(POSTCODES, ADDRESS, ADDRESS_MISSING, DOMAIN),
 )

@@ -8,6 +8,7 @@ from providers.errors import Fault, ProtocolBroken
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
     google_address,
     hmrc,
@@ -45,6 +46,7 @@ BY_STATUS: list[tuple[Service, Mapping[int, Fault]]] = [
     (twilio_lookup, twilio_lookup.STATUSES),
     (postcodes_io, postcodes_io.STATUSES),
     (google_address, google_address.STATUSES),
+    (dns_over_https, dns_over_https.STATUSES),
 ]
 SAID: list[tuple[Service, Fault, Json | bytes, int]] = [
     *(
@@ -61,6 +63,11 @@ SAID: list[tuple[Service, Fault, Json | bytes, int]] = [
         (google_address, fault, {"error": {"code": 418, "message": "", "status": word}}, 418)
         for word, fault in google_address.FAULTS.items()
     ),
+    *(
+        (dns_over_https, fault, told.resolution(status=code), 200)
+        for code, fault in dns_over_https.FAULTS.items()
+    ),
+    (dns_over_https, Fault(ReasonCode.PROVIDER_PROTOCOL), told.resolution(status=4), 200),
     (
         google_address,
         Fault(ReasonCode.PROVIDER_REFUSED),

@@ -9,6 +9,7 @@ from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
     google_address,
     hmrc,
@@ -41,6 +42,7 @@ GOOD: Mapping[str, str] = {
     "zerobounce": "valid@example.com",
     "twilio_lookup": "+442079460001",
     "postcodes_io": "GB/SW1A 2AA",
+    "dns_over_https": "one.example.org",
     "google_address": "1 PREMISE STREET\nLEEDS\n\nLS1 1AA\nGB",
 }
 SECOND: Mapping[str, str] = {
@@ -65,6 +67,8 @@ OWN_ANSWERS = {
 
 
 def canonical(service: Service, value: str) -> str:
+    if service.CHECK == "domain":
+        return value.rpartition("@")[2]
     return AROUND.get(service.KIND, "{}").format(value)
 
 
@@ -150,6 +154,14 @@ FAULTS = [
     (twilio_lookup, "status_401", "PROVIDER_REFUSED"),
     (twilio_lookup, "status_429", "RATE_LIMITED"),
     (twilio_lookup, "status_400", "REJECTED_BY_PROVIDER"),
+    (dns_over_https, "servfail", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "refused", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "nxdomain", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "truncated", "PROVIDER_PROTOCOL"),
+    (dns_over_https, "status_429", "RATE_LIMITED"),
+    (dns_over_https, "status_400", "REJECTED_BY_PROVIDER"),
+    (dns_over_https, "status_404", "PROVIDER_PROTOCOL"),
+    (dns_over_https, "html_503", "PROVIDER_UNAVAILABLE"),
     (google_address, "API_KEY_INVALID", "PROVIDER_REFUSED"),
     (google_address, "INVALID_ARGUMENT", "NOT_COVERED"),
     (google_address, "PERMISSION_DENIED", "PROVIDER_REFUSED"),

@@ -109,3 +109,15 @@ async def address(
     query = {"key": key} if key else {}
     path = "/v1:validateAddress"
     return await call(sandbox, "POST", "google-address", path, params=query, json=body)
+
+
+async def domain(
+    sandbox: RunningSandbox,
+    name: str,
+    kind: str = "MX",
+    path: str = "/resolve",
+    accept: str = "application/dns-json",
+) -> Got:
+    query = {"name": name, "type": kind}
+    headers = {"Accept": accept}
+    return await call(sandbox, "GET", "dns-over-https", path, params=query, headers=headers)

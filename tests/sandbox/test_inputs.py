@@ -124,6 +124,11 @@ async def google_address_word(sandbox: RunningSandbox, value: str) -> str:
     return f"{verdict['validationGranularity']}:{verdict['possibleNextAction']}"
 
 
+async def dns_over_https_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.domain(sandbox, value.partition("@")[2])).json
+    return {0: "NOERROR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}[got["Status"]]
+
+
 WORD: dict[str, Callable[[RunningSandbox, str], Awaitable[str]]] = {
     "vies": vies_word,
     "hmrc": hmrc_word,
@@ -133,6 +138,7 @@ WORD: dict[str, Callable[[RunningSandbox, str], Awaitable[str]]] = {
     "twilio_lookup": twilio_word,
     "postcodes_io": postcodes_io_word,
     "google_address": google_address_word,
+    "dns_over_https": dns_over_https_word,
 }
 
 

@@ -301,6 +301,42 @@ async def test_google_says_why_it_does_not_answer(sandbox: RunningSandbox) -> No
     assert (elsewhere.status, elsewhere.json["error"]["status"]) == (404, "NOT_FOUND")
 
 
+async def test_a_resolver_answers_as_google_does(sandbox: RunningSandbox) -> None:
+    got = await asking.domain(sandbox, "Firm.Example", accept="*/*")
+    assert got.headers["content-type"].startswith("application/json")
+    assert got.json == {
+        "Status": 0,
+        "TC": False,
+        "RD": True,
+        "RA": True,
+        "AD": False,
+        "CD": False,
+        "Question": [{"name": "Firm.Example.", "type": 15}],
+        "Answer": [
+            {"name": "firm.example.", "type": 15, "TTL": 300, "data": "10 mx.firm.example."}
+        ],
+    }
+    missing = (await asking.domain(sandbox, "nxdomain.example.net")).json
+    assert (missing["Status"], "Answer" in missing) == (3, False)
+    assert missing["Authority"][0]["type"] == 6
+    null = (await asking.domain(sandbox, "null-mx.example.net")).json
+    assert [one["data"] for one in null["Answer"]] == ["0 ."]
+    alias = (await asking.domain(sandbox, "alias.example.net")).json
+    assert [one["type"] for one in alias["Answer"]] == [5, 15]
+    assert (await asking.domain(sandbox, "a..b")).status == 400
+    assert (await asking.domain(sandbox, "")).status == 400
+
+
+async def test_a_resolver_answers_as_cloudflare_does(sandbox: RunningSandbox) -> None:
+    got = await asking.domain(sandbox, "firm.example", path="/dns-query")
+    assert got.headers["content-type"] == "application/dns-json"
+    assert got.json["Question"] == [{"name": "firm.example", "type": 15}]
+    assert got.json["Answer"][0]["name"] == "firm.example"
+    assert got.json["Answer"][0]["data"] == "10 mx.firm.example."
+    refused = await asking.domain(sandbox, "firm.example", path="/dns-query", accept="*/*")
+    assert refused.status == 415
+
+
 async def test_the_same_value_has_the_same_answer(sandbox: RunningSandbox) -> None:
     first = await asking.mailbox(sandbox, "somebody@firm.example")
     assert (await asking.mailbox(sandbox, "somebody@firm.example")).body == first.body
