@@ -1,7 +1,9 @@
-r"""Postal addresses: the parts that the country's post needs, in a form that it knows.
+r"""Postal addresses: the parts that the country's post needs, and whether the place is found.
 
-Which parts, and the form of postcodes: see checks/countries.py. Nobody is asked whether the house
-stands. The canonical address is its parts, a line each, with single blanks, the country last.
+Which parts, and the form of postcodes: see checks/countries.py. The canonical address is its parts
+with single blanks, a line each: those of `lines`, then always locality, administrative area,
+postcode and country, an empty line for one that is not there. So it can be taken apart again.
+An address without `lines` has none: it is nowhere that anybody could look for.
 
 >>> from typing import NamedTuple
 >>> class Value(NamedTuple):
@@ -10,8 +12,8 @@ stands. The canonical address is its parts, a line each, with single blanks, the
 ...     administrative_area: str | None = None
 ...     postal_code: str | None = None
 ...     country: str | None = None
->>> examine(Value(["10 Downing  Street"], "London", None, "sw1a2aa", "gb")).canonical.split("\n")
-['10 Downing Street', 'London', 'SW1A 2AA', 'GB']
+>>> examine(Value(["10 Downing  Street,"], "London", None, "sw1a2aa", "gb")).canonical.split("\n")
+['10 Downing Street', 'London', '', 'SW1A 2AA', 'GB']
 >>> examine(Value(["10 Downing Street"], None, None, "SW1A 2AA", "GB")).facts.missing
 ('locality',)
 """
@@ -21,9 +23,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from checks.compose import doubting, head_of, refuting, undecided
+from checks.compose import doubting, evidence_of, head_of, refuting, undecided
 from checks.countries import POSTCODE_LENGTH_MAX, CountryForm, country_form
 from checks.text import TextRule, tidy
+from verdicts.evidence import AddressDeliverability
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Check, Kind
 from verdicts.outcome import Conclusion, Outcome
@@ -31,22 +34,39 @@ from verdicts.reason import ReasonCode
 from verdicts.record import AddressValue
 from verdicts.verdict import AddressVerdict
 
+
+def posted(canonical: str) -> str:
+    r"""Return the canonical address in capital letters, as posts read it: what is asked about.
+
+    >>> posted("1 Neue Straße\nUlm\n\n89073\nDE").split("\n")
+    ['1 NEUE STRASSE', 'ULM', '', '89073', 'DE']
+    """
+    return canonical.upper()
+
+
 KIND = Kind(
     name="address",
     field="address",
     description="A postal address in its parts, with its `country`.",
     meaning="The country is known, the parts that its post needs are given and the postcode has "
-    "its form. Whether the address exists is not asked.",
+    "its form. Where an address service is configured, it also finds the place.",
     checks=(
         Check("syntax", "The country is known and the postcode has its form.", local=True),
         Check("parts", "Are all parts given that the country's post needs?", local=True),
+        Check(
+            "deliverability",
+            "Does an address service find the place, and mail its way there?",
+            optional=True,
+            subject=posted,
+        ),
     ),
-    needs={},
+    needs={"deliverability": "deliverability"},
 )
 
 LINES_MAX = 10
 RULE = TextRule(length_max=200)
 POSTCODE_RULE = TextRule(length_max=POSTCODE_LENGTH_MAX)
+_AROUND = " ,;"  # what is left of a list of parts that were joined
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SYNTAX = Outcome("syntax", Conclusion.CONFIRMED)
 _COMPLETE = (_SYNTAX, Outcome("parts", Conclusion.CONFIRMED))
@@ -99,15 +119,10 @@ def examine(value: AddressValue) -> Examined[AddressFacts]:
     if postal_code is None:
         return Examined(shown, None, refuting(ReasonCode.MALFORMED))
     missing = parts.missing(form)
-    canonical = "\n".join(
-        filter(
-            None,
-            (*parts.lines, parts.locality, parts.administrative_area, postal_code, form.code),
-        )
-    )
+    below = (parts.locality, parts.administrative_area, postal_code, form.code)
     return Examined(
         shown,
-        canonical,
+        "\n".join((*parts.lines, *below)) if parts.lines else None,
         _INCOMPLETE if missing else _COMPLETE,
         AddressFacts(form.code, postal_code or None, missing),
     )
@@ -119,7 +134,11 @@ def verdict(examined: Examined[AddressFacts], decided: Decided) -> AddressVerdic
     if facts is None:
         return AddressVerdict(*head_of(KIND.name, examined, decided))
     return AddressVerdict(
-        *head_of(KIND.name, examined, decided), facts.country, facts.postal_code, facts.missing
+        *head_of(KIND.name, examined, decided),
+        facts.country,
+        facts.postal_code,
+        facts.missing,
+        evidence_of(AddressDeliverability, decided.outcomes),
     )
 
 
@@ -164,8 +183,11 @@ def _lines(written: Sequence[str]) -> tuple[str, ...] | ReasonCode:
 
 
 def _part(text: str | None, rule: TextRule) -> str | ReasonCode:
-    """Return `text` with single blanks, empty when there is none, or what is wrong with it."""
+    """Return `text` with single blanks and no comma at its ends, empty when there is none.
+
+    Or what is wrong with it.
+    """
     part = tidy(text, rule) if text else ""
     if part is ReasonCode.EMPTY:
         return ""
-    return part if isinstance(part, ReasonCode) else " ".join(part.split())
+    return part if isinstance(part, ReasonCode) else " ".join(part.split()).strip(_AROUND)

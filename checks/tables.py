@@ -54,6 +54,8 @@ def _section(kind: Kind) -> str:
             f"`{schema_name(path)}`" for path, needed in kind.needs.items() if needed == check.name
         )
         source = "nobody (local)" if check.local else "a provider"
+        if check.optional:
+            source += ", once configured"
         lines.append(f"| `{check.name}` | {source} | {check.description} | {fields} |")
     return "\n".join(lines)
 

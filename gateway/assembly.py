@@ -16,7 +16,7 @@ from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import Assignment, ProviderFactory
 from gateway.sandbox import Sandbox, running_sandbox
-from gateway.settings import CheckSettings, ConfigurationError, Settings
+from gateway.settings import CheckSettings, ConfigurationError, KindSettings, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
@@ -81,7 +81,7 @@ async def assembled(
             rehearsal=rehearsal.judge if rehearsal else None,
             kinds=kinds,
             panels=live.panels,
-            sandbox_inputs=sandbox_inputs() if sandbox else (),
+            sandbox_inputs=sandbox_inputs(live.panels.values()) if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
@@ -123,7 +123,7 @@ class _Builder:
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
         self._stack.push_async_callback(_close_all, desks.values())
-        return Court(Judge(KINDS, desks, policies), panels)
+        return Court(Judge(KINDS, desks, policies, waived_of(self._settings)), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         configured = self._check_settings(kind, check).providers
@@ -185,12 +185,30 @@ def policies_of(settings: Settings) -> dict[str, list[str]]:
     return policies
 
 
-def sandbox_inputs() -> list[SandboxInput]:
-    """Return the values that the stand-ins know, for clients to read."""
+def waived_of(settings: Settings) -> frozenset[tuple[str, str]]:
+    """Return the optional checks, as (kind, check), that the configuration does not demand.
+
+    It demands one by naming it in `kinds.KIND.checks`.
+    """
+    return frozenset(
+        (module.KIND.name, check.name)
+        for module in KINDS
+        for check in module.KIND.asked
+        if check.optional and settings.kinds.get(module.KIND.name, KindSettings()).checks is None
+    )
+
+
+def sandbox_inputs(panels: Iterable[Panel]) -> list[SandboxInput]:
+    """Return the values that the stand-ins of those on `panels` know, for clients to read."""
+    asked = {one.service_name for panel in panels for one in panel.providers}
     # here, because a gateway without a sandbox starts sooner without all the stand-ins
     from sandbox.inputs import SANDBOX_INPUTS  # noqa: PLC0415
 
-    return [SandboxInput(one.service, one.kind, one.value, one.meaning) for one in SANDBOX_INPUTS]
+    return [
+        SandboxInput(one.service, one.kind, one.value, one.meaning)
+        for one in SANDBOX_INPUTS
+        if one.service in asked
+    ]
 
 
 def _chosen(kind: Kind, check: Check, name: str, providers: Mapping[str, Assignment]) -> Provider:

@@ -55,6 +55,8 @@ class ProviderFactory:
     def providers(self, *, rehearsal: bool) -> dict[str, Assignment]:
         """Return every provider by name; in a `rehearsal` each is the sandbox's stand-in.
 
+        Those that are asked only where they are named are built only when they are.
+
         Raises:
             ConfigurationError: a provider of a service that there is not.
         """
@@ -69,6 +71,8 @@ class ProviderFactory:
                 raise ConfigurationError(
                     f"providers.{name}: no service {one.service or name!r}; there are {known}"
                 )
+            if not (service.DEFAULTS.asked_unnamed or name in self._settings.named_providers):
+                continue
             provider = self._provider(name, service, one, rehearsal=rehearsal)
             self._stack.push_async_callback(provider.close)
             providers[name] = Assignment(service.KIND, service.CHECK, provider)

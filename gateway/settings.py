@@ -169,6 +169,12 @@ class Settings(BaseSettings):
     )
     providers: Mapping[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
 
+    @property
+    def named_providers(self) -> frozenset[str]:
+        """The providers that a `[checks.KIND.NAME]` names."""
+        tables = (check for checks in self.checks.values() for check in checks.values())
+        return frozenset(name for check in tables for name in check.providers or ())
+
     @model_validator(mode="before")
     @classmethod
     def _name_kinds(cls, sections: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ Their order is who is asked first, where the configuration names no order.
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -22,4 +24,6 @@ SERVICES: tuple[Service, ...] = (
     zerobounce,
     twilio_lookup,
     postcodes_io,
+    google_address,
+    dns_over_https,
 )

@@ -101,7 +101,10 @@ class Account:
 
 
 class Defaults(Struct, frozen=True):
-    """What the service's own documentation says of its address and limits."""
+    """What the service's own documentation says of its address and limits.
+
+    One that is not `asked_unnamed` is asked only where `checks.KIND.CHECK.providers` names it.
+    """
 
     base_url: str
     sandbox_path: str
@@ -114,6 +117,7 @@ class Defaults(Struct, frozen=True):
     bulk_base_url: str | None = None
     bulk_sandbox_path: str | None = None
     bulk_rates: tuple[str, ...] | None = None
+    asked_unnamed: bool = True
 
 
 class Service(Protocol):

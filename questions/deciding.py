@@ -1,6 +1,7 @@
 """From what checks found about a value to what is decided of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -25,9 +26,12 @@ class Deciding:
     Values of which the very same was found, as of many in one bulk call, share what is decided.
     """
 
-    def __init__(self, rounds: Sequence[Round], started: datetime) -> None:
-        """Hold what there is to decide by; all of it outlives this."""
+    def __init__(
+        self, rounds: Sequence[Round], started: datetime, waived: AbstractSet[str] = frozenset()
+    ) -> None:
+        """Hold what there is to decide by, `waived` as in `verdicts.rule`; all outlives this."""
         self._rounds = rounds
+        self._waived = waived
         self._started = started
         self._made: dict[tuple[int, ...], Decided] = {}
 
@@ -58,7 +62,7 @@ class Deciding:
             source = PROVIDER if max(times) >= self._started else CACHE
         status, reasons = VALID, ()
         if any(one.conclusion is not CONFIRMED or one.reasons for one in outcomes):
-            status = decide(outcomes)
+            status = decide(outcomes, self._waived)
             reasons = tuple(reason for one in outcomes for reason in one.reasons)
         decided_at = min(times, default=self._started)
         return Decided(status, reasons, outcomes, decided_at, min(ends, default=None), source)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
@@ -40,12 +41,18 @@ class Judge:
         kinds: Sequence[KindModule],
         desks: Mapping[tuple[str, str], Desk],
         policies: Mapping[str, Sequence[str]],
+        waived: AbstractSet[tuple[str, str]] = frozenset(),
     ) -> None:
         """`desks` holds one desk for each (kind, check) that is not local.
 
-        `policies` names for each kind the checks that its status needs beside the local ones.
+        `policies` names for each kind the checks that its status needs beside the local ones;
+        `waived` are those (kind, check) whose answer is not needed while nobody can give one.
         """
         self.policies = policies
+        self.waived = {
+            module.KIND.name: frozenset(check for kind, check in waived if kind == module.KIND.name)
+            for module in kinds
+        }
         self._kinds = {module.KIND.field: module for module in kinds}
         self._getters = [(field, attrgetter(field)) for field in self._kinds]
         self._desks = desks
@@ -154,7 +161,7 @@ class Judge:
                 ]
             if distinct:
                 rounds.append(await self._ask(module.KIND.name, check, distinct, terms))
-        decided = Deciding(rounds, started).of
+        decided = Deciding(rounds, started, self.waived[module.KIND.name]).of
         return [module.verdict(one, decided(one)) for one in examined]
 
     async def _ask(self, kind: str, check: Check, values: Sequence[str], terms: Terms) -> Round:

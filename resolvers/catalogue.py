@@ -19,6 +19,7 @@ class CheckView(Struct, frozen=True):
     description: str
     local: bool
     in_policy: bool
+    optional: bool
     providers: tuple[str, ...]
 
 
@@ -100,7 +101,8 @@ def _check(context: Context, kind: str, check: Check) -> CheckView:
     panel = context.panels.get((kind, check.name))
     names: Sequence[str] = [provider.name for provider in panel.providers] if panel else ()
     in_policy = check.local or check.name in context.judge.policies[kind]
-    return CheckView(check.name, check.description, check.local, in_policy, tuple(names))
+    optional = check.name in context.judge.waived[kind]
+    return CheckView(check.name, check.description, check.local, in_policy, optional, tuple(names))
 
 
 async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from sandbox import (
     companies_house,
+    dns_over_https,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -24,7 +26,10 @@ from sandbox.wire import Connection
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-STAND_INS = (vies, hmrc, gleif, companies_house, zerobounce, twilio_lookup, postcodes_io)
+STAND_INS = (
+    *(vies, hmrc, gleif, companies_house, zerobounce, twilio_lookup, postcodes_io),
+    *(google_address, dns_over_https),
+)
 BACKLOG_MAX = 1024
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sandbox import (
     companies_house,
+    dns_over_https,
     domains,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -22,4 +24,6 @@ SANDBOX_INPUTS = (
     *gleif.INPUTS,
     *companies_house.INPUTS,
     *postcodes_io.INPUTS,
+    *google_address.INPUTS,
+    *dns_over_https.INPUTS,
 )

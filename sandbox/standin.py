@@ -47,7 +47,7 @@ class Drift:
     unknown_word: Any
     other_type: Any
     echo: tuple[Path, ...]
-    foreign: str
+    foreign: Any
     word_at: Path | None = None
     inside: str | None = None
 

@@ -15,6 +15,9 @@ class Check:
     description: str = strawberry.field(description="What it asks.")
     local: bool = strawberry.field(description="Whether it is made without asking anybody.")
     in_policy: bool = strawberry.field(description="Whether `status` needs it.")
+    optional: bool = strawberry.field(
+        description="Whether `status` does without it while nobody is configured to answer it."
+    )
     providers: list[str] = strawberry.field(description="Who is asked, the first one first.")
 
 

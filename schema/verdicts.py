@@ -235,7 +235,31 @@ class CompanyVerdict(_Shown, Verdict):
     )
 
 
-@strawberry.type(description="Verdict on a postal address. Local checks alone.")
+@strawberry.type(description="What an address service found of an address.")
+class AddressDeliverability:
+    """See verdicts.evidence.AddressDeliverability."""
+
+    formatted: str | None = strawberry.field(description="The address as the service writes it.")
+    granularity: str | None = strawberry.field(
+        description="How closely it was found: SUB_PREMISE, PREMISE, PREMISE_PROXIMITY, BLOCK, …"
+    )
+    complete: bool | None = strawberry.field(
+        description="Whether no part is missing, none unresolved and none unexpected."
+    )
+    corrected: bool | None = strawberry.field(
+        description="Whether a part that decides where mail goes was put in or replaced."
+    )
+    missing: list[str] = strawberry.field(
+        description="Parts that it lacks, in the service's words: `street_number`, `subpremise`, …"
+    )
+    unconfirmed: list[str] = strawberry.field(
+        description="Parts that could not be confirmed, in the service's words."
+    )
+    business: bool | None = strawberry.field(description="Whether a business is there, if known.")
+    residential: bool | None = strawberry.field(description="Whether people live there, if known.")
+
+
+@strawberry.type(description="Verdict on a postal address.")
 class AddressVerdict(_Shown, Verdict):
     """See verdicts.verdict.AddressVerdict."""
 
@@ -244,6 +268,9 @@ class AddressVerdict(_Shown, Verdict):
     postal_code: str | None = strawberry.field(description="Its postcode in canonical form.")
     missing: list[str] = strawberry.field(
         description="Parts that addresses of its country have, and this one lacks."
+    )
+    deliverability: AddressDeliverability | None = strawberry.field(
+        description="Whether the place is found. Asks an address service, where there is one."
     )
 
 

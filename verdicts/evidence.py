@@ -89,6 +89,25 @@ class PostcodeArea(
     terminated_month: int | None = None
 
 
+class AddressDeliverability(
+    Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="deliverability"
+):
+    """What an address service found: how closely, and what it made of it.
+
+    `missing` and `unconfirmed` are sorts of parts in the service's words (`street_number`).
+    `corrected` says that it put in or replaced a part that decides where mail goes.
+    """
+
+    formatted: str | None = None
+    granularity: str | None = None
+    complete: bool | None = None
+    corrected: bool | None = None
+    missing: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    business: bool | None = None
+    residential: bool | None = None
+
+
 Evidence = (
     MailHosts
     | MailboxState
@@ -97,4 +116,5 @@ Evidence = (
     | LeiRegistration
     | CompanyRegistration
     | PostcodeArea
+    | AddressDeliverability
 )

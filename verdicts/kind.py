@@ -9,12 +9,14 @@ class Check(Struct, frozen=True):
     """One sort of question about a value.
 
     `local` checks need no network. `subject` cuts from the canonical value the part that the
-    question is really about (the domain of an address), so that equal parts are asked once.
+    question is really about (the domain of an address), so that equal parts are asked once. An
+    `optional` one leaves the verdict to the others as long as nobody is configured to answer it.
     """
 
     name: str
     description: str
     local: bool = False
+    optional: bool = False
     subject: Callable[[str], str] = str
 
 

@@ -30,6 +30,9 @@ class ReasonCode(Enum):
     DO_NOT_MAIL = "DO_NOT_MAIL"
     POSSIBLE_TYPO = "POSSIBLE_TYPO"
     LINE_TYPE_MISSING = "LINE_TYPE_MISSING"
+    ADDRESS_NOT_FOUND = "ADDRESS_NOT_FOUND"
+    ADDRESS_UNCONFIRMED = "ADDRESS_UNCONFIRMED"
+    ADDRESS_CORRECTED = "ADDRESS_CORRECTED"
     NOT_REGISTERED = "NOT_REGISTERED"
     TERMINATED = "TERMINATED"
     DISSOLVED = "DISSOLVED"
@@ -76,6 +79,9 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.DO_NOT_MAIL: "The address takes mail but mailing it is not advised.",
     ReasonCode.POSSIBLE_TYPO: "The address looks like a mistyped one; see the suggestion.",
     ReasonCode.LINE_TYPE_MISSING: "The number is real but the sort of line could not be learnt.",
+    ReasonCode.ADDRESS_NOT_FOUND: "No such place was found, and a part of the address is suspect.",
+    ReasonCode.ADDRESS_UNCONFIRMED: "The place, or a part of the address, was not confirmed.",
+    ReasonCode.ADDRESS_CORRECTED: "A part that decides where mail goes was put in or changed.",
     ReasonCode.NOT_REGISTERED: "The register has no such entry.",
     ReasonCode.TERMINATED: "It existed once and has ended.",
     ReasonCode.DISSOLVED: "The company is dissolved, closed or removed from the register.",

@@ -6,6 +6,7 @@ from enum import Enum
 from msgspec import Struct
 
 from verdicts.evidence import (
+    AddressDeliverability,
     CompanyRegistration,
     LeiRegistration,
     PhoneLine,
@@ -122,6 +123,7 @@ class AddressVerdict(Head, frozen=True, gc=False):
     country: str | None = None
     postal_code: str | None = None
     missing: tuple[str, ...] = ()
+    deliverability: AddressDeliverability | None = None
 
 
 class PostcodeVerdict(Head, frozen=True, gc=False):

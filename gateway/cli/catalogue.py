@@ -21,7 +21,7 @@ def show_kind(kind: dict[str, Any]) -> None:
     console.print(kind["description"], markup=False)
     console.print(f"VALID means: {kind['meaning']}\n", markup=False)
     rows = [
-        (check["name"], _made(check), "yes" if check["inPolicy"] else "no", check["description"])
+        (check["name"], _made(check), _in_policy(check), check["description"])
         for check in kind["checks"]
     ]
     show_table(console, ("CHECK", "MADE BY", "IN POLICY", "WHAT IT ASKS"), rows)
@@ -33,6 +33,12 @@ def show_kind(kind: dict[str, Any]) -> None:
 
 def _made(check: dict[str, Any]) -> str:
     return "here" if check["local"] else ", ".join(check["providers"]) or "nobody"
+
+
+def _in_policy(check: dict[str, Any]) -> str:
+    if check["inPolicy"]:
+        return "once configured" if check["optional"] else "yes"
+    return "no"
 
 
 def show_providers(found: list[dict[str, Any]]) -> None:

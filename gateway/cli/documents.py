@@ -37,7 +37,12 @@ FULL = {
     registeredName status type incorporatedOn dissolvedOn registeredAddress jurisdiction
   }
 """,
-    "address": " country postalCode missing ",
+    "address": """
+  country postalCode missing
+  deliverability {
+    formatted granularity complete corrected missing unconfirmed business residential
+  }
+""",
     "postcode": """
   country
   registry { country region district latitude longitude terminatedYear terminatedMonth }
@@ -51,7 +56,7 @@ KINDS = """
 query AssayKinds {
   kinds {
     name description meaning
-    checks { name description local inPolicy providers }
+    checks { name description local inPolicy optional providers }
     sandboxInputs { service value meaning }
   }
 }

@@ -18,6 +18,7 @@ EMAILS = {
     "zoë.日本+x@bücher.example": "zoë.日本+x@xn--bcher-kva.example",
     "zoe\u0308@x.example": "zoë@x.example",
 }
+ADDRESS = {"lines": ["1 Road"], "locality": "Leeds", "postalCode": "LS1 1AA", "country": "GB"}
 OTHERS = [
     ("twilio", {"phone": {"number": "+46 (0)70-174 06 11"}}, "+46701740611"),
     ("twilio", {"phone": {"number": "\uff0b46701740612"}}, "+46701740612"),
@@ -27,6 +28,11 @@ OTHERS = [
     ("hmrc", {"vatNumber": "GB 100 0002 30"}, "100000230"),
     ("gleif", {"lei": "sbox-00iss-ued000-000-47"}, "SBOX00ISSUED00000047"),
     ("companies-house", {"company": {"number": "sc 101", "jurisdiction": "gb"}}, "SC000101"),
+    (
+        "google-address",
+        {"address": {**ADDRESS, "lines": [' 3 p+1&=%/?#\'  "Straße", ', "ñ日"], "country": "gb"}},
+        '3 P+1&=%/?#\' "STRASSE"\nÑ日',
+    ),
     ("postcodes-io", {"postcode": {"code": "sw1a2aa", "country": "gb"}}, "SW1A 2AA"),
 ]
 REFUSED: list[Record] = [
@@ -36,6 +42,7 @@ REFUSED: list[Record] = [
     {"iban": "DE89{}370400440532013000"},
     {"lei": "SBOX00{}ISSUED00000047"},
     {"company": {"number": "0000{}0101", "jurisdiction": "GB"}},
+    {"address": {"locality": "Le{}eds", "country": "GB"}},
     {"postcode": {"code": "SW1A{}2AA", "country": "GB"}},
 ]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-äßéñøłžд日語ひ한"

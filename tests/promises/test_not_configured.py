@@ -12,7 +12,7 @@ results { status verdicts { kind status reasons { code check retryable } expires
 usage { callsMade valuesAsked cost }
 """
 PROVIDERS = "{ providers { name state calls } }"
-NEED_A_KEY = {"zerobounce", "twilio_lookup", "hmrc", "companies_house"}
+NEED_A_KEY = {"zerobounce", "twilio_lookup", "hmrc", "companies_house", "google_address"}
 RECORDS: list[Record] = [
     {"phone": {"number": "+46701740611"}},
     {"vatNumber": "GB100000230"},
@@ -51,6 +51,70 @@ async def test_a_mailbox_without_a_service_leaves_the_domain_its_say(
         results = (await assay.validate(STATUS, records))["results"]
     assert [one["status"] for one in results] == ["UNKNOWN", "INVALID"]
     assert [one["code"] for one in results[0]["verdicts"][0]["reasons"]] == ["NOT_CONFIGURED"]
+
+
+ADDRESS = {"lines": ["1 Road"], "locality": "Leeds", "postalCode": "LS1 1AA", "country": "GB"}
+ADDRESSES: list[Record] = [
+    {"address": ADDRESS},
+    {"address": {**ADDRESS, "locality": None}},
+    {"address": {**ADDRESS, "lines": None}},
+    {"address": {**ADDRESS, "postalCode": "LS1"}},
+]
+OUTCOMES = (
+    "results { address { status outcomes { check conclusion } reasons { check code }"
+    " deliverability { granularity } } }"
+)
+
+
+async def test_an_address_keeps_the_verdict_of_its_parts_and_says_that_nobody_was_asked(
+    valkey_url: str,
+) -> None:
+    async with living(sections(None, valkey_url)) as assay:
+        results = (await assay.validate(OUTCOMES, ADDRESSES))["results"]
+    told = [
+        (one["address"]["status"], [reason["code"] for reason in one["address"]["reasons"]])
+        for one in results
+    ]
+    assert told == [
+        ("VALID", ["NOT_CONFIGURED"]),
+        ("RISKY", ["MISSING_PART", "NOT_CONFIGURED"]),
+        ("RISKY", ["MISSING_PART"]),
+        ("INVALID", ["MALFORMED"]),
+    ]
+    assert results[0]["address"]["outcomes"][-1] == {
+        "check": "deliverability",
+        "conclusion": "UNDECIDED",
+    }
+    assert {one["address"]["deliverability"] for one in results} == {None}
+
+
+async def test_a_check_that_the_configuration_names_is_demanded(valkey_url: str) -> None:
+    """A machine that lacks its secret must not quietly vouch for less than the others."""
+    optional = "{ kinds { name checks { name inPolicy optional } } }"
+    for checks, status, told in (
+        (["deliverability"], "UNKNOWN", {"inPolicy": True, "optional": False}),
+        ([], "VALID", {"inPolicy": False, "optional": False}),
+        (None, "VALID", {"inPolicy": True, "optional": True}),
+    ):
+        given = sections(None, valkey_url, kinds={"address": {"checks": checks}})
+        async with living(given) as assay:
+            (result,) = (await assay.validate(OUTCOMES, ADDRESSES[:1]))["results"]
+            kinds = (await assay.ask(optional))["data"]["kinds"]
+        assert result["address"]["status"] == status
+        (address,) = (one for one in kinds if one["name"] == "address")
+        assert address["checks"][-1] == {"name": "deliverability"} | told
+
+
+async def test_an_address_service_that_fails_makes_an_address_unknown(
+    sandbox: RunningSandbox, usual: Sections
+) -> None:
+    await sandbox.fault("google-address", "UNAVAILABLE")
+    async with living(usual) as assay:
+        (result,) = (await assay.validate(OUTCOMES, ADDRESSES[:1]))["results"]
+    assert result["address"]["status"] == "UNKNOWN"
+    assert result["address"]["reasons"] == [
+        {"check": "deliverability", "code": "PROVIDER_UNAVAILABLE"}
+    ]
 
 
 async def test_credentials_show_at_once(sandbox: RunningSandbox, valkey_url: str) -> None:

@@ -35,6 +35,15 @@ GOOD: Mapping[str, Record] = {
     "zerobounce": {"email": "valid@example.com"},
     "twilio_lookup": {"phone": {"number": "+442079460001"}},
     "postcodes_io": {"postcode": {"code": "SW1A 2AA", "country": "GB"}},
+    "dns_over_https": {"email": "ada@one.example.org"},
+    "google_address": {
+        "address": {
+            "lines": ["1 Premise Street"],
+            "locality": "Leeds",
+            "postalCode": "LS1 1AA",
+            "country": "GB",
+        }
+    },
 }
 IN_BULK: Mapping[str, Record] = {
     **{name: GOOD[name] for name in ("gleif", "zerobounce", "postcodes_io")},
@@ -60,6 +69,7 @@ RETRYABLE = {
     "LIMITS_UNAVAILABLE": True,
     "DEADLINE": True,
     "REJECTED_BY_PROVIDER": False,
+    "NOT_COVERED": False,
 }
 # A reader may take these: they leave the answer as true as it was.
 WHOLE = {"latency", "many_headers", "long_header", "long_integer", "extra_reply"}
@@ -150,7 +160,8 @@ LINE_ALONE = {"package_60600", "package_60620"}
 async def test_no_service_has_a_failure_of_its_own_that_decides(
     sandbox: RunningSandbox, usual: Sections
 ) -> None:
-    async with living(usual) as assay:
+    named = {"email": {"domain": {"providers": ["dns_over_https"]}}}
+    async with living({**usual, "checks": named}) as assay:
         for name, mode in OWN_MODES:
             if mode in LINE_ALONE:
                 continue
@@ -159,6 +170,7 @@ async def test_no_service_has_a_failure_of_its_own_that_decides(
                 SELECTION, records_of({name: GOOD[name]}), maxAge="PT0S", deadlineMs=500
             )
             assert_unknown(payload["results"][0], (name, mode))
+            await sandbox.faults(MOUNTS[name][0])
 
 
 @pytest.mark.parametrize("mode", ["servfail", "refused", "timeout", "garbage", "nxdomain"])

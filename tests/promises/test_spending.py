@@ -13,9 +13,10 @@ EMAIL = frozenset({"dns", "zerobounce"})
 VAT = frozenset({"vies", "hmrc"})
 PHONE, LEI = frozenset({"twilio"}), frozenset({"gleif"})
 COMPANY, POSTCODE = frozenset({"companies-house"}), frozenset({"postcodes-io"})
+PLACE = frozenset({"google-address"})
 DNS, MAILBOX = frozenset({"dns"}), frozenset({"zerobounce"})
 NOBODY: frozenset[str] = frozenset()
-ALL = EMAIL | VAT | PHONE | LEI | COMPANY | POSTCODE
+ALL = EMAIL | VAT | PHONE | LEI | COMPANY | POSTCODE | PLACE
 
 ADDRESS = {
     "lines": ["10 Downing Street"],
@@ -44,7 +45,7 @@ SECOND: list[Record] = [
         "iban": "GB33BUKB20201555555555",
         "lei": "SBOX00LAPSED00000088",
         "company": {"number": "SC000101", "jurisdiction": "GB"},
-        "address": ADDRESS,
+        "address": {**ADDRESS, "lines": ["11 Downing Street"]},
         "postcode": {"code": "M32 0JG", "country": "GB"},
     },
     {"vatNumber": "GB100000328"},
@@ -62,7 +63,7 @@ SELECTIONS = [
     (f"results {{ company {{ {SHARED} jurisdiction number }} }}", NOBODY),
     (f"results {{ postcode {{ {SHARED} country }} }}", NOBODY),
     ("results { iban { status reasons { code } outcomes { check } bankCode } }", NOBODY),
-    ("results { address { status reasons { code } outcomes { check } missing } }", NOBODY),
+    (f"results {{ address {{ {SHARED} country postalCode missing }} }}", NOBODY),
     # one fact, one source
     ("results { email { domain { mx } } }", DNS),
     ("results { email { domain { acceptsMail } } }", DNS),
@@ -76,6 +77,7 @@ SELECTIONS = [
     ("results { lei { registry { legalName } } }", LEI),
     ("results { company { registry { type } } }", COMPANY),
     ("results { postcode { registry { region } } }", POSTCODE),
+    ("results { address { deliverability { granularity } } }", PLACE),
     # the policy of one kind, of all
     ("results { email { status } }", EMAIL),
     ("results { email { reasons { code } } }", EMAIL),
@@ -85,6 +87,7 @@ SELECTIONS = [
     ("results { lei { reasons { message } } }", LEI),
     ("results { company { outcomes { cost } } }", COMPANY),
     ("results { postcode { status } }", POSTCODE),
+    ("results { address { status reasons { code } outcomes { check } missing } }", PLACE),
     ("results { status }", ALL),
     ("results { verdicts { status } }", ALL),
     ("results { verdicts { reasons { code } } }", ALL),
@@ -158,6 +161,7 @@ async def test_what_is_malformed_never_leaves_the_house(
         "iban": "DE89370400440532013001",
         "lei": "SBOX00ISSUED00000048",
         "company": {"number": "ÅÅÅ", "jurisdiction": "GB"},
+        "address": {**ADDRESS, "postalCode": "SW1A 2AAA"},
         "postcode": {"code": "SW1A 2AAA", "country": "GB"},
     }
     selection = (
@@ -173,7 +177,7 @@ async def test_what_is_malformed_never_leaves_the_house(
     assert len(verdicts) == len(record)
     assert all(one["reasons"] and one["normalized"] is None for one in verdicts)
     assert await spent(sandbox) == NOBODY
-    assert payload["usage"]["savedByLocalChecks"] == 7  # an e-mail would have cost two questions
+    assert payload["usage"]["savedByLocalChecks"] == 8  # an e-mail would have cost two questions
 
 
 async def test_the_policy_stops_at_the_first_check_that_refutes(
@@ -201,9 +205,9 @@ async def test_usage_tells_what_the_services_counted(
         counts = await sandbox.statistics()
         again = (await assay.validate(selection, FIRST))["usage"]
     assert first["callsMade"] == sum(one["calls"] for one in counts.values())
-    assert first["valuesAsked"] == 8
+    assert first["valuesAsked"] == 9
     assert (first["savedByCache"], first["savedByDedupe"]) == (0, 0)
-    assert again == {"callsMade": 0, "valuesAsked": 0, "savedByCache": 8, "savedByDedupe": 0}
+    assert again == {"callsMade": 0, "valuesAsked": 0, "savedByCache": 9, "savedByDedupe": 0}
 
 
 async def test_a_check_outside_the_policy_is_asked_for_its_fact_alone(
@@ -217,3 +221,35 @@ async def test_a_check_outside_the_policy_is_asked_for_its_fact_alone(
             "results { email { mailbox { deliverable } } }", [{"email": "a@x.example.org"}]
         )
         assert await spent(sandbox) == MAILBOX
+
+
+@pytest.mark.parametrize("name", ["dns_over_https", "resolver"])
+async def test_who_is_named_for_a_check_is_asked_in_place_of_the_dns(
+    name: str, sandbox: RunningSandbox, usual: Sections
+) -> None:
+    """Unnamed it is not even there; named, under its own name or another, it alone is asked."""
+    query = "{ providers { name check } kinds { sandboxInputs { service } } }"
+    email = [{"email": "ada@one.example.org"}]
+    async with living(usual) as assay:
+        told = (await assay.ask(query))["data"]
+        await assay.validate("results { email { domain { mx } } }", email)
+    assert await spent(sandbox) == DNS
+    assert "dns_over_https" not in {one["name"] for one in told["providers"]}
+    own = {**usual["providers"]["dns_over_https"], "service": "dns_over_https"}
+    settings = {
+        **usual,
+        "providers": {**usual["providers"], name: own},
+        "checks": {"email": {"domain": {"providers": [name]}}},
+        "cache": {"hash_key": "another key, so that nothing is known"},
+    }
+    async with living(settings) as assay:
+        told = (await assay.ask(query))["data"]
+        payload = await assay.validate("results { email { domain { mx acceptsMail } } }", email)
+    assert await spent(sandbox) == frozenset({"dns-over-https"})
+    assert {one["name"] for one in told["providers"] if one["check"] == "domain"} == {name}
+    services = {one["service"] for kind in told["kinds"] for one in kind["sandboxInputs"]}
+    assert "dns_over_https" in services
+    assert payload["results"][0]["email"]["domain"] == {
+        "mx": ["mx.one.example.org"],
+        "acceptsMail": True,
+    }

@@ -9,7 +9,9 @@ from providers.errors import Faulted
 from providers.exchange import Account, Answer, Call, Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -19,6 +21,10 @@ from providers.services import (
 from verdicts.outcome import Found
 
 Json = Mapping[str, object]
+
+
+class Unfinished(AssertionError):
+    """The exchange wants another answer."""
 
 
 def account(token: str | None = "t0k", requester: str | None = None) -> Account:
@@ -54,7 +60,7 @@ def converse(
             calls.append(exchange.send(one))
         except StopIteration as end:
             return calls, end.value
-    raise AssertionError(f"the exchange wants another answer, to {calls[-1]}")
+    raise Unfinished(f"the exchange wants another answer, to {calls[-1]}")
 
 
 class Example(Struct, frozen=True):
@@ -297,8 +303,84 @@ POSTCODES = Example(
         ],
     },
 )
+ADDRESS_ASKED = "1600 AMPHITHEATRE PKWY\nMOUNTAIN VIEW\nCA\n94043\nUS"
+
+
+def address_part(kind: str, level: str = "CONFIRMED", **flags: bool) -> Json:
+    return {
+        "componentName": {"text": kind.title()},
+        "componentType": kind,
+        "confirmationLevel": level,
+        **flags,
+    }
+
+
+def address(*parts: Json, **verdict: object) -> Json:
+    """Return Google's answer about an address; without arguments, that of a good one."""
+    good = [address_part("street_number"), address_part("route"), address_part("country")]
+    said = {
+        "inputGranularity": "PREMISE",
+        "validationGranularity": "PREMISE",
+        "geocodeGranularity": "PREMISE",
+        "addressComplete": True,
+        "hasUnconfirmedComponents": False,
+        "hasInferredComponents": True,
+        "hasReplacedComponents": False,
+        "possibleNextAction": "ACCEPT",
+        **verdict,
+    }
+    return {
+        "result": {
+            "verdict": said,
+            "address": {
+                "formattedAddress": "1600 Amphitheatre Pkwy, Mountain View, CA 94043, USA",
+                "postalAddress": {"regionCode": "US", "postalCode": "94043"},
+                "addressComponents": parts or good,
+                "missingComponentTypes": [],
+                "unconfirmedComponentTypes": [],
+            },
+            "geocode": {"location": {"latitude": 37.4, "longitude": -122.1}, "placeId": "p"},
+            "metadata": {"business": True, "residential": False},
+        },
+        "responseId": "r",
+    }
+
+
+ADDRESS = Example(google_address, (ADDRESS_ASKED,), address())
+ADDRESS_MISSING = Example(
+    google_address,
+    (ADDRESS_ASKED,),
+    address(
+        address_part("route", "UNCONFIRMED_AND_SUSPICIOUS"),
+        validationGranularity="OTHER",
+        addressComplete=False,
+        hasUnconfirmedComponents=True,
+        possibleNextAction="FIX",
+    ),
+)
+MX = {"name": "b.example.", "type": 15, "TTL": 300, "data": "10 mx.b.example."}
+
+
+def resolution(
+    *records: Json, name: str = "b.example.", qtype: int = 15, status: int = 0, **more: object
+) -> Json:
+    """Return a resolver's answer to one question, in Google's form."""
+    return {
+        "Status": status,
+        "TC": False,
+        "RD": True,
+        "RA": True,
+        "AD": False,
+        "CD": False,
+        "Question": [{"name": name, "type": qtype}],
+        **({"Answer": list(records)} if records else {}),
+        **more,
+    }
+
+
+DOMAIN = Example(dns_over_https, ("b.example",), resolution(MX))
 EXAMPLES = (
     *(VIES, HMRC, HMRC_MISSING, GLEIF, GLEIF_PAGE, GLEIF_MISSING, COMPANY, COMPANY_MISSING),
     *(MAILBOX, MAILBOXES, PHONE, PHONE_MISSING, POSTCODE, POSTCODE_MISSING, POSTCODE_ENDED),
-    POSTCODES,
+    *(POSTCODES, ADDRESS, ADDRESS_MISSING, DOMAIN),
 )

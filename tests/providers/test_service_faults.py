@@ -8,7 +8,9 @@ from providers.errors import Fault, ProtocolBroken
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -43,6 +45,8 @@ BY_STATUS: list[tuple[Service, Mapping[int, Fault]]] = [
     (zerobounce, zerobounce.STATUSES),
     (twilio_lookup, twilio_lookup.STATUSES),
     (postcodes_io, postcodes_io.STATUSES),
+    (google_address, google_address.STATUSES),
+    (dns_over_https, dns_over_https.STATUSES),
 ]
 SAID: list[tuple[Service, Fault, Json | bytes, int]] = [
     *(
@@ -54,6 +58,27 @@ SAID: list[tuple[Service, Fault, Json | bytes, int]] = [
     *(
         (postcodes_io, fault, {"status": 404, "error": word}, 404)
         for word, fault in postcodes_io.FAULTS.items()
+    ),
+    *(
+        (google_address, fault, {"error": {"code": 418, "message": "", "status": word}}, 418)
+        for word, fault in google_address.FAULTS.items()
+    ),
+    *(
+        (dns_over_https, fault, told.resolution(status=code), 200)
+        for code, fault in dns_over_https.FAULTS.items()
+    ),
+    (dns_over_https, Fault(ReasonCode.PROVIDER_PROTOCOL), told.resolution(status=4), 200),
+    (
+        google_address,
+        Fault(ReasonCode.PROVIDER_REFUSED),
+        {
+            "error": {
+                "code": 400,
+                "status": "INVALID_ARGUMENT",
+                "details": [{"locale": "en"}, {"reason": "API_KEY_INVALID"}],
+            }
+        },
+        400,
     ),
     *((zerobounce, fault, {"error": word}, 200) for word, fault in zerobounce.FAULTS.items()),
     *(

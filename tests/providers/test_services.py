@@ -53,7 +53,7 @@ def concluded(found: Found) -> tuple[str, list[str]]:
 def test_the_catalogue_has_each_service_once() -> None:
     names = [service.NAME for service in SERVICES]
     assert names == list(dict.fromkeys(names))
-    assert len(names) == 7
+    assert len(names) == 9
 
 
 def test_vies_confirms() -> None:

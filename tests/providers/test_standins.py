@@ -9,7 +9,9 @@ from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.services import (
     companies_house,
+    dns_over_https,
     gleif,
+    google_address,
     hmrc,
     postcodes_io,
     twilio_lookup,
@@ -30,7 +32,8 @@ MOUNTS: Mapping[str, list[str]] = {
     ]
     for service in SERVICES
 }
-PREFIX = {"company": "GB/", "postcode": "GB/"}
+AROUND = {"company": "GB/{}", "postcode": "GB/{}", "address": "{}\nLEEDS\n\nLS1 1AA\nGB"}
+"""What stands around a magic input in the canonical value of its kind."""
 GOOD: Mapping[str, str] = {
     "vies": "DE123456788",
     "hmrc": "GB100000230",
@@ -39,6 +42,8 @@ GOOD: Mapping[str, str] = {
     "zerobounce": "valid@example.com",
     "twilio_lookup": "+442079460001",
     "postcodes_io": "GB/SW1A 2AA",
+    "dns_over_https": "one.example.org",
+    "google_address": "1 PREMISE STREET\nLEEDS\n\nLS1 1AA\nGB",
 }
 SECOND: Mapping[str, str] = {
     "gleif": "SBOX00LAPSED00000088",
@@ -61,6 +66,12 @@ OWN_ANSWERS = {
 }
 
 
+def canonical(service: Service, value: str) -> str:
+    if service.CHECK == "domain":
+        return value.rpartition("@")[2]
+    return AROUND.get(service.KIND, "{}").format(value)
+
+
 def by_name(service: Service) -> str:
     return service.NAME
 
@@ -70,9 +81,10 @@ async def test_every_magic_input_concludes_what_the_sandbox_documents(
     service: Service, outfit: Outfit, sandbox: RunningSandbox
 ) -> None:
     await sandbox.limit(MOUNTS[service.NAME][0])
-    prefix = PREFIX.get(service.KIND, "")
     expected = {
-        prefix + one.value: one.conclusion for one in SANDBOX_INPUTS if one.service == service.NAME
+        canonical(service, one.value): one.conclusion
+        for one in SANDBOX_INPUTS
+        if one.service == service.NAME
     }
     provider = outfit(service, concurrency=1, bulk_from=1000)
     assert expected
@@ -81,9 +93,8 @@ async def test_every_magic_input_concludes_what_the_sandbox_documents(
 
 @pytest.mark.parametrize("service", [gleif, zerobounce, postcodes_io], ids=by_name)
 async def test_in_bulk_the_magic_inputs_conclude_the_same(service: Service, outfit: Outfit) -> None:
-    prefix = PREFIX.get(service.KIND, "")
     expected = {
-        prefix + one.value: one.conclusion
+        canonical(service, one.value): one.conclusion
         for one in SANDBOX_INPUTS
         if one.service == service.NAME and not one.answer.isdigit()
     }
@@ -143,6 +154,22 @@ FAULTS = [
     (twilio_lookup, "status_401", "PROVIDER_REFUSED"),
     (twilio_lookup, "status_429", "RATE_LIMITED"),
     (twilio_lookup, "status_400", "REJECTED_BY_PROVIDER"),
+    (dns_over_https, "servfail", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "refused", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "nxdomain", "SOURCE_UNAVAILABLE"),
+    (dns_over_https, "truncated", "PROVIDER_PROTOCOL"),
+    (dns_over_https, "status_429", "RATE_LIMITED"),
+    (dns_over_https, "status_400", "REJECTED_BY_PROVIDER"),
+    (dns_over_https, "status_404", "PROVIDER_PROTOCOL"),
+    (dns_over_https, "html_503", "PROVIDER_UNAVAILABLE"),
+    (google_address, "API_KEY_INVALID", "PROVIDER_REFUSED"),
+    (google_address, "INVALID_ARGUMENT", "NOT_COVERED"),
+    (google_address, "PERMISSION_DENIED", "PROVIDER_REFUSED"),
+    (google_address, "RESOURCE_EXHAUSTED", "RATE_LIMITED"),
+    (google_address, "INTERNAL", "PROVIDER_UNAVAILABLE"),
+    (google_address, "UNAVAILABLE", "PROVIDER_UNAVAILABLE"),
+    (google_address, "html_503", "PROVIDER_UNAVAILABLE"),
+    (google_address, "html_200", "PROVIDER_PROTOCOL"),
     (postcodes_io, "status_429", "RATE_LIMITED"),
     (postcodes_io, "html_200", "PROVIDER_PROTOCOL"),
     (postcodes_io, "redirect", "PROVIDER_PROTOCOL"),
@@ -169,8 +196,8 @@ async def test_a_value_arrives_exactly_as_meant(
     service: Service, outfit: Outfit, sandbox: RunningSandbox
 ) -> None:
     """Nothing that a path, a query or JSON holds dear changes a value on its way."""
-    prefix = {"vatNumber": "GB" if service is hmrc else "DE", **PREFIX}.get(service.KIND, "")
-    await asked(outfit(service), [prefix + AWKWARD])
+    prefix = {"hmrc": "GB", "vies": "DE"}.get(service.NAME, "")
+    await asked(outfit(service), [canonical(service, prefix + AWKWARD)])
     told = prefix + AWKWARD if service is vies else AWKWARD
     assert await sandbox.values_asked(MOUNTS[service.NAME][0]) == [told]
 
@@ -179,8 +206,7 @@ async def test_a_value_arrives_exactly_as_meant(
 async def test_values_in_bulk_arrive_exactly_as_meant(
     service: Service, outfit: Outfit, sandbox: RunningSandbox
 ) -> None:
-    prefix = PREFIX.get(service.KIND, "")
     values = [AWKWARD, "a@b.example"]
-    await asked(outfit(service, bulk_from=2), [prefix + value for value in values])
+    await asked(outfit(service, bulk_from=2), [canonical(service, value) for value in values])
     log = await sandbox.log(MOUNTS[service.NAME][-1])
     assert log[0]["values"] == values

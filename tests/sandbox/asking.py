@@ -100,3 +100,24 @@ async def postcode(sandbox: RunningSandbox, code: str) -> Got:
 
 async def postcodes(sandbox: RunningSandbox, *codes: str) -> Got:
     return await call(sandbox, "POST", "postcodes-io", "/postcodes", json={"postcodes": codes})
+
+
+async def address(
+    sandbox: RunningSandbox, *lines: str, region: str = "GB", key: str = "sandbox", **parts: str
+) -> Got:
+    body = {"address": {"regionCode": region, **parts, "addressLines": lines}}
+    query = {"key": key} if key else {}
+    path = "/v1:validateAddress"
+    return await call(sandbox, "POST", "google-address", path, params=query, json=body)
+
+
+async def domain(
+    sandbox: RunningSandbox,
+    name: str,
+    kind: str = "MX",
+    path: str = "/resolve",
+    accept: str = "application/dns-json",
+) -> Got:
+    query = {"name": name, "type": kind}
+    headers = {"Accept": accept}
+    return await call(sandbox, "GET", "dns-over-https", path, params=query, headers=headers)

@@ -35,6 +35,8 @@ ASK: dict[str, Callable[[RunningSandbox], Awaitable[Got]]] = {
         sandbox, "valid@example.com", "abuse@example.com", "invalid@example.com"
     ),
     "twilio": lambda sandbox: asking.phone(sandbox, "+442079460001"),
+    "dns-over-https": lambda sandbox: asking.domain(sandbox, "firm.example"),
+    "google-address": lambda sandbox: asking.address(sandbox, "1 Premise Street"),
     "postcodes-io": lambda sandbox: asking.postcodes(sandbox, "SW1A 2AA", "M32 0JG", "LS1 9ZZ"),
 }
 ECHO = {

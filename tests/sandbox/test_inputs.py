@@ -37,6 +37,8 @@ def well_formed(magic: MagicInput) -> bool:
             return POSTCODE.fullmatch(magic.value) is not None
         case "company":
             return len(magic.value) == 8
+        case "address":
+            return magic.value == " ".join(magic.value.split())
         case other:
             raise AssertionError(other)
 
@@ -60,6 +62,7 @@ def test_every_service_has_each_conclusion_that_it_can_give() -> None:
     assert found.pop("gleif") == CONCLUSIONS
     assert found.pop("companies_house") == CONCLUSIONS
     assert found.pop("zerobounce") == CONCLUSIONS
+    assert found.pop("google_address") == CONCLUSIONS
     assert set(map(frozenset, found.values())) == {frozenset(CONCLUSIONS - {"DOUBTFUL"})}
 
 
@@ -113,6 +116,19 @@ async def postcodes_io_word(sandbox: RunningSandbox, value: str) -> str:
     return {200: "found", 404: "not found"}.get(got.status, str(got.status))
 
 
+async def google_address_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.address(sandbox, value, locality="Leeds")).json
+    if "error" in got:
+        return got["error"]["status"]
+    verdict = got["result"]["verdict"]
+    return f"{verdict['validationGranularity']}:{verdict['possibleNextAction']}"
+
+
+async def dns_over_https_word(sandbox: RunningSandbox, value: str) -> str:
+    got = (await asking.domain(sandbox, value.partition("@")[2])).json
+    return {0: "NOERROR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}[got["Status"]]
+
+
 WORD: dict[str, Callable[[RunningSandbox, str], Awaitable[str]]] = {
     "vies": vies_word,
     "hmrc": hmrc_word,
@@ -121,6 +137,8 @@ WORD: dict[str, Callable[[RunningSandbox, str], Awaitable[str]]] = {
     "zerobounce": zerobounce_word,
     "twilio_lookup": twilio_word,
     "postcodes_io": postcodes_io_word,
+    "google_address": google_address_word,
+    "dns_over_https": dns_over_https_word,
 }
 
 

@@ -254,6 +254,89 @@ async def test_postcodes_io_answers_many_echoing_the_query(sandbox: RunningSandb
     assert (await asking.postcodes(sandbox, *["SW1A 2AA"] * 101)).status == 400
 
 
+async def test_google_leaves_out_what_is_false(sandbox: RunningSandbox) -> None:
+    got = await asking.address(sandbox, "1 Premise Street", locality="Leeds", postalCode="LS1 1AA")
+    assert got.json["result"]["verdict"] == {
+        "inputGranularity": "PREMISE",
+        "validationGranularity": "PREMISE",
+        "geocodeGranularity": "PREMISE",
+        "addressComplete": True,
+        "possibleNextAction": "ACCEPT",
+    }
+    found = got.json["result"]["address"]
+    assert found["postalAddress"]["regionCode"] == "GB"
+    assert found["formattedAddress"] == "1 Premise Street, Leeds, LS1 1AA"
+    assert {part["confirmationLevel"] for part in found["addressComponents"]} == {"CONFIRMED"}
+    assert "missingComponentTypes" not in found
+
+
+async def test_google_marks_the_part_that_is_wrong(sandbox: RunningSandbox) -> None:
+    async def marked(line: str) -> dict[str, str]:
+        parts = {"locality": "Leeds", "postalCode": "LS1 1AA"}
+        got = (await asking.address(sandbox, line, **parts)).json["result"]["address"]
+        return {
+            part["componentType"]: part["confirmationLevel"]
+            for part in got["addressComponents"]
+            if part["confirmationLevel"] != "CONFIRMED" or "inferred" in part or "replaced" in part
+        }
+
+    assert await marked("11 suspect street") == {"street_number": "UNCONFIRMED_AND_SUSPICIOUS"}
+    assert await marked("5 Replaced Street") == {"locality": "CONFIRMED"}
+    assert await marked("6 Inferred Street") == {"postal_code": "CONFIRMED"}
+
+
+async def test_google_says_why_it_does_not_answer(sandbox: RunningSandbox) -> None:
+    async def told(*lines: str, **options: str) -> tuple[int, int, str, str | None]:
+        got = await asking.address(sandbox, *lines, **options)
+        error = got.json["error"]
+        reason = error["details"][0]["reason"] if "details" in error else None
+        return got.status, error["code"], error["status"], reason
+
+    assert await told("1 Premise Street", key="") == (403, 403, "PERMISSION_DENIED", None)
+    wrong = (400, 400, "INVALID_ARGUMENT", "API_KEY_INVALID")
+    assert await told("1 Premise Street", key="made-up") == wrong
+    assert await told("1 Premise Street", region="AQ") == (400, 400, "INVALID_ARGUMENT", None)
+    assert await told() == (400, 400, "INVALID_ARGUMENT", None)
+    elsewhere = await asking.call(sandbox, "GET", "google-address", "/v1:validateAddress")
+    assert (elsewhere.status, elsewhere.json["error"]["status"]) == (404, "NOT_FOUND")
+
+
+async def test_a_resolver_answers_as_google_does(sandbox: RunningSandbox) -> None:
+    got = await asking.domain(sandbox, "Firm.Example", accept="*/*")
+    assert got.headers["content-type"].startswith("application/json")
+    assert got.json == {
+        "Status": 0,
+        "TC": False,
+        "RD": True,
+        "RA": True,
+        "AD": False,
+        "CD": False,
+        "Question": [{"name": "Firm.Example.", "type": 15}],
+        "Answer": [
+            {"name": "firm.example.", "type": 15, "TTL": 300, "data": "10 mx.firm.example."}
+        ],
+    }
+    missing = (await asking.domain(sandbox, "nxdomain.example.net")).json
+    assert (missing["Status"], "Answer" in missing) == (3, False)
+    assert missing["Authority"][0]["type"] == 6
+    null = (await asking.domain(sandbox, "null-mx.example.net")).json
+    assert [one["data"] for one in null["Answer"]] == ["0 ."]
+    alias = (await asking.domain(sandbox, "alias.example.net")).json
+    assert [one["type"] for one in alias["Answer"]] == [5, 15]
+    assert (await asking.domain(sandbox, "a..b")).status == 400
+    assert (await asking.domain(sandbox, "")).status == 400
+
+
+async def test_a_resolver_answers_as_cloudflare_does(sandbox: RunningSandbox) -> None:
+    got = await asking.domain(sandbox, "firm.example", path="/dns-query")
+    assert got.headers["content-type"] == "application/dns-json"
+    assert got.json["Question"] == [{"name": "firm.example", "type": 15}]
+    assert got.json["Answer"][0]["name"] == "firm.example"
+    assert got.json["Answer"][0]["data"] == "10 mx.firm.example."
+    refused = await asking.domain(sandbox, "firm.example", path="/dns-query", accept="*/*")
+    assert refused.status == 415
+
+
 async def test_the_same_value_has_the_same_answer(sandbox: RunningSandbox) -> None:
     first = await asking.mailbox(sandbox, "somebody@firm.example")
     assert (await asking.mailbox(sandbox, "somebody@firm.example")).body == first.body

@@ -99,3 +99,15 @@ def test_every_reason_has_a_meaning_of_its_own() -> None:
         assert code.value == code.name
         assert meaning.endswith((".", "soon."))
         assert because(code, "syntax").message == meaning
+
+
+@given(OUTCOMES, st.sampled_from(Conclusion), st.sampled_from(ReasonCode))
+def test_only_what_nobody_is_configured_to_answer_can_be_waived(
+    others: list[Outcome], conclusion: Conclusion, code: ReasonCode
+) -> None:
+    """Whatever else a waived check says, a failure of its service too, counts as always."""
+    outcome = Outcome("optional", conclusion, reasons=(because(code, "optional"),))
+    unasked = (conclusion, code) == (Conclusion.UNDECIDED, ReasonCode.NOT_CONFIGURED)
+    expected = decide(others) if unasked else decide([*others, outcome])
+    assert decide([outcome, *others], {"optional"}) is expected
+    assert decide([outcome, *others], {"another"}) is decide([*others, outcome])

@@ -129,7 +129,7 @@ def test_the_doctor_names_what_does_not_work(tmp_path: Path) -> None:
     assert any(line.startswith("fail Valkey ") and "does not answer" in line for line in lines)
     assert any(line.startswith("fail gleif ") and "can't be reached" in line for line in lines)
     assert any(line.startswith("ok   zerobounce ") for line in lines)
-    assert lines[-1] == "2 of 16 do not work."
+    assert lines[-1] == "2 of 17 do not work."
 
 
 def test_the_doctor_is_content_in_the_sandbox(tmp_path: Path) -> None:
