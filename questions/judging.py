@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from checks.declared import result_class
 from checks.kinds import KindModule
 from questions.desk import Desk, Terms
 from questions.remembered import Verdicts
@@ -58,6 +59,7 @@ class Judge:
         self._kinds = {module.KIND.field: module for module in kinds}
         self._getters = [(field, attrgetter(field)) for field in self._kinds]
         self._desks = desks
+        self._result = result_class(kinds)
         self._verdicts: dict[tuple[str, tuple[str, ...]], Verdicts] = {}
 
     async def judge(
@@ -76,9 +78,9 @@ class Judge:
         ]
         if len(works) == 1:
             (field,) = columns
-            return _results_of_one(records, field, await works[0])
+            return _results_of_one(records, field, await works[0], self._result)
         judged = await asyncio.gather(*works)
-        return _results(records, dict(zip(columns, judged, strict=True)))
+        return _results(records, dict(zip(columns, judged, strict=True)), self._result)
 
     def _columns(self, records: Sequence[Record]) -> Columns:
         """Return the values of `records` by field, without the fields that none of them has."""
@@ -221,12 +223,15 @@ def _reasons(outcomes: Iterable[Outcome]) -> tuple[Reason, ...]:
 
 
 def _results_of_one(
-    records: Sequence[Record], field: str, verdicts: Sequence[Verdict | None]
+    records: Sequence[Record],
+    field: str,
+    verdicts: Sequence[Verdict | None],
+    result: type[RecordResult],
 ) -> list[RecordResult]:
     """Return the results of records that have no other field than `field`."""
     # by position: naming the field would cost half as much again
-    make = cast("Any", RecordResult)
-    _ref, _index, _status, *fields, _verdicts = RecordResult.__struct_fields__
+    make = cast("Any", result)
+    _ref, _index, _status, *fields, _verdicts = result.__struct_fields__
     before = (None,) * fields.index(field)
     after = (None,) * (len(fields) - len(before) - 1)
     return [
@@ -237,7 +242,9 @@ def _results_of_one(
 
 
 def _results(
-    records: Sequence[Record], columns: Mapping[str, Sequence[Verdict | None]]
+    records: Sequence[Record],
+    columns: Mapping[str, Sequence[Verdict | None]],
+    result: type[RecordResult],
 ) -> list[RecordResult]:
     results: list[RecordResult] = []
     for at, record in enumerate(records):
@@ -245,6 +252,6 @@ def _results(
         verdicts = tuple(fields.values())
         status = worst([verdict.status for verdict in verdicts])
         results.append(
-            RecordResult(record.ref, at, status, verdicts=verdicts, **fields)  # pyright: ignore[reportArgumentType] - each field's own kind
+            result(record.ref, at, status, verdicts=verdicts, **fields)  # pyright: ignore[reportArgumentType] - each field's own kind
         )
     return results

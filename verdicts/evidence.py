@@ -89,6 +89,15 @@ class PostcodeArea(
     terminated_month: int | None = None
 
 
+class DeclaredFacts(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="declared"):
+    """What a declared service says, by the names that configuration gives it; see verdicts.facts.
+
+    A date stands as it does in JSON, as text.
+    """
+
+    facts: dict[str, str | int | float | bool | list[str | int | float | bool] | None]
+
+
 Evidence = (
     MailHosts
     | MailboxState
@@ -97,4 +106,5 @@ Evidence = (
     | LeiRegistration
     | CompanyRegistration
     | PostcodeArea
+    | DeclaredFacts
 )
