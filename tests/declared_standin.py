@@ -50,7 +50,7 @@ async def standing_in(answering: Answering) -> AsyncGenerator[StandIn]:
     """Answer on a free port for the time of the block."""
     calls: list[Seen] = []
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
         seen = Seen(
             request.method,
             request.raw_path.partition("?")[0],
@@ -66,9 +66,7 @@ async def standing_in(answering: Answering) -> AsyncGenerator[StandIn]:
         headers = {"Content-Type": sort, **reply.headers}
         return web.Response(body=body, status=reply.status, headers=headers)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.ServerRunner(web.Server(answer), access_log=None)  # every path, however odd
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

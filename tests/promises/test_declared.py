@@ -164,7 +164,7 @@ async def test_words_of_a_declared_service_become_the_verdicts_that_they_are_map
 ) -> None:
     words = ("valid", "invalid", "accept_all", "never_heard_of")
     records = [{"email": f"{word}@b.example"} for word in words]
-    async with at_work(valkey_url) as (assay, service):
+    async with at_work(valkey_url) as (assay, _service):
         answer = await assay.validate(SELECTED, records)
     assert [
         (one["status"], [reason["code"] for reason in one["email"]["reasons"]])
@@ -235,8 +235,8 @@ async def test_another_reading_asks_anew(valkey_url: str) -> None:
 
     async with at_work(valkey_url) as (assay, service):
         assert await status(assay) == "RISKY"
-        async with living(declared(service, valkey_url, corrected)) as assay:
-            assert await status(assay) == "VALID"
+        async with living(declared(service, valkey_url, corrected)) as another:
+            assert await status(another) == "VALID"
 
 
 async def test_a_declared_provider_may_answer_a_check_that_is_built_in(valkey_url: str) -> None:
@@ -254,7 +254,7 @@ async def test_a_declared_provider_may_answer_a_check_that_is_built_in(valkey_ur
     answer.status = { read = "data.status", map = { valid = "VALID" } }
     """
     selected = "results { status email { mailbox { freeProvider suggestion } } }"
-    async with at_work(valkey_url, text) as (assay, service):
+    async with at_work(valkey_url, text) as (assay, _service):
         answer = await assay.validate(selected, [{"email": "valid@b.example"}])
     assert answer["results"] == [
         {"status": "VALID", "email": {"mailbox": {"freeProvider": False, "suggestion": "a"}}}
