@@ -102,11 +102,7 @@ class ProviderFactory:
         self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
     ) -> ServiceProvider:
         defaults = service.DEFAULTS
-        secrets = {
-            key: secret.get_secret_value()
-            for key in SECRET_NAMES
-            if (secret := getattr(one, key)) is not None
-        }
+        secrets = secrets_of(one)
         complete = all(key in secrets for key in service.SECRETS)
         state = State.READY if complete else State.NOT_CONFIGURED
         account = name
@@ -153,6 +149,15 @@ class ProviderFactory:
             return permits, permits
         bulk_rates = _rates(one.bulk_rates, defaults.bulk_rates or ())
         return permits, Permits(self._valkey, f"{account}:bulk", bulk_rates)
+
+
+def secrets_of(one: ProviderSettings) -> dict[str, str]:
+    """Return the credentials of a provider that are configured."""
+    return {
+        key: secret.get_secret_value()
+        for key in SECRET_NAMES
+        if (secret := getattr(one, key)) is not None
+    }
 
 
 def _addresses(one: ProviderSettings, defaults: Defaults) -> tuple[str, str]:

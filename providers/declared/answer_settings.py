@@ -56,6 +56,10 @@ class ErrorTable(Table):
     repeat: bool | None = Field(
         default=None, description="Whether sending again may help; else as `reason` has it."
     )
+    charged: bool | None = Field(
+        default=None,
+        description="Whether it may have cost something all the same; else as `reason` has it.",
+    )
     pause: float | None = Field(
         default=None, gt=0, le=900, description="Seconds for which the account is left alone."
     )

@@ -48,7 +48,9 @@ class DeclaredService:
         heard = frozenset((*answer.success, *(answer.absent.http if answer.absent else ())))
         rules = [
             ErrorRule(
-                one.http, one.when, fault_for(one.reason, again=one.repeat, pause_s=one.pause)
+                one.http,
+                one.when,
+                fault_for(one.reason, again=one.repeat, charged=one.charged, pause_s=one.pause),
             )
             for one in answer.errors
         ]

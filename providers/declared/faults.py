@@ -77,7 +77,14 @@ class Errors(Struct, frozen=True):
         return next((rule for rule in self.rules if rule.applies(answer, documents)), None)
 
 
-def fault_for(code: ReasonCode, *, again: bool | None, pause_s: float | None) -> Fault:
-    """Return the fault of `code`; `again` and `pause_s` go over what is usual, where given."""
+def fault_for(
+    code: ReasonCode, *, again: bool | None, charged: bool | None, pause_s: float | None
+) -> Fault:
+    """Return the fault of `code`; what is given beside it goes over what is usual."""
     usual = FAULTS[code]
-    return replace(usual, again=usual.again if again is None else again, pause_s=pause_s)
+    return replace(
+        usual,
+        again=usual.again if again is None else again,
+        charged=usual.charged if charged is None else charged,
+        pause_s=pause_s,
+    )

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway import reference
 from gateway.assembly import policies_of
+from gateway.configuration_schema import configuration_schema
 from gateway.settings import Settings, load_settings
 from providers.catalogue import SERVICES
 from providers.errors import Fault
@@ -215,6 +216,11 @@ def test_every_example_of_configuration_is_one(name: str) -> None:
 def test_the_committed_schema_is_the_one_that_is_served() -> None:
     """When this fails: `assay schema > schema.graphql`, and read the difference."""
     assert page("schema.graphql") == build_schema().as_str().rstrip() + "\n"
+
+
+def test_the_committed_schema_of_the_configuration_is_the_one_of_the_settings() -> None:
+    """When this fails: `assay schema --toml > assay.schema.json`."""
+    assert page("assay.schema.json") == configuration_schema()
 
 
 def test_every_decision_has_its_parts_and_its_number() -> None:
