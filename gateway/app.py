@@ -24,6 +24,7 @@ from console.page import (
     graphiql_page,
 )
 from gateway.assembly import Assembly, assembled, policies_of
+from gateway.declarations import Declarations, declarations_of
 from gateway.endpoint import Endpoint
 from gateway.garbage import collect_less
 from gateway.logs import configure_logs
@@ -40,30 +41,34 @@ def create_app(settings: Settings | None = None) -> Starlette:
         ConfigurationError: `settings` are not given and can't be loaded, or contradict each other.
     """
     settings = settings or load_settings()
-    policies_of(settings)  # a reload must refuse them here, before the old workers are gone
+    # a reload must refuse them here, before the old workers are gone
+    declarations = declarations_of(settings)
+    policies_of(settings, declarations.kinds)
     configure_logs(settings.gateway.log_level)
     ready: list[Assembly] = []
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with assembled(settings) as assembly:
+        async with assembled(settings, declarations=declarations) as assembly:
             ready.append(assembly)
             yield
             ready.clear()
 
-    app = Starlette(routes=routes(settings, lambda: ready[0]), lifespan=lifespan)
+    app = Starlette(routes=routes(settings, declarations, lambda: ready[0]), lifespan=lifespan)
     collect_less()
     return app
 
 
 def app_of(assembly: Assembly) -> Starlette:
     """Return the application of what is assembled already."""
-    app = Starlette(routes=routes(assembly.settings, lambda: assembly))
+    app = Starlette(routes=routes(assembly.settings, assembly.declarations, lambda: assembly))
     collect_less()
     return app
 
 
-def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
+def routes(
+    settings: Settings, declarations: Declarations, assembly: Callable[[], Assembly]
+) -> list[BaseRoute]:
     """Return every address that Assay answers; `assembly` is called for each request."""
     files = assets()
 
@@ -71,7 +76,7 @@ def routes(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRou
         return assembly().context
 
     endpoint = Endpoint(
-        build_schema(),
+        build_schema(declarations.kinds),
         context_for=context_for,
         page=_page,
         body_bytes_max=settings.gateway.body_bytes_max,

@@ -11,7 +11,8 @@ from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
-from checks.kinds import KINDS, load
+from checks.kinds import KindModule, load
+from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import Assignment, ProviderFactory
@@ -35,6 +36,7 @@ class Assembly(Struct):
     """What one process works with, ready to be used."""
 
     settings: Settings
+    declarations: Declarations
     valkey: Valkey
     context: Context
 
@@ -48,11 +50,16 @@ class Court(Struct):
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, services: Sequence[Service] = SERVICES, *, guest: bool = False
+    settings: Settings,
+    services: Sequence[Service] = SERVICES,
+    *,
+    guest: bool = False,
+    declarations: Declarations | None = None,
 ) -> AsyncGenerator[Assembly]:
     """Build and open everything that `settings` asks for; close it when left.
 
-    `services` are those that providers may speak. A `guest` may use the private Valkey of an Assay
+    `services` are those that providers may speak. `declarations` are what `settings` declare,
+    where that is known already. A `guest` may use the private Valkey of an Assay
     that runs in the same data directory: good for a command, but what serves must not lose its
     store when that other one stops.
 
@@ -61,20 +68,29 @@ async def assembled(
         PrivateValkeyError, SandboxError: a process of ours did not start.
         StoreAway: the configured Valkey does not answer.
     """
-    policies = policies_of(settings)
+    declarations = declarations or await asyncio.to_thread(declarations_of, settings)
+    policies = policies_of(settings, declarations.kinds)
     async with AsyncExitStack() as stack:
         loading = await stack.enter_async_context(_beside(load))
         valkey = await _valkey(settings, stack, guest=guest)
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
-        builder = _Builder(settings, valkey, secret, stack)
-        factory = ProviderFactory(settings, valkey, builder.transport, sandbox, stack, services)
+        builder = _Builder(settings, valkey, secret, stack, declarations)
+        factory = ProviderFactory(
+            settings,
+            valkey,
+            builder.transport,
+            sandbox,
+            stack,
+            services,
+            declarations.services,
+        )
         builder.claims.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
             rehearsal = builder.court(policies, factory.providers(rehearsal=True))
-        kinds = [module.KIND for module in KINDS]
+        kinds = [module.KIND for module in declarations.kinds]
         context = Context(
             judge=live.judge,
             needs=NeedsPlanner(kinds, policies),
@@ -87,16 +103,22 @@ async def assembled(
             currency=settings.gateway.currency,
         )
         await loading
-        yield Assembly(settings, valkey, context)
+        yield Assembly(settings, declarations, valkey, context)
 
 
 class _Builder:
     """Builds what judges; whatever it opens, `stack` closes."""
 
     def __init__(
-        self, settings: Settings, valkey: Valkey, secret: bytes, stack: AsyncExitStack
+        self,
+        settings: Settings,
+        valkey: Valkey,
+        secret: bytes,
+        stack: AsyncExitStack,
+        declarations: Declarations,
     ) -> None:
         self._settings = settings
+        self._declarations = declarations
         self._secret = secret
         self._stack = stack
         apart = None
@@ -116,14 +138,16 @@ class _Builder:
         """Return a judge who asks `providers`."""
         panels: dict[tuple[str, str], Panel] = {}
         desks: dict[tuple[str, str], Desk] = {}
-        for module in KINDS:
+        for module in self._declarations.kinds:
             kind = module.KIND
             for check in kind.asked:
                 panel = self._panel(kind, check, providers)
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
         self._stack.push_async_callback(_close_all, desks.values())
-        return Court(Judge(KINDS, desks, policies, waived_of(self._settings)), panels)
+        kinds = self._declarations.kinds
+        waived = waived_of(self._settings, kinds)
+        return Court(Judge(kinds, desks, policies, waived), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         configured = self._check_settings(kind, check).providers
@@ -142,7 +166,9 @@ class _Builder:
         # outcomes are kept apart by who of those that answer is a stand-in.
         inventors = sorted(one.name for one in panel.providers if one.state is State.SANDBOX)
         apart = f"@sandbox:{','.join(inventors)}" if inventors else ""
-        keys = Keys(self._secret, kind.name, check.name + apart)
+        mark = self._declarations.marks.get((kind.name, check.name))
+        read = "" if mark is None else f"@read:{mark}"
+        keys = Keys(self._secret, kind.name, check.name + read + apart)
         return Desk(
             check=check.name,
             panel=panel,
@@ -157,13 +183,18 @@ class _Builder:
         return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
 
 
-def policies_of(settings: Settings) -> dict[str, list[str]]:
+def policies_of(
+    settings: Settings, modules: Sequence[KindModule] | None = None
+) -> dict[str, list[str]]:
     """Return for each kind the checks of its policy that are asked, as configured.
+
+    `modules` are the kinds that there are, where that is known already.
 
     Raises:
         ConfigurationError: a kind or a check that does not exist.
     """
-    kinds = {module.KIND.name: module.KIND for module in KINDS}
+    modules = declarations_of(settings).kinds if modules is None else modules
+    kinds = {module.KIND.name: module.KIND for module in modules}
     for section, names in (("kinds", settings.kinds), ("checks", settings.checks)):
         for name in names:
             if name not in kinds:
@@ -185,14 +216,14 @@ def policies_of(settings: Settings) -> dict[str, list[str]]:
     return policies
 
 
-def waived_of(settings: Settings) -> frozenset[tuple[str, str]]:
+def waived_of(settings: Settings, kinds: Iterable[KindModule]) -> frozenset[tuple[str, str]]:
     """Return the optional checks, as (kind, check), that the configuration does not demand.
 
     It demands one by naming it in `kinds.KIND.checks`.
     """
     return frozenset(
         (module.KIND.name, check.name)
-        for module in KINDS
+        for module in kinds
         for check in module.KIND.asked
         if check.optional and settings.kinds.get(module.KIND.name, KindSettings()).checks is None
     )

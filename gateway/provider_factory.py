@@ -1,6 +1,6 @@
 """Builds the providers that the settings describe: real, sandbox, or not configured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from random import SystemRandom
@@ -42,10 +42,15 @@ class ProviderFactory:
         sandbox: Sandbox | None,
         stack: AsyncExitStack,
         services: Sequence[Service] = SERVICES,
+        declared: Mapping[str, Service] | None = None,
     ) -> None:
-        """Build from `settings`, with permits in `valkey` and calls over `transport`."""
+        """Build from `settings`, with permits in `valkey` and calls over `transport`.
+
+        `declared` are the services of providers that `settings` declare, by the provider's name.
+        """
         self._settings = settings
         self._services = services
+        self._declared = declared or {}
         self._sandbox = sandbox
         self._valkey = valkey
         self._transport = transport
@@ -65,7 +70,7 @@ class ProviderFactory:
         settings = {name: ProviderSettings() for name in services}
         settings.update(self._settings.providers)
         for name, one in settings.items():
-            service = services.get(one.service or name)
+            service = self._declared.get(name) or services.get(one.service or name)
             if service is None:
                 known = ", ".join(sorted(services))
                 raise ConfigurationError(
@@ -101,17 +106,15 @@ class ProviderFactory:
         self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
     ) -> ServiceProvider:
         defaults = service.DEFAULTS
-        secrets = {
-            key: secret.get_secret_value()
-            for key in SECRET_NAMES
-            if (secret := getattr(one, key)) is not None
-        }
+        secrets = secrets_of(one)
         complete = all(key in secrets for key in service.SECRETS)
         state = State.READY if complete else State.NOT_CONFIGURED
         account = name
         base_url, bulk_base_url = _addresses(one, defaults)
         untold = not secrets and one.base_url is None
-        if self._sandbox is not None and (rehearsal or untold):
+        if name in self._declared:  # no stand-in speaks for it: a rehearsal asks nobody
+            state = State.NOT_CONFIGURED if rehearsal else state
+        elif self._sandbox is not None and (rehearsal or untold):
             state = State.SANDBOX
             account = f"{name}@sandbox"
             base_url = self._sandbox.http + defaults.sandbox_path
@@ -150,6 +153,15 @@ class ProviderFactory:
             return permits, permits
         bulk_rates = _rates(one.bulk_rates, defaults.bulk_rates or ())
         return permits, Permits(self._valkey, f"{account}:bulk", bulk_rates)
+
+
+def secrets_of(one: ProviderSettings) -> dict[str, str]:
+    """Return the credentials of a provider that are configured."""
+    return {
+        key: secret.get_secret_value()
+        for key in SECRET_NAMES
+        if (secret := getattr(one, key)) is not None
+    }
 
 
 def _addresses(one: ProviderSettings, defaults: Defaults) -> tuple[str, str]:

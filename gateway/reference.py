@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, NoneType
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from msgspec import Struct
 from pydantic import BaseModel, HttpUrl, SecretStr
@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 
 from checks.kinds import KINDS
 from checks.text import identifier, tidy
-from gateway.settings import PREFIX, Settings
+from gateway.mistakes import PREFIX
+from gateway.settings import Settings
 from providers import dns, errors, matching, panel, permits, provider
 from providers.catalogue import SERVICES
 from providers.rates import Rate
@@ -43,6 +44,7 @@ WORDS: Mapping[type, str] = {
     HttpUrl: "URL",
     SecretStr: "secret",
     Rate: "rate",
+    re.Pattern: "regular expression",
 }
 ESSENTIAL = (
     "gateway.host",
@@ -190,6 +192,8 @@ def _plain(annotation: object) -> object:
 
 def _takes(field: FieldInfo) -> str:
     inner = _plain(field.annotation)
+    if get_origin(inner) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(inner))
     listed = getattr(inner, "__origin__", None) is tuple
     sort = get_args(inner)[0] if listed else inner
     sort = getattr(sort, "__origin__", sort) if not isinstance(sort, type) else sort
@@ -249,7 +253,7 @@ def _settings_table(section: str) -> str:
 
 def _model_of(annotation: object) -> object:
     while get_args(annotation):
-        annotation = get_args(annotation)[-1]
+        annotation = get_args(annotation)[0 if get_origin(annotation) is Annotated else -1]
     return annotation
 
 

@@ -35,17 +35,20 @@ from pydantic_settings import (
 
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
+from checks.declared import LENGTH_MAX, Case
 from checks.kinds import KINDS
+from gateway.mistakes import PREFIX, explain
+from providers.declared.settings import ProviderTable
 from providers.settings import ProviderSettings, listed
 from resolvers.validate import DEADLINE_MS_MAX
 
 CONFIG_FILE = "assay.toml"
-PREFIX = "ASSAY_"
 _UNREAD_SECTION = re.compile(r'parsing value for field "(\w+)"')
 SECRETS_DIRS = ("ASSAY_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 SECRETS_BYTES_MAX = 1 << 16
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+AnyProvider = Annotated[ProviderSettings, ProviderTable]
 _KIND_NAMES = {module.KIND.name.lower(): module.KIND.name for module in KINDS}
 
 
@@ -137,11 +140,32 @@ class CheckSettings(Section):
 
 
 class KindSettings(Section):
-    """`[kinds.NAME]`: the policy of a kind."""
+    """`[kinds.NAME]`: the policy of a kind, and what a kind of your own is.
+
+    A kind that is built in has `checks` alone. Any other is declared here: it needs a
+    `description`, and a `pattern` or a `stdnum` module.
+    """
 
     checks: Words | None = Field(
         default=None, description="The checks of its policy; local ones always run."
     )
+    description: str | None = Field(default=None, description="What a kind of your own is.")
+    meaning: str | None = Field(default=None, description="What VALID promises of it.")
+    strip: str = Field(default="", description="Characters that go, wherever they stand.")
+    case: Case = Field(default="keep", description="The case of its letters: upper, lower, keep.")
+    pattern: re.Pattern[str] | None = Field(
+        default=None,
+        description="What the rest must be as a whole; its named groups are parts of the value.",
+    )
+    stdnum: str | None = Field(
+        default=None, description="A module of python-stdnum that checks it: `isin`, `de.idnr`."
+    )
+    length_max: int = Field(default=LENGTH_MAX, ge=1, le=1000, description="Characters at most.")
+
+    @property
+    def declares(self) -> frozenset[str]:
+        """The keys that only a kind of one's own has, as far as they are given."""
+        return frozenset(self.model_fields_set - {"checks"})
 
 
 class DnsSettings(Section):
@@ -167,7 +191,7 @@ class Settings(BaseSettings):
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(
         default_factory=dict[str, Mapping[str, CheckSettings]]
     )
-    providers: Mapping[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
+    providers: Mapping[str, AnyProvider] = Field(default_factory=dict[str, ProviderSettings])
 
     @property
     def named_providers(self) -> frozenset[str]:
@@ -179,11 +203,12 @@ class Settings(BaseSettings):
     @classmethod
     def _name_kinds(cls, sections: dict[str, Any]) -> dict[str, Any]:
         """Spell the kinds as they are spelled: the environment knows no capital letters."""
+        spelled = dict(_KIND_NAMES)
         for section in ("kinds", "checks"):
             if isinstance(tables := sections.get(section), dict):
                 named: dict[str, Any] = {}
                 for name, table in sorted(cast("dict[str, Any]", tables).items()):
-                    kind = _KIND_NAMES.get(name.lower(), name)
+                    kind = spelled.setdefault(name.lower(), name)  # capitals sort first
                     named[kind] = _merged(named[kind], table) if kind in named else table
                 sections = {**sections, section: named}
         return sections
@@ -244,7 +269,7 @@ def load_settings(
     try:
         return bound(**cast("dict[str, Any]", overrides or {}))
     except ValidationError as error:
-        raise ConfigurationError(explain(error, path, text)) from None
+        raise ConfigurationError(explain(error, Settings, path, text)) from None
     except SettingsError as error:  # a section as JSON that is none, a directory that is missing
         section = _UNREAD_SECTION.search(str(error))
         if section is None:
@@ -263,54 +288,3 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merged(merged[key], cast("Mapping[str, Any]", value)) if both else value
     return merged
-
-
-def explain(error: ValidationError, path: Path, text: str) -> str:
-    """Return one line for each mistake: where it is, what was found, what is expected."""
-    lines: list[str] = []
-    for mistake in error.errors(include_url=False, include_input=False):
-        keys = [str(part) for part in mistake["loc"]]
-        dotted = ".".join(keys)
-        line = line_of(keys, text)
-        if (variable := _variable_of(keys)) is not None:
-            where = f"environment variable {variable}"
-        elif line:
-            where = f"{path}, line {line}: {dotted}"
-        else:
-            where = f"{path}: {dotted}"
-        lines.append(f"{where}: {_expected(mistake['type'], mistake['msg'])}")
-    return "\n".join(lines)
-
-
-def _variable_of(keys: list[str]) -> str | None:
-    """Return the environment variable that set `keys`, or the list or table that holds them."""
-    present = {name.upper(): name for name in os.environ}
-    for length in range(len(keys), 0, -1):
-        name = present.get(PREFIX + "__".join(keys[:length]).upper())
-        if name is not None:
-            return name
-    return None
-
-
-def line_of(keys: list[str], text: str) -> int | None:
-    """Return the line of the TOML `text` that sets `keys`, or their table; None if none does."""
-    table: list[str] = []
-    best = None
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.strip()
-        if line.startswith("["):
-            table = [part.strip().strip("\"'") for part in line.strip("[] \t").split(".")]
-            shared = min(len(keys), len(table))
-            if keys[:shared] == table[:shared] and best is None:
-                best = number
-        elif "=" in line and not line.startswith("#"):
-            key = [part.strip().strip("\"'") for part in line.split("=", 1)[0].split(".")]
-            if keys[: len(table) + len(key)] == table + key:
-                return number
-    return best
-
-
-def _expected(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "no such setting; see docs/configuration.md for those that exist"
-    return message[:1].lower() + message[1:]

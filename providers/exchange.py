@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Generator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +21,8 @@ class Call(Struct, frozen=True, gc=False):
     `path` lies below the provider's base URL, its parts already percent-encoded (`encoded`); names
     and values of `query` are not. At most one of `json` and `form` is the body. `safe` says that
     sending it twice neither changes anything nor costs twice. `bulk` picks the service's bulk
-    address and limits, where it has its own.
+    address and limits, where it has its own. `base_url` is given where the call goes elsewhere
+    than to the provider's address, as one for an OAuth2 token may.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Call(Struct, frozen=True, gc=False):
     form: tuple[tuple[str, str], ...] | None = None
     safe: bool = True
     bulk: bool = False
+    base_url: str | None = None
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -94,6 +96,10 @@ class Account:
         """Return the secret called `name`; KeyError when it is not configured."""
         return self._secrets[name]
 
+    def get(self, name: str) -> str | None:
+        """Return the secret called `name`, None when it is not configured."""
+        return self._secrets.get(name)
+
     def basic(self, user: str, password: str | None = None) -> tuple[str, str]:
         """Return the header of RFC 7617 with the secrets of these names."""
         pair = f"{self.secret(user)}:{self.secret(password) if password else ''}"
@@ -146,6 +152,15 @@ class Service(Protocol):
 
     def fault_of(self, answer: Answer, /) -> Fault | None:
         """Return what is wrong with `answer`, None when the exchange can read it."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A service whose answers say what the account has left."""
+
+    def exhausted_for_s(self, answer: Answer, /) -> float | None:
+        """Return for how many seconds `answer` says that nothing is left; None if something is."""
         ...
 
 

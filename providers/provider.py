@@ -10,10 +10,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from providers.backoff import full_jitter, retry_after_s
+from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
 from providers.carrier import carry
 from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
-from providers.exchange import Account, Answer, Call, Service
+from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits, Window
 from providers.statistics import Statistics
 from providers.transport import Transport
@@ -133,6 +133,7 @@ class ServiceProvider:
         self.permits = permits
         self.statistics = Statistics()
         self._account = account
+        self._metered = service if isinstance(service, Metered) else None
         self._bulk_permits = bulk_permits
         self._transport = transport
         self._random = random
@@ -291,12 +292,14 @@ class ServiceProvider:
             statistics.in_flight += 1
             try:
                 base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
-                answer = await self._transport.send(base, call, timeout_s)
+                answer = await self._transport.send(call.base_url or base, call, timeout_s)
             finally:
                 statistics.in_flight -= 1
             statistics.answered(loop.time() - started)
         fault = self.service.fault_of(answer)
         if fault is None:
+            if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
+                await permits.pause(min(rest_s, RETRY_AFTER_MAX_S))
             return answer
         await self._heed(fault, answer, permits)
         raise Faulted(fault, answer.status)

@@ -4,7 +4,15 @@ import json
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    WithJsonSchema,
+)
 
 from providers.rates import Rate, rate_of
 
@@ -22,7 +30,11 @@ def listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-RateSetting = Annotated[Rate, BeforeValidator(_rate)]
+RateSetting = Annotated[
+    Rate,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "description": "Calls in a window: `10/s`, `600/5m`."}),
+]
 RatesSetting = Annotated[tuple[RateSetting, ...], BeforeValidator(listed)]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
 
+from checks.declared import result_class
 from checks.kinds import KindModule
 from questions.deciding import Deciding, Round
 from questions.desk import Desk, Terms
@@ -56,6 +57,7 @@ class Judge:
         self._kinds = {module.KIND.field: module for module in kinds}
         self._getters = [(field, attrgetter(field)) for field in self._kinds]
         self._desks = desks
+        self._result = result_class(kinds)
         self._verdicts: dict[tuple[str, tuple[str, ...]], Verdicts] = {}
 
     async def judge(
@@ -74,9 +76,9 @@ class Judge:
         ]
         if len(works) == 1:
             (field,) = columns
-            return _results_of_one(records, field, await works[0])
+            return _results_of_one(records, field, await works[0], self._result)
         judged = await asyncio.gather(*works)
-        return _results(records, dict(zip(columns, judged, strict=True)))
+        return _results(records, dict(zip(columns, judged, strict=True)), self._result)
 
     def _columns(self, records: Sequence[Record]) -> Columns:
         """Return the values of `records` by field, without the fields that none of them has."""
@@ -173,12 +175,15 @@ class Judge:
 
 
 def _results_of_one(
-    records: Sequence[Record], field: str, verdicts: Sequence[Verdict | None]
+    records: Sequence[Record],
+    field: str,
+    verdicts: Sequence[Verdict | None],
+    result: type[RecordResult],
 ) -> list[RecordResult]:
     """Return the results of records that have no other field than `field`."""
     # by position: naming the field would cost half as much again
-    make = cast("Any", RecordResult)
-    _ref, _index, _status, *fields, _verdicts = RecordResult.__struct_fields__
+    make = cast("Any", result)
+    _ref, _index, _status, *fields, _verdicts = result.__struct_fields__
     before = (None,) * fields.index(field)
     after = (None,) * (len(fields) - len(before) - 1)
     return [
@@ -189,7 +194,9 @@ def _results_of_one(
 
 
 def _results(
-    records: Sequence[Record], columns: Mapping[str, Sequence[Verdict | None]]
+    records: Sequence[Record],
+    columns: Mapping[str, Sequence[Verdict | None]],
+    result: type[RecordResult],
 ) -> list[RecordResult]:
     results: list[RecordResult] = []
     for at, record in enumerate(records):
@@ -197,6 +204,6 @@ def _results(
         verdicts = tuple(fields.values())
         status = worst([verdict.status for verdict in verdicts])
         results.append(
-            RecordResult(record.ref, at, status, verdicts=verdicts, **fields)  # pyright: ignore[reportArgumentType] - each field's own kind
+            result(record.ref, at, status, verdicts=verdicts, **fields)  # pyright: ignore[reportArgumentType] - each field's own kind
         )
     return results

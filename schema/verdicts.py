@@ -103,7 +103,7 @@ class EmailMailbox:
     )
 
 
-class _Shown:
+class Shown:
     """A verdict type that shows the domain's class `represents`."""
 
     represents: ClassVar[type]
@@ -115,7 +115,7 @@ class _Shown:
 
 
 @strawberry.type(description="Verdict on an e-mail address.")
-class EmailVerdict(_Shown, Verdict):
+class EmailVerdict(Shown, Verdict):
     """See verdicts.verdict.EmailVerdict."""
 
     represents: ClassVar[type] = verdict.EmailVerdict
@@ -134,7 +134,7 @@ class PhoneLine:
 
 
 @strawberry.type(description="Verdict on a phone number.")
-class PhoneVerdict(_Shown, Verdict):
+class PhoneVerdict(Shown, Verdict):
     """See verdicts.verdict.PhoneVerdict."""
 
     represents: ClassVar[type] = verdict.PhoneVerdict
@@ -163,7 +163,7 @@ class VatRegistration:
 
 
 @strawberry.type(description="Verdict on a VAT number.")
-class VatNumberVerdict(_Shown, Verdict):
+class VatNumberVerdict(Shown, Verdict):
     """See verdicts.verdict.VatNumberVerdict."""
 
     represents: ClassVar[type] = verdict.VatNumberVerdict
@@ -174,7 +174,7 @@ class VatNumberVerdict(_Shown, Verdict):
 
 
 @strawberry.type(description="Verdict on an IBAN. Local checks alone.")
-class IbanVerdict(_Shown, Verdict):
+class IbanVerdict(Shown, Verdict):
     """See verdicts.verdict.IbanVerdict."""
 
     represents: ClassVar[type] = verdict.IbanVerdict
@@ -199,7 +199,7 @@ class LeiRegistration:
 
 
 @strawberry.type(description="Verdict on a legal entity identifier.")
-class LeiVerdict(_Shown, Verdict):
+class LeiVerdict(Shown, Verdict):
     """See verdicts.verdict.LeiVerdict."""
 
     represents: ClassVar[type] = verdict.LeiVerdict
@@ -224,7 +224,7 @@ class CompanyRegistration:
 
 
 @strawberry.type(description="Verdict on a company.")
-class CompanyVerdict(_Shown, Verdict):
+class CompanyVerdict(Shown, Verdict):
     """See verdicts.verdict.CompanyVerdict."""
 
     represents: ClassVar[type] = verdict.CompanyVerdict
@@ -260,7 +260,7 @@ class AddressDeliverability:
 
 
 @strawberry.type(description="Verdict on a postal address.")
-class AddressVerdict(_Shown, Verdict):
+class AddressVerdict(Shown, Verdict):
     """See verdicts.verdict.AddressVerdict."""
 
     represents: ClassVar[type] = verdict.AddressVerdict
@@ -288,7 +288,7 @@ class PostcodeArea:
 
 
 @strawberry.type(description="Verdict on a postcode.")
-class PostcodeVerdict(_Shown, Verdict):
+class PostcodeVerdict(Shown, Verdict):
     """See verdicts.verdict.PostcodeVerdict."""
 
     represents: ClassVar[type] = verdict.PostcodeVerdict

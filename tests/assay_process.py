@@ -104,7 +104,7 @@ class Living(Struct):
 async def living(given: Sections) -> AsyncGenerator[Living]:
     """Run Assay in this process for the time of the block."""
     async with assembled(Settings(**given)) as assembly:  # pyright: ignore[reportArgumentType]
-        yield Living(assembly, build_schema())
+        yield Living(assembly, build_schema(assembly.declarations.kinds))
 
 
 class AssayProcess(Struct):

@@ -108,6 +108,15 @@ class AddressDeliverability(
     residential: bool | None = None
 
 
+class DeclaredFacts(Struct, frozen=True, gc=False, array_like=True, tag_field="is", tag="declared"):
+    """What a declared service says, by the names that configuration gives it; see verdicts.facts.
+
+    A date stands as it does in JSON, as text.
+    """
+
+    facts: dict[str, str | int | float | bool | list[str | int | float | bool] | None]
+
+
 Evidence = (
     MailHosts
     | MailboxState
@@ -117,4 +126,5 @@ Evidence = (
     | CompanyRegistration
     | PostcodeArea
     | AddressDeliverability
+    | DeclaredFacts
 )

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,6 +15,9 @@ from gateway.shown_url import shown_url
 from providers.errors import ProviderError
 from providers.exchange import Call
 from providers.transport import Transport
+
+if TYPE_CHECKING:
+    from gateway.assembly import Assembly
 
 ASK_TIMEOUT_S = 30.0
 SHOWN_CHARACTERS_MAX = 300
@@ -36,12 +39,12 @@ class Gateway(Protocol):
 class HereGateway:
     """The gateway that this process has assembled."""
 
-    def __init__(self, currency: str, context: object) -> None:
+    def __init__(self, assembly: "Assembly") -> None:
         from schema.roots import build_schema
 
-        self.currency: str | None = currency
-        self._schema = build_schema()
-        self._context = context
+        self.currency: str | None = assembly.context.currency
+        self._schema = build_schema(assembly.declarations.kinds)
+        self._context = assembly.context
 
     async def ask(
         self,
@@ -148,7 +151,7 @@ def gateway_here(
     @asynccontextmanager
     async def assembled() -> AsyncGenerator[Gateway]:
         async with opened(settings, guest=True) as assembly:
-            yield HereGateway(settings.gateway.currency, assembly.context)
+            yield HereGateway(assembly)
 
     return assembled()
 

@@ -31,7 +31,7 @@ async def sandbox() -> AsyncGenerator[RunningSandbox]:
 @pytest.mark.parametrize(
     "given, words",
     [
-        ({"kinds": {"emial": {}}}, "kinds.emial: no such kind; there are email, phone"),
+        ({"kinds": {"emial": {}}}, "kinds.emial: no such kind; did you mean 'email'?"),
         ({"checks": {"emial": {}}}, "checks.emial: no such kind"),
         ({"kinds": {"email": {"checks": ["mx"]}}}, "kind email has no check 'mx'; it has syntax"),
         ({"checks": {"email": {"mx": {}}}}, "kind email has no check 'mx'"),

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway import reference
 from gateway.assembly import policies_of
+from gateway.configuration_schema import configuration_schema
 from gateway.settings import Settings, load_settings
 from providers.catalogue import SERVICES
 from providers.errors import Fault
@@ -124,6 +125,8 @@ def test_every_variable_that_the_page_shows_is_read(
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",
+        "`upper`": "upper",
+        "regular expression": "[A-Z]+",
     }
     least = re.search(r"from (\d+)", setting.takes)
     number = least[1] if least else "2"
@@ -213,6 +216,11 @@ def test_every_example_of_configuration_is_one(name: str) -> None:
 def test_the_committed_schema_is_the_one_that_is_served() -> None:
     """When this fails: `assay schema > schema.graphql`, and read the difference."""
     assert page("schema.graphql") == build_schema().as_str().rstrip() + "\n"
+
+
+def test_the_committed_schema_of_the_configuration_is_the_one_of_the_settings() -> None:
+    """When this fails: `assay schema --toml > assay.schema.json`."""
+    assert page("assay.schema.json") == configuration_schema()
 
 
 def test_every_decision_has_its_parts_and_its_number() -> None:

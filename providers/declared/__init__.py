@@ -1,0 +1,1 @@
+"""Services that configuration declares: calls from templates, answers read by JMESPath."""
