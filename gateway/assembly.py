@@ -21,6 +21,7 @@ from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
 from providers.exchange import Service
+from providers.fleet import Fleet
 from providers.panel import Panel
 from providers.provider import Provider, State
 from providers.transport import Transport
@@ -68,7 +69,12 @@ async def assembled(
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack)
-        factory = ProviderFactory(settings, valkey, builder.transport, sandbox, stack, services)
+        fleet = Fleet(valkey)
+        stack.push_async_callback(fleet.close)
+        factory = ProviderFactory(
+            settings, valkey, fleet, builder.transport, sandbox, stack, services
+        )
+        fleet.start()
         builder.claims.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None

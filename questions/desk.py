@@ -13,8 +13,6 @@ import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
-
 from cache.claims import DONE_FOR_S, Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -22,6 +20,8 @@ from cache.outcomes import Outcomes, Write
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
+from questions.askers import Askers
+from questions.terms import Terms
 from questions.usage import Usage
 from verdicts.outcome import MILLION, Conclusion, Found, Outcome
 from verdicts.reason import ReasonCode, because
@@ -40,14 +40,6 @@ SETTLED_AGAIN_S = 0.02
 _SURE = Found(Conclusion.CONFIRMED)
 
 _log = logging.getLogger(__name__)
-
-
-class Terms(Struct, frozen=True):
-    """What an asker wants: until when (loop clock), how old an outcome may be, who counts."""
-
-    deadline: float
-    max_age_s: float | None
-    usage: Usage
 
 
 class _Waiting:
@@ -96,6 +88,7 @@ class Desk:
         self._carry_on_s = carry_on_s
         self._open: dict[str, list[_Waiting]] = {}
         self._gathered: dict[str, datetime | None] = {}
+        self._askers = Askers()
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
         self._concluded: list[tuple[Mapping[str, bytes], Mapping[str, Outcome]]] = []
@@ -136,11 +129,14 @@ class Desk:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(len(values), terms.usage, loop.create_future())
         opened = self._open
+        asker = self._askers.of(terms)
         for value in values:
             others = opened.get(value)
             if others is not None:
                 others.append(waiting)
                 terms.usage.saved_by_dedupe += 1
+                if self._askers:
+                    self._askers.join(value, terms)
                 if value in self._gathered:
                     self._gathered[value] = _later(self._gathered[value], not_before)
             elif len(opened) >= OPEN_MAX:
@@ -148,6 +144,8 @@ class Desk:
             else:
                 opened[value] = [waiting]
                 self._gathered[value] = not_before
+                if asker is not None:
+                    self._askers.open(value, asker)
         self._schedule(loop)
         if waiting.left:
             await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
@@ -185,6 +183,7 @@ class Desk:
                 self._gathered = dict(items[VALUES_PER_TRIP_MAX:])
             else:
                 self._gathered = {}
+            self._askers.gathered()
             self._looking_up = True
             self._own(self._find(gathered))
 
@@ -279,7 +278,15 @@ class Desk:
         kept: dict[str, Outcome] = {}
         left = dict(ours)
         try:
-            await self.panel.ask(list(ours), deadline, self._delivery(left, kept))
+            deliver = self._delivery(left, kept)
+            shares = list(self._askers.shares(ours))
+            if len(shares) == 1:
+                ((asker, values),) = shares
+                await self.panel.ask(values, deadline, deliver, asker)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for asker, values in shares:
+                        group.create_task(self.panel.ask(values, deadline, deliver, asker))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
             self._concluded.append((ours, kept))
@@ -354,6 +361,7 @@ class Desk:
         return deliver
 
     def _settle(self, value: str, outcome: Outcome) -> None:
+        self._askers.close(value)
         for waiting in self._open.pop(value, ()):
             waiting.settle(value, outcome)
 

@@ -9,8 +9,9 @@ from typing import Any, cast
 from msgspec import Struct
 
 from checks.kinds import KindModule
-from questions.desk import Desk, Terms
+from questions.desk import Desk
 from questions.remembered import Verdicts
+from questions.terms import Terms
 from verdicts.examined import Decided, Examined
 from verdicts.kind import Check
 from verdicts.outcome import Conclusion, Outcome

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from gateway.valkey import Valkey
+from providers.priority import Asker
 from providers.provider import Deliver
 from questions.desk import Desk
 from tests.questions.house import (
@@ -25,8 +26,10 @@ POLL_S = 0.005
 class HalfProvider(TableProvider):
     """Delivers the first value and never gets to the others."""
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
-        await super().ask(values[:1], deadline, deliver)
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
+        await super().ask(values[:1], deadline, deliver, asker)
         await asyncio.Event().wait()
 
 
