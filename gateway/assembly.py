@@ -31,6 +31,9 @@ from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
 
+START_PATIENCE_S = 2.0
+"""With the store's first answer: at a start everything starts at once."""
+
 
 class Assembly(Struct):
     """What one process works with, ready to be used."""
@@ -233,14 +236,19 @@ async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> 
     if url is None:
         url = await stack.enter_async_context(private_valkey(data_dir))
     try:
-        valkey = Valkey(url, settings.redis.timeout_ms / 1000)
+        valkey, patient = (
+            Valkey(url, patience_s)
+            for patience_s in (settings.redis.timeout_ms / 1000, START_PATIENCE_S)
+        )
     except ValueError as error:
         raise ConfigurationError(f"redis.url: {error}") from None
     stack.push_async_callback(valkey.close)
     try:
-        await valkey.ping()
+        await patient.ping()
     except StoreAway as error:
         raise StoreAway(_away(settings, error)) from None
+    finally:
+        await patient.close()
     return valkey
 
 
