@@ -22,6 +22,7 @@ from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.catalogue import SERVICES
 from providers.exchange import Service
+from providers.fleet import Fleet
 from providers.panel import Panel
 from providers.provider import Provider, State
 from providers.transport import Transport
@@ -30,6 +31,9 @@ from questions.judging import Judge
 from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
+
+START_PATIENCE_S = 2.0
+"""With the store's first answer: at a start everything starts at once."""
 
 
 class Assembly(Struct):
@@ -76,15 +80,19 @@ async def assembled(
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack, declarations)
+        fleet = Fleet(valkey)
+        stack.push_async_callback(fleet.close)
         factory = ProviderFactory(
-            settings,
-            valkey,
-            builder.transport,
-            sandbox,
-            stack,
-            services,
-            declarations.services,
+            settings=settings,
+            valkey=valkey,
+            fleet=fleet,
+            transport=builder.transport,
+            sandbox=sandbox,
+            stack=stack,
+            services=services,
+            declared=declarations.services,
         )
+        fleet.start()
         builder.claims.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
@@ -277,14 +285,19 @@ async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> 
     if url is None:
         url = await stack.enter_async_context(private_valkey(data_dir))
     try:
-        valkey = Valkey(url, settings.redis.timeout_ms / 1000)
+        valkey, patient = (
+            Valkey(url, patience_s)
+            for patience_s in (settings.redis.timeout_ms / 1000, START_PATIENCE_S)
+        )
     except ValueError as error:
         raise ConfigurationError(f"redis.url: {error}") from None
     stack.push_async_callback(valkey.close)
     try:
-        await valkey.ping()
+        await patient.ping()
     except StoreAway as error:
         raise StoreAway(_away(settings, error)) from None
+    finally:
+        await patient.close()
     return valkey
 
 

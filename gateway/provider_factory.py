@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import SystemRandom
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.sandbox import Sandbox
 from gateway.settings import ConfigurationError, Settings
@@ -13,6 +14,8 @@ from gateway.valkey import Valkey
 from providers.catalogue import SERVICES
 from providers.dns import MailDomains
 from providers.exchange import Account, Defaults, Service
+from providers.fleet import Fleet
+from providers.permit import Bounds
 from providers.permits import Permits
 from providers.provider import Provider, ServiceProvider, ServiceTerms, State
 from providers.rates import Rate, rate_of
@@ -34,10 +37,12 @@ class Assignment(Struct, frozen=True):
 class ProviderFactory:
     """Builds providers; whatever it builds, `stack` closes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
         self,
+        *,
         settings: Settings,
         valkey: Valkey,
+        fleet: Fleet,
         transport: Transport,
         sandbox: Sandbox | None,
         stack: AsyncExitStack,
@@ -46,7 +51,8 @@ class ProviderFactory:
     ) -> None:
         """Build from `settings`, with permits in `valkey` and calls over `transport`.
 
-        `declared` are the services of providers that `settings` declare, by the provider's name.
+        `fleet` are the processes that share the permits, `declared` the
+        services of providers that `settings` declare, by the provider's name.
         """
         self._settings = settings
         self._services = services
@@ -55,6 +61,7 @@ class ProviderFactory:
         self._valkey = valkey
         self._transport = transport
         self._stack = stack
+        self._fleet = fleet
         self._random: Callable[[], float] = SystemRandom().random
 
     def providers(self, *, rehearsal: bool) -> dict[str, Assignment]:
@@ -147,12 +154,17 @@ class ProviderFactory:
         self, account: str, one: ProviderSettings, defaults: Defaults
     ) -> tuple[Permits, Permits]:
         """Return the permits of `account`, and those of its bulk calls: the same if counted so."""
-        rates = _rates(one.rates, defaults.rates)
-        permits = Permits(self._valkey, account, rates)
+        bounds = Bounds(
+            rates=_rates(one.rates, defaults.rates),
+            concurrency=one.concurrency or defaults.concurrency,
+            timeout_s=one.timeout or defaults.timeout_s,
+            horizon_s=one.batch_horizon_ms / 1000,
+        )
+        permits = Permits(self._valkey, self._fleet, account, bounds)
         if one.bulk_rates is None and defaults.bulk_rates is None:
             return permits, permits
-        bulk_rates = _rates(one.bulk_rates, defaults.bulk_rates or ())
-        return permits, Permits(self._valkey, f"{account}:bulk", bulk_rates)
+        bulk = replace(bounds, rates=_rates(one.bulk_rates, defaults.bulk_rates or ()))
+        return permits, Permits(self._valkey, self._fleet, account, bulk, lane="bulk")
 
 
 def secrets_of(one: ProviderSettings) -> dict[str, str]:

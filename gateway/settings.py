@@ -114,7 +114,12 @@ class RedisSettings(Section):
         default=None,
         description="A second server for outcomes, which may evict; else the first holds them.",
     )
-    timeout_ms: int = Field(default=250, ge=10, le=10_000, description="Patience with one command.")
+    timeout_ms: int = Field(
+        default=50,
+        ge=10,
+        le=10_000,
+        description="Patience with one command, in milliseconds; then what can be done without is.",
+    )
 
 
 class CacheSettings(Section):

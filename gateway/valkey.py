@@ -1,13 +1,15 @@
 """The store that all processes share: one redis-py client, scripts, one subscription a channel.
 
-Every command has `timeout_s` and no hidden retry. After a failure the store counts as away for
+Every command has `timeout_s` and no hidden retry (`gateway.patience` has a word for a loop that
+stood still). After a failure the store counts as away for
 `AWAY_S`: calls in that time fail at once, so that a frozen server costs one timeout and not one
 for each request.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from hashlib import sha1
 from typing import Any, cast
 
@@ -21,13 +23,16 @@ from redis.asyncio.connection import (
     parse_url,
 )
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from gateway.patience import patiently
 
 CONNECTIONS_MAX = 128
 COMMANDS_MAX = 64
 """Commands under way at once; what reads outcomes goes beside them, one a desk at a time."""
 AWAY_S = 1.0
-CONNECT_TIMEOUT_S = 1.0
 LISTEN_POLL_S = 5.0
+LISTENER_CONNECT_S = 1.0
 LISTENER_PROBE_S = 10
 """A connection that only listens would not notice that its other end is gone."""
 
@@ -39,7 +44,33 @@ class StoreAway(OSError):
 
 
 class _Packing(AbstractConnection):
-    """Packs a command in C and writes it at once: half of what redis-py's own way costs a key."""
+    """Packs a command in C and writes it at once: half of what redis-py's own way costs a key.
+
+    It awaits an answer with `patiently`, rather than with an alarm that a stalled loop sets off.
+    """
+
+    async def read_response(
+        self,
+        disable_decoding: bool = False,  # noqa: FBT001, FBT002 - as redis-py
+        timeout: float | None = None,  # noqa: ASYNC109 - as redis-py
+        *,
+        disconnect_on_error: bool = True,
+        push_request: bool | None = False,
+    ) -> Any:  # noqa: ANN401 - as redis-py
+        """Return the answer to one command; TimeoutError of redis-py when it does not come."""
+        own = timeout is None and self.socket_timeout is not None
+        reading = cast("Callable[..., Coroutine[Any, Any, Any]]", super().read_response)(
+            disable_decoding,
+            math.inf if own else timeout,
+            disconnect_on_error=disconnect_on_error,
+            push_request=push_request,
+        )
+        if not own or self.socket_timeout is None:
+            return await reading
+        try:
+            return await patiently(self.socket_timeout, reading)
+        except TimeoutError:
+            raise RedisTimeout(f"no answer within {self.socket_timeout * 1000:.0f} ms") from None
 
     def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - as redis-py
         """Return the whole command as one piece."""
@@ -87,7 +118,7 @@ class Valkey:
             url,
             max_connections=CONNECTIONS_MAX,
             socket_timeout=timeout_s,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_connect_timeout=timeout_s or LISTENER_CONNECT_S,
             retry=None,
             retry_on_timeout=False,
             health_check_interval=probe_every_s,

@@ -17,6 +17,7 @@ from aiodns import DNSResolver
 from aiodns.error import DNSError
 from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordData
 
+from providers.priority import Asker
 from providers.provider import Bill, Deliver, State
 from providers.statistics import Statistics
 from verdicts.evidence import MailHosts
@@ -95,7 +96,9 @@ class MailDomains:
         """Return that the DNS knows every domain, or knows that there is none."""
         return True
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, _asker: Asker
+    ) -> None:
         """Ask about all domains in `values` until `deadline`; see `Provider.ask`."""
         waiting = deque(values)
         if len(waiting) == 1:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from providers.priority import Asker
 from providers.provider import Bill, Deliver, Provider, State
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
@@ -17,7 +18,9 @@ class Panel:
         self.providers = tuple(providers)
         self.bulk = bulk
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
         """Ask about all `values` until `deadline`; see `Provider.ask`."""
         shares: dict[int, list[str]] = {}
         nobodys: list[str] = []
@@ -32,11 +35,11 @@ class Panel:
             deliver(dict.fromkeys(nobodys, Found(Conclusion.UNDECIDED, reasons)), Bill(""))
         if len(shares) == 1:
             ((at, share),) = shares.items()
-            await self.providers[at].ask(share, deadline, deliver)
+            await self.providers[at].ask(share, deadline, deliver, asker)
             return
         async with asyncio.TaskGroup() as group:
             for at, share in shares.items():
-                group.create_task(self.providers[at].ask(share, deadline, deliver))
+                group.create_task(self.providers[at].ask(share, deadline, deliver, asker))
 
     def _choose(self, value: str) -> int | None:
         unconfigured = None

@@ -1,165 +1,384 @@
 """Permits: the right to send at a time, reserved for an account over all processes and machines.
 
 One atomic script on Valkey's clock answers for many permits at once with the delay after which
-each may be used, over all windows together; a caller sleeps once and sends. One call of the
-script is under way at a time in a process and serves everybody who waits in it.
+each may be used, over all windows, slots and tenants together; a caller sleeps once and sends. One
+trip is under way at a time for an account in a process, and serves everybody who waits in it. The
+next one tells when calls have ended: that is what a window counts, so that a slow way, a stalled
+loop or a stopped process never brings two calls closer together than the service allows.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from importlib.resources import files
-from typing import Protocol, cast
-
-from msgspec import Struct
+from collections.abc import Sequence
+from time import monotonic
 
 from providers.errors import NoPermit
-from providers.rates import Rate
+from providers.fleet import Fleet
+from providers.permit import Bounds, Permit
+from providers.priority import Asker, Turn
+from providers.rates import arrival_s, shortest_s, usual_interval_s
+from providers.share import Share
+from providers.slots import Slots
+from providers.standing import Standing, View
+from providers.told import Told as Heard
+from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Told, Windows, reserve
+from providers.waiters import Waiter, Waiters, Waiting, wants
 from verdicts.reason import ReasonCode
 
-PERMITS_PER_TRIP_MAX = 200
-PAUSE_KNOWN_FOR_S = 0.1
+PERMITS_PER_TRIP_MAX = 500
+URGENT_HORIZON_S = 0.25
+"""How far ahead is reserved for interactive calls."""
+OF_HORIZON = 0.7
+"""What is reserved of a horizon; the rest is for the way there and for timers."""
+OF_PERIOD = 0.25
+"""How far ahead is reserved of a window at most: the calls before have ended and been told then."""
+KNOWN_FOR_S = 0.1
 """How long an account without limits sends on before it looks for a pause again."""
-_US = 1e6
+REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.1, 0.1
+"""After which the end of a call, or a slot that nobody uses, is told; its share of a window."""
+SLOT_WAIT_S = 0.02
+TRIP_SPACING_S = 0.005
+"""Between two trips, while waiters can't be served."""
+ENDED_MAX = 5_000
+"""Ends that wait to be told; of more the latest possible end counts, as for a killed process."""
+RATE_UNKNOWN_PER_S = 20.0
+"""What an account without rates is cut from at least, when it asked too much."""
+TOLD_SLACK_SHARE, TOLD_SLACK_MIN = 0.05, 2
+AHEAD_S = 1.5
+"""What others may have reserved after our last word: a heartbeat, and the longest horizon."""
 
-_SCRIPTS = files("providers") / "scripts"
-RESERVE, PAUSE, STANDING = (
-    (_SCRIPTS / name).read_text() for name in ("permits.lua", "pause.lua", "standing.lua")
-)
-
-Run = Callable[[Sequence[str], Sequence[str | int]], Awaitable[object]]
-Waiter = tuple[float, asyncio.Future[None]]
-"""Until when somebody waits (loop clock), and what tells of the permit."""
-
-
-class Shared(Protocol):
-    """What permits need of the store that all processes share."""
-
-    def script(self, source: str, /) -> Run:
-        """Return the script as a call with keys and arguments; OSError when the store is away."""
-        ...
-
-
-class Window(Struct, frozen=True):
-    """One window of an account as it stands: permits used and left in it."""
-
-    rate: str
-    limit: int
-    used: int
-
-    @property
-    def left(self) -> int:
-        """Permits that are left."""
-        return max(0, self.limit - self.used)
+ANYBODYS = Turn(Asker())
 
 
 class Permits:
-    """The permits of one account."""
+    """The permits of one account, or of those of its calls that are limited apart (`lane`)."""
 
-    def __init__(self, shared: Shared, account: str, rates: Sequence[Rate]) -> None:
-        """Reserve for `account` within all `rates` together."""
-        self._rates = tuple(rates)
-        tag = f"permits:{{{account}}}"  # one hash slot for all keys of an account
-        self._keys = [f"{tag}:pause", *(f"{tag}:{rate.text}" for rate in rates)]
-        self._windows = [part for rate in rates for part in rate.script_arguments()]
-        self._reserve = shared.script(RESERVE)
-        self._pause = shared.script(PAUSE)
-        self._standing = shared.script(STANDING)
-        self._waiting: list[Waiter] = []
+    def __init__(
+        self, shared: Shared, fleet: Fleet, account: str, bounds: Bounds, lane: str = ""
+    ) -> None:
+        """Reserve for `account` within all `bounds` together."""
+        self.bounds = bounds
+        rates = bounds.rates
+        whole = f"permits:{{{account}}}"  # one hash slot for all keys of an account
+        tag = f"{whole}:{lane}" if lane else whole
+        self.keys = [f"{tag}:state", f"{tag}:calls", f"{whole}:slots", f"{tag}:tenants"]
+        self.keys += [
+            f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
+        ]
+        self._fleet = fleet
+        self._lane = f"{fleet.name}:{lane}"
+        self._windows = Windows(rates)
+        logs = [rate for rate in rates if rate.counting == "log"]
+        self._logged = bool(logs)
+        self._longest_s = max((rate.guarded_s for rate in logs), default=0.0)
+        self._arrival_s = arrival_s(rates)
+        self._late_s = min((self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced)))
+        ahead_max_s = OF_PERIOD * shortest_s(rates)
+        self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
+        self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
+        self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
+        self._interval_s = usual_interval_s(rates)
+        self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
+        self._view = View(shared, self.keys, rates)
+        self._share = Share(rates, self._arrival_s)
+        self._slots = Slots(bounds.concurrency, bounds.timeout_s)
+        self._waiters = Waiters()
         self._pump: asyncio.Task[None] | None = None
-        self._free_until = 0.0
+        self._news = asyncio.Event()
+        self._free_until = self._next_trip = self._spaced_until = 0.0
+        self._blocked: dict[tuple[str, bool], float] = {}
+        self._number = self._begun = 0
+        self._per_s = RATE_UNKNOWN_PER_S
+        self._ended: list[tuple[int, float]] = []
+        self._unused: list[int] = []
+        self._heard: tuple[Heard, float] | None = None
+        self._left: list[float] = []
+        self._alone: list[float] = []
+        self._alone_begun = False
+        fleet.when_changed(self._wake)
 
-    async def take(self, deadline: float) -> None:
-        """Return when a call may be sent; `deadline` is an instant of the loop's clock.
+    @property
+    def in_use(self) -> int:
+        """Slots that this process uses now."""
+        return self._slots.in_use
+
+    async def take(self, deadline: float, turn: Turn = ANYBODYS) -> Permit:
+        """Return when the call of `turn` may be sent; `deadline` is an instant (monotonic clock).
 
         Raises:
             NoPermit: the limits leave no room before `deadline`, or can't be reached.
         """
-        loop = asyncio.get_running_loop()
-        if not self._rates and loop.time() < self._free_until:
-            return
-        permit: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((deadline, permit))
-        if self._pump is None:
-            self._pump = loop.create_task(self._serve())
-        await permit
+        while True:
+            now = monotonic()
+            if now < self._free_until and self._slots.free and not self._waiters:
+                return self._granted(now, batch=turn.batch)
+            waiter = Waiter(deadline, turn, asyncio.get_running_loop().create_future())
+            self._waiters.add(waiter)
+            if self._pump is None or self._may_be_served(waiter):
+                self._wake()
+            try:
+                permit = await waiter.told
+            except asyncio.CancelledError:
+                if waiter.permit is not None:
+                    waiter.permit.unused()
+                raise
+            if monotonic() - permit.due <= self._late_s:
+                return permit
+            permit.unused()  # the loop stood still: sent now, it might be one too many
 
-    async def pause(self, seconds: float) -> None:
-        """Let nobody send for `seconds`, on any process."""
+    async def pause(self, seconds: float, why: ReasonCode, *, too_much: bool = False) -> None:
+        """Let nobody send for `seconds`, on any process, and come back slowly after it.
+
+        `too_much`: the service says that we ask too often, so that the rate is cut as well.
+        """
         self._free_until = 0.0
+        interval_s = 1 / max(RATE_UNKNOWN_PER_S, self._per_s * max(1, self._fleet.processes))
+        arguments = [round(seconds * US), int(too_much), why.value, round(interval_s * US)]
         try:
-            await self._pause(self._keys[:1], [round(seconds * _US)])
+            await self._heed(self.keys[:1], arguments)
         except OSError:
             return  # the next reservation fails the same way, and says so
 
-    async def standing(self) -> tuple[float, tuple[Window, ...]]:
-        """Return the pause that is left, in seconds, and every window as it stands.
+    async def hear(self, heard: Heard) -> None:
+        """Take note of what the service says is left: others may use the account, too."""
+        if any(rate.limit == heard.limit for rate in self.bounds.rates):
+            self._heard = (heard, monotonic())
+        elif heard.remaining == 0 and heard.reset_s:
+            await self.pause(heard.reset_s, ReasonCode.RATE_LIMITED)
+
+    def ended(self, permit: Permit) -> None:
+        """See `Permit.end`."""
+        self._release(permit)
+        if self._logged and permit.number and len(self._ended) < ENDED_MAX:
+            self._ended.append((permit.number, monotonic()))
+
+    def unused(self, permit: Permit) -> None:
+        """See `Permit.unused`."""
+        self._release(permit)
+        if permit.number:
+            self._unused.append(permit.number)
+
+    async def standing(self) -> Standing:
+        """Return where the account stands, over all processes and machines.
 
         Raises:
             OSError: the shared store is away.
         """
-        answer = cast("list[int]", await self._standing(self._keys, self._windows))
-        windows = (
-            Window(rate.text, rate.limit, int(used))
-            for rate, used in zip(self._rates, answer[1:], strict=True)
-        )
-        return answer[0] / _US, tuple(windows)
+        return await self._view.now()
 
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""
-        waiting, self._waiting = self._waiting, []
-        _refuse_all(waiting)
+        self._refuse_all()
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
 
+    def _release(self, permit: Permit) -> None:
+        self._slots.give_back(batch=permit.batch)
+        if not self._waiters and self._pump is not None:
+            return  # told with what comes next, soon
+        if monotonic() < self._free_until and self._slots.free:
+            waiter = next((one for one in self._waiters if not one.told.done()), None)
+            if waiter is not None:
+                self._waiters.discard(waiter)
+                self._give(waiter, monotonic(), numbered=False)
+                return
+        if self._pump is None or not self._slots.held > self._slots.in_use + 1:
+            self._wake()  # somebody waits for this slot
+
+    def _granted(self, due: float, *, batch: bool, numbered: bool = False) -> Permit:
+        self._slots.take(batch=batch)
+        self._begun += 1
+        if not numbered:
+            return Permit(self, 0, due, batch=batch)
+        self._number += 1
+        return Permit(self, self._number, due, batch=batch)
+
+    def _give(self, waiter: Waiter, due: float, *, numbered: bool) -> None:
+        waiter.permit = self._granted(due, batch=waiter.turn.batch, numbered=numbered)
+        wait_s = due - monotonic()
+        if wait_s <= 0:
+            waiter.grant()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_at(loop.time() + wait_s, waiter.grant)
+
+    def _may_be_served(self, waiter: Waiter) -> bool:
+        """Return whether a trip now may do something for a new `waiter`, or refuse it."""
+        turn = waiter.turn
+        due = self._blocked.get((turn.asker.tenant, turn.batch))
+        return due is None or waiter.deadline < due or monotonic() >= self._next_trip
+
+    def _wake(self) -> None:
+        self._next_trip = 0.0
+        self._news.set()
+        if self._pump is None and (self._waiters or self._slots.held or self._ended):
+            self._pump = asyncio.get_running_loop().create_task(self._serve())
+
     async def _serve(self) -> None:
         try:
-            while self._waiting:
-                wanted = sorted(self._waiting, key=lambda waiter: waiter[0])
-                self._waiting = wanted[PERMITS_PER_TRIP_MAX:]
-                await self._hand_out(wanted[:PERMITS_PER_TRIP_MAX])
+            while await self._round():
+                await self._sleep()
         finally:
             self._pump = None
+            self._refuse_all()  # of whom there are none, but when closing, or for a fault of ours
 
-    async def _hand_out(self, wanted: Sequence[Waiter]) -> None:
-        """Reserve for all of `wanted`, the most patient last, and tell each one."""
+    async def _sleep(self) -> None:
+        """Sleep until the next trip, or until there is news; but trips are to be apart."""
         loop = asyncio.get_running_loop()
-        patience_s = max(0.0, wanted[-1][0] - loop.time())
+        wait_s = min(self._report_s, max(0.0, self._next_trip - monotonic()))
+        alarm = loop.call_later(wait_s, self._news.set)
         try:
-            answer = await self._reserve(
-                self._keys, [len(wanted), round(patience_s * _US), *self._windows]
-            )
-        except BaseException as error:  # closing, too: who is not told would wait for ever
-            _refuse_all(wanted)
-            if not isinstance(error, OSError):
-                raise
-            return
-        now = loop.time()
-        delays = [int(delay) for delay in cast("list[int]", answer)]
-        refused_s = (-1 - delays.pop()) / _US if delays and delays[-1] < 0 else 0.0
-        if not self._rates and delays and delays[0] == 0:
-            self._free_until = now + PAUSE_KNOWN_FOR_S
-        for at, (deadline, permit) in enumerate(wanted):
-            if at >= len(delays):
-                _refuse(permit, NoPermit(ReasonCode.RATE_LIMITED, refused_s))
-            elif delays[at] <= 0:
-                _grant(permit)
-            elif now + delays[at] / _US > deadline:
-                _refuse(permit, NoPermit(ReasonCode.RATE_LIMITED, delays[at] / _US))
-            else:
-                loop.call_at(now + delays[at] / _US, _grant, permit)
+            await self._news.wait()
+        finally:
+            alarm.cancel()
+        early_s = self._spaced_until - monotonic()
+        if early_s > 0:
+            await asyncio.sleep(early_s)
 
+    async def _round(self) -> bool:
+        """Make one trip where there is a reason; return whether there may be one for another."""
+        self._news.clear()
+        slots = self._slots
+        due = self._waiters and monotonic() >= self._next_trip
+        if not (due or self._ended or self._unused or slots.to_tell):
+            if not self._waiters:
+                self._next_trip = monotonic() + self._report_s
+            return bool(self._waiters or slots.held or slots.in_use)
+        waiting = self._waiters.groups(PERMITS_PER_TRIP_MAX)
+        if self._fleet.alone_since is not None:
+            return self._serve_alone(waiting)
+        self._alone_begun = False
+        self._free_until = 0.0
+        began = monotonic()
+        asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
+        try:
+            answer = await reserve(self._reserve, self.keys, asked)
+        except OSError:
+            slots.lease(0, began)
+            self._refuse_all()
+            return True
+        slots.lease(answer.held, began)
+        self._left = answer.left
+        if not self.bounds.rates and not answer.pause and not answer.slow:
+            self._free_until = began + min(KNOWN_FOR_S, slots.lease_s)
+        self._hand_out(waiting, answer)
+        return True
 
-def _grant(permit: asyncio.Future[None]) -> None:
-    if not permit.done():
-        permit.set_result(None)
+    def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
+        ended, self._ended = self._ended, []
+        unused, self._unused = self._unused, []
+        alone, self._alone = self._alone, []
+        slots = self._slots
+        urgent = slots.in_use - slots.batch
+        urgent += sum(len(waiters) for _, batch, waiters in waiting if not batch)
+        return Asked(
+            me=self._fleet.name,
+            lane=self._lane,
+            first=self._number + 1,
+            concurrency=slots.concurrency,
+            in_use=slots.in_use,
+            wanted=wanted,
+            urgent=min(urgent, wanted),
+            lease=round(slots.lease_s * US),
+            horizon=round(self._horizon_s * US),
+            urgent_horizon=round(self._urgent_horizon_s * US),
+            slot_wait=round(SLOT_WAIT_S * US),
+            interval=self._interval_s * US,
+            arrival=round(self._arrival_s * US),
+            longest=round(self._longest_s * US),
+            windows=self._windows.encoded(),
+            ended=[part for number, at in ended for part in (number, int((now - at) * US))],
+            unused=unused,
+            alone=[int((now - at) * US) for at in alone],
+            groups=wants(waiting, now),
+            told=self._told(now),
+        )
 
+    def _told(self, now: float) -> Told | None:
+        """Return what the service said last as the script takes it, when we know the window."""
+        heard, self._heard = self._heard, None
+        if heard is None:
+            return None
+        what, at = heard
+        for number, rate in enumerate(self.bounds.rates, 1):
+            if rate.limit == what.limit and rate.counting != "paced":
+                slack = max(TOLD_SLACK_MIN, int(rate.limit * TOLD_SLACK_SHARE))
+                return Told(number, rate.limit - what.remaining, slack, int((now - at) * US))
+        return None
 
-def _refuse(permit: asyncio.Future[None], why: NoPermit) -> None:
-    if not permit.done():
-        permit.set_exception(why)
+    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered) -> None:
+        """Give each waiter its permit, refuse who can't wait; find when the next trip is due."""
+        now = monotonic()
+        again: list[float] = []
+        self._blocked = {}
+        for (tenant, batch, waiters), given in zip(waiting, answer.groups, strict=True):
+            patient = iter(waiters)
+            for delay in given.delays:
+                due = now + delay / US
+                waiter = next((one for one in patient if self._patient(one, due, "")), None)
+                if waiter is None:  # gone meanwhile: the permit was reserved in vain
+                    self._granted(due, batch=False, numbered=True).unused()
+                else:
+                    self._waiters.discard(waiter)
+                    self._give(waiter, due, numbered=True)
+            if given.why:
+                due = now + given.due / US
+                self._blocked[tenant, batch] = due
+                if [one for one in patient if self._patient(one, due, given.why)]:
+                    again.append(now + given.again / US)
+        self._next_trip = now + self._report_s
+        if again or self._waiters:
+            self._spaced_until = now + TRIP_SPACING_S
+            self._next_trip = min(again, default=now)
 
+    def _patient(self, waiter: Waiter, due: float, why: str) -> bool:
+        """Return whether `waiter` still waits and can wait until `due`; else it is refused."""
+        if waiter.told.done():
+            self._waiters.discard(waiter)
+            return False
+        if due <= waiter.deadline:
+            return True
+        used_up = why.isdigit() and self.bounds.rates[int(why) - 1].quota
+        if used_up or why == ReasonCode.QUOTA_EXHAUSTED.value:
+            code = ReasonCode.QUOTA_EXHAUSTED
+        else:
+            code = ReasonCode.RATE_LIMITED
+        self._waiters.discard(waiter)
+        waiter.refuse(NoPermit(code, due - monotonic()))
+        return False
 
-def _refuse_all(waiting: Sequence[Waiter]) -> None:
-    for _, permit in waiting:
-        _refuse(permit, NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
+    def _refuse_all(self) -> None:
+        self._next_trip = monotonic() + self._report_s
+        self._blocked = {}
+        for waiter in self._waiters:
+            self._waiters.discard(waiter)
+            waiter.refuse(NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
+
+    def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
+        """Give what this process's own part of the limits allows, the store being lost."""
+        part = self._fleet.part()
+        slots = self._slots
+        own = slots.concurrency // part if part else 0
+        if part is None or not own:
+            self._refuse_all()
+            return True
+        if not self._alone_begun:
+            self._alone_begun = True
+            self._share.begin(self._fleet.contact, AHEAD_S, part, self._left)
+        slots.lease(own, monotonic())
+        self._next_trip = monotonic() + self._report_s
+        self._blocked = {}
+        for waiter in (one for _, _, waiters in waiting for one in waiters):
+            now = monotonic()
+            due = self._share.due(now)
+            if not self._patient(waiter, due, ""):
+                continue
+            if not slots.free or due > now + self._horizon_s:
+                self._next_trip = min(self._next_trip, max(now, due - self._horizon_s))
+                self._spaced_until = now + TRIP_SPACING_S
+                break
+            self._share.send(due)
+            self._alone.append(due)
+            self._waiters.discard(waiter)
+            self._give(waiter, due, numbered=False)
+        return bool(self._waiters or slots.in_use)

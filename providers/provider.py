@@ -1,4 +1,4 @@
-"""Providers: our configured ways to services. Slot, permit, call, retry; many values at once."""
+"""Providers: our configured ways to services. Permit, call, retry; many values at once."""
 
 import asyncio
 import logging
@@ -14,8 +14,11 @@ from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
 from providers.carrier import carry
 from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Metered, Service
-from providers.permits import Permits, Window
+from providers.permits import Permits
+from providers.priority import Asker, Turn
+from providers.standing import Standing
 from providers.statistics import Statistics
+from providers.told import told
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
@@ -89,10 +92,13 @@ class Provider(Protocol):
         """Return whether `value` is one that this provider knows of."""
         ...
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver, /) -> None:
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker, /
+    ) -> None:
         """Ask about all `values` until `deadline` (loop clock), handing in what is found at once.
 
-        Every value is delivered exactly once; a failure is delivered as UNDECIDED.
+        `asker` says for whom, and how urgently. Every value is delivered exactly once; a failure
+        is delivered as UNDECIDED.
         """
         ...
 
@@ -137,7 +143,6 @@ class ServiceProvider:
         self._bulk_permits = bulk_permits
         self._transport = transport
         self._random = random
-        self._slots = asyncio.Semaphore(terms.concurrency)
 
     @property
     def service_name(self) -> str:
@@ -168,25 +173,26 @@ class ServiceProvider:
         """Return whether the service knows anything of `value`."""
         return self.service.serves(value)
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
         """Ask about all `values` until `deadline`; see `Provider.ask`."""
         if self.terms.state is State.NOT_CONFIGURED:
             deliver(self._undecided(values, ReasonCode.NOT_CONFIGURED), Bill(self.name))
             return
         size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
-        await self._share_out(values, size, deadline, deliver)
+        await self._share_out(values, size, deadline, deliver, asker)
 
-    async def standing(self) -> tuple[float, tuple[Window, ...], tuple[Window, ...]]:
-        """Return the longest pause left, in seconds, and its windows: all calls', bulk calls'.
+    async def standing(self) -> tuple[Standing, Standing | None]:
+        """Return where its account stands; and its bulk calls, where they are limited apart.
 
         Raises:
             OSError: the shared store is away.
         """
-        pause_s, windows = await self.permits.standing()
+        standing = await self.permits.standing()
         if self._bulk_permits is self.permits:
-            return pause_s, windows, ()
-        bulk_pause_s, bulk_windows = await self._bulk_permits.standing()
-        return max(pause_s, bulk_pause_s), windows, bulk_windows
+            return standing, None
+        return standing, await self._bulk_permits.standing()
 
     async def close(self) -> None:
         """Refuse whoever waits for a permit."""
@@ -195,28 +201,35 @@ class ServiceProvider:
             await self._bulk_permits.close()
 
     async def _share_out(
-        self, values: Sequence[str], size: int, deadline: float, deliver: Deliver
+        self,
+        values: Sequence[str],
+        size: int,
+        deadline: float,
+        deliver: Deliver,
+        asker: Asker,
     ) -> None:
         """Carry exchanges for `size` of `values` each, as many at once as there are slots."""
         chunks = deque(values[at : at + size] for at in range(0, len(values), size))
         workers = min(len(chunks), self.terms.concurrency)
         if workers == 1:
-            await self._work(chunks, deadline, deliver)
+            await self._work(chunks, deadline, deliver, asker)
             return
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._work(chunks, deadline, deliver))
+                group.create_task(self._work(chunks, deadline, deliver, asker))
 
-    async def _work(self, chunks: deque[Sequence[str]], deadline: float, deliver: Deliver) -> None:
+    async def _work(
+        self, chunks: deque[Sequence[str]], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
         while chunks:
-            values = chunks.popleft()
+            values = asker.next_of(chunks)
             bill = Bill(self.name)
             try:
-                found = await self._found(values, deadline, bill)
+                found = await self._found(values, deadline, bill, asker)
             except NoPermit as error:
                 if len(values) > 1 and self._bulk_permits is not self.permits:
                     # bulk calls are counted apart and there are none left: single ones may be
-                    await self._share_out(values, 1, deadline, deliver)
+                    await self._share_out(values, 1, deadline, deliver, asker)
                     continue
                 found = self._failed(values, error)
             except ProviderError as error:
@@ -228,12 +241,12 @@ class ServiceProvider:
             deliver(found, bill)
 
     async def _found(
-        self, values: Sequence[str], deadline: float, bill: Bill
+        self, values: Sequence[str], deadline: float, bill: Bill, asker: Asker
     ) -> Mapping[str, Found]:
         """Carry an exchange for `values`, and one more for those that its answer left out."""
 
         async def send(call: Call) -> Answer:
-            return await self._send(call, deadline, bill)
+            return await self._send(call, deadline, bill, Turn(asker, values))
 
         found = dict(await carry(self.service, values, self._account, send))
         self._charge(len(found), bill)
@@ -252,12 +265,12 @@ class ServiceProvider:
                 missing = [value for value in missing if value not in found]
         return found | self._failed(missing, error)
 
-    async def _send(self, call: Call, deadline: float, bill: Bill) -> Answer:
-        """Send one call: slot, permit, transport; again after a failure that allows it."""
+    async def _send(self, call: Call, deadline: float, bill: Bill, turn: Turn) -> Answer:
+        """Send one call: slot and permit, transport; again after a failure that allows it."""
         loop = asyncio.get_running_loop()
         for attempt in range(1, self.terms.attempts + 1):
             try:
-                return await self._attempt(call, deadline, bill)
+                return await self._attempt(call, deadline, bill, turn)
             except ProviderError as error:
                 repeatable = error.again and (call.safe or not error.sent)
                 wait_s = full_jitter(attempt, self._random)
@@ -271,14 +284,14 @@ class ServiceProvider:
                 await asyncio.sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, call: Call, deadline: float, bill: Bill) -> Answer:
+    async def _attempt(self, call: Call, deadline: float, bill: Bill, turn: Turn) -> Answer:
         loop = asyncio.get_running_loop()
         permits = self._bulk_permits if call.bulk else self.permits
         patience = deadline
         if call.bulk and permits is not self.permits:
             patience = min(deadline, loop.time() + BULK_PATIENCE_S)
-        async with self._slots:
-            await permits.take(patience)
+        permit = await permits.take(patience, turn)
+        try:
             started = loop.time()
             left_s = deadline - started
             if left_s <= 0:
@@ -296,10 +309,14 @@ class ServiceProvider:
             finally:
                 statistics.in_flight -= 1
             statistics.answered(loop.time() - started)
+        finally:
+            permit.end()
+        if (left := told(answer.headers)) is not None:
+            await permits.hear(left)
         fault = self.service.fault_of(answer)
         if fault is None:
             if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
-                await permits.pause(min(rest_s, RETRY_AFTER_MAX_S))
+                await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
             return answer
         await self._heed(fault, answer, permits)
         raise Faulted(fault, answer.status)
@@ -312,7 +329,8 @@ class ServiceProvider:
         if pause_s is None and fault.code is ReasonCode.RATE_LIMITED:
             pause_s = PAUSE_WITHOUT_WORD_S
         if pause_s:
-            await permits.pause(pause_s)
+            too_much = fault.code is ReasonCode.RATE_LIMITED
+            await permits.pause(pause_s, fault.code, too_much=too_much)
 
     def _charge(self, values: int, bill: Bill) -> None:
         cost = self.terms.price * values

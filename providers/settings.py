@@ -64,13 +64,22 @@ class ProviderSettings(BaseModel):
     )
     rates: RatesSetting | None = Field(
         default=None,
-        description="Limits of the account, all together: `10/s`, `600/5m`, `100000/d`.",
+        description=(
+            "Limits of the account, all together: `10/s`, `600/5m`, `100000/d`; `5000/day` and"
+            " `100000/month` by the calendar (UTC), `200/s burst 5` for a bucket."
+        ),
     )
     bulk_rates: RatesSetting | None = Field(
         default=None, description="Limits of the bulk calls, where the service counts them apart."
     )
     concurrency: int | None = Field(
-        default=None, ge=1, le=1000, description="Calls in flight at most."
+        default=None, ge=1, le=1000, description="Calls in flight at most, over all processes."
+    )
+    batch_horizon_ms: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="How far ahead batches may reserve; what is interactive waits no longer.",
     )
     timeout: float | None = Field(default=None, gt=0, le=300, description="Seconds for one call.")
     attempts: int = Field(default=3, ge=1, le=8, description="Times that one call is sent at most.")

@@ -14,8 +14,6 @@ from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from msgspec import Struct
-
 from cache.claims import DONE_FOR_S, Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -23,7 +21,9 @@ from cache.outcomes import Outcomes
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.provider import Bill
+from questions.askers import Askers
 from questions.open import OpenQuestions, Waiting
+from questions.terms import Terms
 from questions.usage import Usage
 from verdicts.outcome import MILLION, UNDECIDED, Found, Outcome
 from verdicts.reason import ReasonCode, because
@@ -42,14 +42,6 @@ SETTLED_AGAIN_S = 0.02
 _HELD, _OURS = Taken.HELD, Taken.OURS
 
 _log = logging.getLogger(__name__)
-
-
-class Terms(Struct, frozen=True):
-    """What an asker wants: until when (loop clock), how old an outcome may be, who counts."""
-
-    deadline: float
-    max_age_s: float | None
-    usage: Usage
 
 
 class Desk:
@@ -80,6 +72,7 @@ class Desk:
         self._carry_on_s = carry_on_s
         self._open = OpenQuestions()
         self._gathered: dict[str, datetime | None] = {}
+        self._askers = Askers()
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
         self._concluded: list[tuple[Collection[bytes], Mapping[bytes, Outcome]]] = []
@@ -128,9 +121,11 @@ class Desk:
             waiting.take(dict.fromkeys(fresh[room:], refused))
             del fresh[room:]
         self._open.open(waiting, fresh)
+        self._askers.open(fresh, terms)
         self._gathered.update(dict.fromkeys(fresh, not_before))
         if joined:
             self._open.join(waiting, joined)
+            self._askers.join(joined, terms)
             terms.usage.saved_by_dedupe += len(joined)
             for value in self._gathered.keys() & set(joined):
                 self._gathered[value] = _later(self._gathered[value], not_before)
@@ -171,6 +166,7 @@ class Desk:
                 self._gathered = dict(items[VALUES_PER_TRIP_MAX:])
             else:
                 self._gathered = {}
+            self._askers.gathered()
             self._looking_up = True
             self._own(self._find(gathered))
 
@@ -243,7 +239,7 @@ class Desk:
         for value in (*known, *ours):
             del left[value]
         self._recent.remember(known)
-        for usage, count in self._open.settle(known):
+        for usage, count in self._settle(known):
             usage.saved_by_cache += count
         return ours, others
 
@@ -271,7 +267,15 @@ class Desk:
         kept: dict[bytes, Outcome] = {}
         left = dict(ours)
         try:
-            await self.panel.ask(list(ours), deadline, partial(self._deliver, left, kept))
+            deliver = partial(self._deliver, left, kept)
+            shares = list(self._askers.shares(ours))
+            if len(shares) == 1:
+                ((asker, values),) = shares
+                await self.panel.ask(values, deadline, deliver, asker)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for asker, values in shares:
+                        group.create_task(self.panel.ask(values, deadline, deliver, asker))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
             self._concluded.append((ours.values(), kept))
@@ -298,7 +302,7 @@ class Desk:
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
         rest = self._undecided(ReasonCode.PROVIDER_UNAVAILABLE)
-        self._open.settle(dict.fromkeys(values, rest))
+        self._settle(dict.fromkeys(values, rest))
 
     def _deliver(
         self,
@@ -316,7 +320,7 @@ class Desk:
             if outcome.expires_at is not None:
                 kept[digest] = lasting[value] = outcome
         self._recent.remember(lasting)
-        openers = self._open.settle(outcomes)
+        openers = self._settle(outcomes)
         if bill.calls:
             for usage, count in openers:
                 usage.values_asked += count
@@ -346,6 +350,11 @@ class Desk:
                 )
             outcomes[value] = outcome
         return outcomes
+
+    def _settle(self, outcomes: Mapping[str, Outcome]) -> list[tuple[Usage, int]]:
+        """Give `outcomes` to who waits for them; return who opened how many of the questions."""
+        self._askers.close(outcomes)
+        return self._open.settle(outcomes)
 
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=True),)

@@ -10,8 +10,9 @@ from typing import Any, cast
 from checks.declared import result_class
 from checks.kinds import KindModule
 from questions.deciding import Deciding, Round
-from questions.desk import Desk, Terms
+from questions.desk import Desk
 from questions.remembered import Verdicts
+from questions.terms import Terms
 from verdicts.examined import Examined
 from verdicts.kind import Check
 from verdicts.outcome import REFUTED

@@ -1,11 +1,14 @@
 """`kinds` and `providers`: what this gateway can validate, and who answers."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
 from msgspec import Struct
 
 from providers.provider import Provider, ServiceProvider, State
+from providers.standing import Standing
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check
@@ -47,6 +50,7 @@ class WindowView(Struct, frozen=True):
     limit: int
     used: int
     left: int
+    more_at: datetime | None
     bulk: bool
 
 
@@ -59,10 +63,13 @@ class ProviderView(Struct, frozen=True):
     check: str
     state: State
     concurrency: int
+    slots_in_use: int | None
     in_flight: int
     values_per_call: int
     price: Decimal
     paused_for_ms: int | None
+    paused_because: ReasonCode | None
+    rate_share: float | None
     windows: tuple[WindowView, ...] | None
     calls: int
     values: int
@@ -107,19 +114,18 @@ def _check(context: Context, kind: str, check: Check) -> CheckView:
 
 async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
     figures: Snapshot = provider.statistics.snapshot()
-    paused_s: float | None = None
+    longest: Standing | None = None
+    slots: int | None = None
     windows: tuple[WindowView, ...] | None = ()
     if isinstance(provider, ServiceProvider):
         try:
-            paused_s, single, bulk = await provider.standing()
+            single, bulk = await provider.standing()
         except OSError:
             windows = None  # the shared store is away: unknown, rather than wrong
         else:
-            windows = tuple(
-                WindowView(one.rate, one.limit, one.used, one.left, of_bulk)
-                for of_bulk, ones in ((False, single), (True, bulk))
-                for one in ones
-            )
+            longest = max((one for one in (single, bulk) if one), key=attrgetter("paused_s"))
+            slots = single.slots
+            windows = (*_windows(single, of_bulk=False), *_windows(bulk, of_bulk=True))
     return ProviderView(
         name=provider.name,
         service=provider.service_name,
@@ -127,10 +133,13 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         check=check,
         state=provider.state,
         concurrency=provider.concurrency,
+        slots_in_use=slots,
         in_flight=figures.in_flight,
         values_per_call=provider.values_per_call,
         price=provider.price,
-        paused_for_ms=round(paused_s * 1000) if paused_s is not None else None,
+        paused_for_ms=round(longest.paused_s * 1000) if longest else None,
+        paused_because=longest.why if longest else None,
+        rate_share=longest.share if longest else None,
         windows=windows,
         calls=figures.calls,
         values=figures.values,
@@ -139,4 +148,19 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         error_rate=figures.error_rate,
         latency_p50_ms=figures.latency_p50_ms,
         latency_p95_ms=figures.latency_p95_ms,
+    )
+
+
+def _windows(standing: Standing | None, *, of_bulk: bool) -> tuple[WindowView, ...]:
+    now = datetime.now(UTC)
+    return tuple(
+        WindowView(
+            one.rate,
+            one.limit,
+            one.used,
+            one.left,
+            now + timedelta(seconds=one.again_s) if one.used else None,
+            of_bulk,
+        )
+        for one in (standing.windows if standing else ())
     )

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from questions.desk import Terms
+from providers.priority import Priority
 from questions.judging import EmptyRecordError, Needs
+from questions.terms import Terms
 from questions.usage import Usage
 from resolvers.context import Context
 from resolvers.errors import PublicError
@@ -27,6 +28,8 @@ class Options(Protocol):
     def deadline_ms(self) -> int | None: ...
     @property
     def max_age(self) -> timedelta | None: ...
+    @property
+    def priority(self) -> Priority | None: ...
     @property
     def sandbox(self) -> bool | None: ...
 
@@ -49,12 +52,14 @@ async def validate(
     _refuse_bad_input(context, records)
     deadline_ms = context.deadline_ms
     max_age_s = None
+    priority = Priority.INTERACTIVE
     judge = context.judge
     if options is not None:
         if options.deadline_ms is not None:
             deadline_ms = options.deadline_ms
         if options.max_age is not None:
             max_age_s = min(options.max_age.total_seconds(), MAX_AGE_S_MAX)
+        priority = options.priority or priority
         if options.sandbox:
             if context.rehearsal is None:
                 raise PublicError(
@@ -67,8 +72,9 @@ async def validate(
         )
     usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
+    terms = Terms(deadline, max_age_s, usage, priority)
     try:
-        results = await judge.judge(records, needs, Terms(deadline, max_age_s, usage))
+        results = await judge.judge(records, needs, terms)
     except EmptyRecordError as error:
         raise PublicError(
             "EMPTY_RECORD",

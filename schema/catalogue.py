@@ -1,5 +1,6 @@
 """`kinds` and `providers` as clients see them."""
 
+from datetime import datetime
 from decimal import Decimal
 
 import strawberry
@@ -51,6 +52,9 @@ class LimitWindow:
     limit: int = strawberry.field(description="Calls in the window at most.")
     used: int = strawberry.field(description="Calls used in it, over all processes and machines.")
     left: int = strawberry.field(description="Calls left in it.")
+    more_at: datetime | None = strawberry.field(
+        description="When more of it comes back; null when all of it is there."
+    )
     bulk: bool = strawberry.field(
         description="Whether it counts bulk calls alone, which the service limits apart."
     )
@@ -75,7 +79,12 @@ class Provider:
     kind: str = strawberry.field(description="The kind that it answers for.")
     check: str = strawberry.field(description="The check that it answers.")
     state: State = strawberry.field(description="Whether it can be asked.")
-    concurrency: int = strawberry.field(description="Calls in flight at most, in this process.")
+    concurrency: int = strawberry.field(
+        description="Calls in flight at most, over all processes and machines."
+    )
+    slots_in_use: int | None = strawberry.field(
+        description="Of those, how many are taken now; null when that is not known."
+    )
     in_flight: int = strawberry.field(description="Calls in flight now.")
     values_per_call: int = strawberry.field(description="Values in one call at most.")
     price: Decimal = strawberry.field(
@@ -83,6 +92,15 @@ class Provider:
     )
     paused_for_ms: int | None = strawberry.field(
         description="Milliseconds for which the account is paused; null when that is not known."
+    )
+    paused_because: ReasonCode | None = strawberry.field(
+        description="Why it is paused; null when it is not, or when that is not known."
+    )
+    rate_share: float | None = strawberry.field(
+        description=(
+            "The share of its rate that the account uses, from 0 to 1: less than 1 after the"
+            " service said that it is asked too much. Null when that is not known."
+        )
     )
     windows: list[LimitWindow] | None = strawberry.field(
         description="Its limits and what is left of them; null when the shared store is away."

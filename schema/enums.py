@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import strawberry
 
+from providers.priority import Priority
 from providers.provider import State
 from verdicts.outcome import Conclusion
 from verdicts.reason import MEANING, ReasonCode
@@ -61,4 +62,13 @@ _describe(
     },
 )
 
-__all__ = ["Conclusion", "ReasonCode", "Source", "State", "Status"]
+strawberry.enum(Priority, name="Priority", description="How urgent something is.")
+_describe(
+    Priority,
+    {
+        Priority.INTERACTIVE: "Somebody waits for it: it goes before whatever is not.",
+        Priority.BATCH: "It takes what is left, reserving a provider's limit shortly ahead only.",
+    },
+)
+
+__all__ = ["Conclusion", "Priority", "ReasonCode", "Source", "State", "Status"]

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.enums import Priority
 from schema.scalars import Duration
 
 
@@ -90,6 +91,10 @@ class ValidateOptions:
     max_age: Duration | None = strawberry.field(
         default=None,
         description="Outcomes older than this are asked anew; `PT0S` asks everything anew.",
+    )
+    priority: Priority | None = strawberry.field(
+        default=None,
+        description="How urgent it is where a provider's limit is shared; INTERACTIVE if left out.",
     )
     sandbox: bool | None = strawberry.field(
         default=None,

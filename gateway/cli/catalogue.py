@@ -51,7 +51,7 @@ def show_providers(found: list[dict[str, Any]]) -> None:
             f"{one['kind']}.{one['check']}",
             one["state"],
             _limits(one),
-            one["concurrency"],
+            _slots(one),
             one["valuesPerCall"],
             one["price"],
         ]
@@ -66,11 +66,22 @@ def show_providers(found: list[dict[str, Any]]) -> None:
     show_table(stdout_console(), columns, rows, numbers=numbers)
 
 
+def _slots(provider: dict[str, Any]) -> str:
+    used, bound = provider["slotsInUse"], provider["concurrency"]
+    return f"{used} of {bound}" if used else str(bound)
+
+
 def _limits(provider: dict[str, Any]) -> str:
     windows = provider["windows"]
     if windows is None:
         return "not known: Valkey is away"
-    told = [f"{window['left']} of {window['rate']}" for window in windows]
+    told = [
+        f"{window['left']} of {window['rate']}{' (bulk)' if window['bulk'] else ''}"
+        for window in windows
+    ]
     if provider["pausedForMs"]:
-        told.append(f"paused for {provider['pausedForMs'] / 1000:.0f} s")
+        why = f" ({provider['pausedBecause']})" if provider["pausedBecause"] else ""
+        told.append(f"paused for {provider['pausedForMs'] / 1000:.0f} s{why}")
+    if (provider["rateShare"] or 1) < 1:
+        told.append(f"at {provider['rateShare']:.0%} of its rate")
     return ", ".join(told) or "none"

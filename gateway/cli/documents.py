@@ -64,8 +64,8 @@ query AssayKinds {
 PROVIDERS = """
 query AssayProviders {
   providers {
-    name service kind check state concurrency inFlight valuesPerCall price pausedForMs
-    windows { rate limit used left }
+    name service kind check state concurrency slotsInUse inFlight valuesPerCall price
+    pausedForMs pausedBecause rateShare windows { rate limit used left moreAt bulk }
     calls values cost failures { code count } errorRate latencyP50Ms latencyP95Ms
   }
 }

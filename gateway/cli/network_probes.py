@@ -19,6 +19,8 @@ from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
+from providers.fleet import Fleet
+from providers.priority import Asker
 from providers.provider import Bill, Provider, ServiceProvider, State
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
@@ -149,7 +151,14 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         stack.push_async_callback(transport.close)
         valkey = Valkey(UNREACHED, CONNECT_WAIT_S)  # looking needs no permit
         stack.push_async_callback(valkey.close)
-        factory = ProviderFactory(settings, valkey, transport, sandbox, stack)
+        factory = ProviderFactory(
+            settings=settings,
+            valkey=valkey,
+            fleet=Fleet(valkey),
+            transport=transport,
+            sandbox=sandbox,
+            stack=stack,
+        )
         try:
             with command_errors():
                 providers = [one.provider for one in factory.providers(rehearsal=False).values()]
@@ -214,7 +223,7 @@ async def _nameservers(provider: Provider, settings: Settings) -> Finding:
 
     started = time.monotonic()
     deadline = asyncio.get_running_loop().time() + LOOKUP_WAIT_S
-    await provider.ask([LOOKED_UP], deadline, deliver)
+    await provider.ask([LOOKED_UP], deadline, deliver, Asker())
     took_ms = (time.monotonic() - started) * 1000
     server = f"nameserver: {whose or SYSTEMS}"
     if answers[LOOKED_UP].conclusion is Conclusion.UNDECIDED:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from providers.priority import Asker
 from providers.provider import Bill, Provider
 from verdicts.outcome import Found
 
@@ -39,7 +40,7 @@ async def asked(provider: Provider, values: Sequence[str], deadline_s: float = D
         bills.append(bill)
 
     started = loop.time()
-    await provider.ask(values, started + deadline_s, deliver)
+    await provider.ask(values, started + deadline_s, deliver, Asker())
     took_s = loop.time() - started
     assert delivered.keys() == set(values)
     cost = sum((bill.cost for bill in bills), Decimal(0))

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from gateway.valkey import Valkey
 from providers.exchange import Account, Service
+from providers.fleet import Fleet
+from providers.permit import Bounds
 from providers.permits import Permits
 from providers.provider import ServiceProvider, ServiceTerms, State
 from providers.rates import rate_of
@@ -70,15 +72,17 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 price=Decimal("0.01"),
                 state=State.SANDBOX,
             )
-            permits = Permits(valkey, service.NAME, tuple(map(rate_of, rates)))
-            bulk_permits = permits
+            usual = replace(usual, **terms)
+            fleet = Fleet(valkey)
+            bounds = Bounds(tuple(map(rate_of, rates)), usual.concurrency, usual.timeout_s)
+            permits = bulk_permits = Permits(valkey, fleet, service.NAME, bounds)
             if bulk_rates is not None:
-                rules = tuple(map(rate_of, bulk_rates))
-                bulk_permits = Permits(valkey, f"{service.NAME}:bulk", rules)
+                apart = replace(bounds, rates=tuple(map(rate_of, bulk_rates)))
+                bulk_permits = Permits(valkey, fleet, service.NAME, apart, lane="bulk")
             provider = ServiceProvider(
                 name=service.NAME,
                 service=service,
-                terms=replace(usual, **terms),
+                terms=usual,
                 account=Account(service.NAME, dict.fromkeys(service.SECRETS, "sandbox")),
                 permits=permits,
                 bulk_permits=bulk_permits,

@@ -2,9 +2,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.valkey import Valkey
 from providers.errors import NoPermit
+from providers.fleet import Fleet
+from providers.permit import Bounds, Permit
 from providers.permits import Permits
 from providers.rates import rate_of
 from tests.valkey_process import ask_valkey
@@ -12,6 +15,7 @@ from verdicts.reason import ReasonCode
 
 STORE_TIMEOUT_S = 2.0
 PATIENCE_S = 10.0
+WHY = ReasonCode.PROVIDER_UNAVAILABLE
 
 
 @pytest.fixture
@@ -22,13 +26,22 @@ async def other(valkey_url: str) -> AsyncGenerator[Valkey]:
     await shared.close()
 
 
+def permits_of(shared: Valkey, *rates: str, account: str = "account", **bounds: float) -> Permits:
+    """Return the permits of `account` as another process would have them."""
+    rules = tuple(map(rate_of, rates))
+    given = replace(Bounds(rules), **bounds)
+    return Permits(shared, Fleet(shared), account, given)
+
+
 async def instants(permits: Permits, count: int) -> list[float]:
     """Return when each of `count` waiters got its permit."""
     loop = asyncio.get_running_loop()
 
     async def one() -> float:
-        await permits.take(loop.time() + PATIENCE_S)
-        return loop.time()
+        permit = await permits.take(loop.time() + PATIENCE_S)
+        taken = loop.time()
+        permit.end()
+        return taken
 
     return await asyncio.gather(*(one() for _ in range(count)))
 
@@ -57,7 +70,7 @@ async def test_no_window_ever_holds_more_than_its_limit(
     valkey: Valkey, other: Valkey, rates: tuple[str, ...], count: int
 ) -> None:
     rules = [rate_of(text) for text in rates]
-    ours, theirs = (Permits(shared, "account", rules) for shared in (valkey, other))
+    ours, theirs = (permits_of(shared, *rates) for shared in (valkey, other))
     taken = await asyncio.gather(instants(ours, count // 2), instants(theirs, count // 2))
     moments = [*taken[0], *taken[1]]
     assert len(moments) == count
@@ -67,14 +80,13 @@ async def test_no_window_ever_holds_more_than_its_limit(
 
 
 async def test_accounts_do_not_share_a_limit(valkey: Valkey) -> None:
-    rules = [rate_of("1/10s")]
-    await instants(Permits(valkey, "one", rules), 1)
-    (taken,) = await instants(Permits(valkey, "two", rules), 1)
+    await instants(permits_of(valkey, "1/10s", account="one"), 1)
+    (taken,) = await instants(permits_of(valkey, "1/10s", account="two"), 1)
     assert taken <= asyncio.get_running_loop().time()
 
 
 async def test_many_waiters_share_one_trip_to_the_store(valkey: Valkey, valkey_url: str) -> None:
-    permits = Permits(valkey, "account", [rate_of("1000/s")])
+    permits = permits_of(valkey, "1000/s")
     await instants(permits, 1)
     ask_valkey(valkey_url, "CONFIG RESETSTAT")
     await instants(permits, 100)
@@ -85,29 +97,29 @@ async def test_many_waiters_share_one_trip_to_the_store(valkey: Valkey, valkey_u
 
 async def test_a_pause_holds_for_everybody(valkey: Valkey, other: Valkey) -> None:
     loop = asyncio.get_running_loop()
-    ours, theirs = (Permits(shared, "account", [rate_of("100/s")]) for shared in (valkey, other))
-    await ours.pause(0.3)
+    ours, theirs = (permits_of(shared, "100/s") for shared in (valkey, other))
+    await ours.pause(0.3, WHY)
     paused = loop.time()
     taken = await asyncio.gather(instants(ours, 1), instants(theirs, 1))
     assert min(taken[0] + taken[1]) - paused >= 0.25
-    left_s, _ = await theirs.standing()
-    assert left_s == 0
+    assert (await theirs.standing()).paused_s == 0
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(valkey: Valkey, other: Valkey) -> None:
-    ours, theirs = (Permits(shared, "account", ()) for shared in (valkey, other))
-    await ours.pause(60)
-    await theirs.pause(1)
-    left_s, windows = await ours.standing()
-    assert 55 < left_s <= 60
-    assert windows == ()
+    ours, theirs = (permits_of(shared) for shared in (valkey, other))
+    await ours.pause(60, WHY)
+    await theirs.pause(1, WHY)
+    standing = await ours.standing()
+    assert 55 < standing.paused_s <= 60
+    assert standing.why is WHY
+    assert standing.windows == ()
 
 
 async def test_a_pause_holds_without_any_rate(valkey: Valkey, other: Valkey) -> None:
     """A process that has just learnt that there is no pause looks again soon enough."""
-    ours, theirs = (Permits(shared, "account", ()) for shared in (valkey, other))
+    ours, theirs = (permits_of(shared) for shared in (valkey, other))
     await instants(ours, 1)
-    await theirs.pause(60)
+    await theirs.pause(60, WHY)
     await asyncio.sleep(0.15)
     with pytest.raises(NoPermit):
         await ours.take(asyncio.get_running_loop().time() + 0.1)
@@ -115,7 +127,7 @@ async def test_a_pause_holds_without_any_rate(valkey: Valkey, other: Valkey) -> 
 
 async def test_who_cannot_wait_is_refused_at_once_and_reserves_nothing(valkey: Valkey) -> None:
     loop = asyncio.get_running_loop()
-    permits = Permits(valkey, "account", [rate_of("1/10s")])
+    permits = permits_of(valkey, "1/10s")
     await instants(permits, 1)
     started = loop.time()
     for _ in range(3):
@@ -124,35 +136,41 @@ async def test_who_cannot_wait_is_refused_at_once_and_reserves_nothing(valkey: V
         assert refused.value.code is ReasonCode.RATE_LIMITED
         assert refused.value.retry_after_s == pytest.approx(10, abs=0.5)
     assert loop.time() - started < 0.5
-    _, (window,) = await permits.standing()
+    (window,) = (await permits.standing()).windows
     assert (window.used, window.left) == (1, 0)
 
 
 async def test_the_patient_get_permits_beside_the_impatient(valkey: Valkey) -> None:
     loop = asyncio.get_running_loop()
-    permits = Permits(valkey, "account", [rate_of("2/300ms")])
+    permits = permits_of(valkey, "2/300ms")
     now = loop.time()
     patience = [now + 0.05, now + 0.05, now + 0.05, now + PATIENCE_S]
-    taken = await asyncio.gather(*(permits.take(one) for one in patience), return_exceptions=True)
-    assert [type(one) for one in taken] == [type(None), type(None), NoPermit, type(None)]
+
+    async def ended(deadline: float) -> Permit:
+        permit = await permits.take(deadline)
+        permit.end()
+        return permit
+
+    taken = await asyncio.gather(*map(ended, patience), return_exceptions=True)
+    assert [type(one) for one in taken] == [Permit, Permit, NoPermit, Permit]
 
 
 async def test_a_store_that_is_away_lets_nothing_through() -> None:
     away = Valkey("unix:///nonexistent/valkey.sock", STORE_TIMEOUT_S)
-    permits = Permits(away, "account", [rate_of("100/s")])
+    permits = permits_of(away, "100/s")
     with pytest.raises(NoPermit) as refused:
         await permits.take(asyncio.get_running_loop().time() + PATIENCE_S)
     assert refused.value.code is ReasonCode.LIMITS_UNAVAILABLE
     with pytest.raises(OSError, match="store"):
         await permits.standing()
-    await permits.pause(1)  # nobody is let through anyway
+    await permits.pause(1, WHY)  # nobody is let through anyway
     await away.close()
 
 
 @pytest.mark.parametrize("turns", [1, 3], ids=["before the trip", "during the trip"])
 async def test_closing_refuses_whoever_waits(turns: int, valkey: Valkey) -> None:
     loop = asyncio.get_running_loop()
-    permits = Permits(valkey, "account", [rate_of("100/s")])
+    permits = permits_of(valkey, "100/s")
     waiting = [asyncio.create_task(permits.take(loop.time() + PATIENCE_S)) for _ in range(3)]
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -163,10 +181,10 @@ async def test_closing_refuses_whoever_waits(turns: int, valkey: Valkey) -> None
 
 async def test_a_cancelled_waiter_hurts_nobody(valkey: Valkey) -> None:
     loop = asyncio.get_running_loop()
-    permits = Permits(valkey, "account", [rate_of("5/100ms")])
+    permits = permits_of(valkey, "5/100ms")
     waiting = [asyncio.create_task(permits.take(loop.time() + PATIENCE_S)) for _ in range(12)]
     await asyncio.sleep(0)
     for task in waiting[::2]:
         task.cancel()
     taken = await asyncio.gather(*waiting, return_exceptions=True)
-    assert taken[1::2] == [None] * 6
+    assert all(isinstance(one, Permit) for one in taken[1::2])

@@ -14,9 +14,11 @@ from cache.outcomes import Apart, Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.panel import Panel
+from providers.priority import Asker
 from providers.provider import Bill, Deliver, State
 from providers.statistics import Statistics
-from questions.desk import Desk, Terms
+from questions.desk import Desk
+from questions.terms import Terms
 from questions.usage import Usage
 from verdicts.evidence import MailboxState
 from verdicts.outcome import Conclusion, Found
@@ -36,6 +38,7 @@ class TableProvider:
 
     table: dict[str, Found] = field(default_factory=dict[str, Found])
     calls: list[list[str]] = field(default_factory=list[list[str]])
+    askers: list[Asker] = field(default_factory=list[Asker])
     values_per_call: int = 100
     fault: Exception | None = None
     name: str = "table"
@@ -52,8 +55,11 @@ class TableProvider:
     def serves(self, value: str) -> bool:
         return not value.startswith("foreign")
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
         del deadline
+        self.askers.append(asker)
         for at in range(0, len(values), self.values_per_call):
             chunk = list(values[at : at + self.values_per_call])
             self.calls.append(chunk)

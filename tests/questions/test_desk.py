@@ -7,6 +7,7 @@ import pytest
 
 from cache.outcomes import WRITE, Apart
 from gateway.valkey import Valkey
+from providers.priority import Asker
 from providers.provider import Deliver
 from questions.desk import Desk
 from tests.questions.house import (
@@ -26,8 +27,10 @@ POLL_S = 0.005
 class HalfProvider(TableProvider):
     """Delivers the first value and never gets to the others."""
 
-    async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
-        await super().ask(values[:1], deadline, deliver)
+    async def ask(
+        self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
+    ) -> None:
+        await super().ask(values[:1], deadline, deliver, asker)
         await asyncio.Event().wait()
 
 
