@@ -19,10 +19,12 @@ from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import CheckSettings, ConfigurationError, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
+from providers.breakers import Breakers
 from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.panel import Panel
-from providers.provider import Provider, State
+from providers.provider import Provider
+from providers.sending import State
 from providers.transport import Transport
 from questions.desk import Desk
 from questions.judging import Judge
@@ -68,8 +70,11 @@ async def assembled(
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack)
-        factory = ProviderFactory(settings, valkey, builder.transport, sandbox, stack, services)
+        factory = ProviderFactory(
+            settings, valkey, builder.transport, builder.breakers, sandbox, stack, services
+        )
         builder.claims.start()
+        builder.breakers.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
@@ -106,6 +111,8 @@ class _Builder:
             self._outcomes = Outcomes(apart.client, apart.script(WRITE))
         self.transport = Transport()
         stack.push_async_callback(self.transport.close)
+        self.breakers = Breakers(valkey)
+        stack.push_async_callback(self.breakers.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
 

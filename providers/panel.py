@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from providers.provider import Bill, Deliver, Provider, State
+from providers.provider import Deliver, Provider
+from providers.sending import Bill, State
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 

@@ -21,7 +21,7 @@ from cache.keys import Keys
 from cache.outcomes import Outcomes, Write
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
-from providers.provider import Bill
+from providers.sending import Bill
 from questions.usage import Usage
 from verdicts.outcome import MILLION, Conclusion, Found, Outcome
 from verdicts.reason import ReasonCode, because

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from providers.provider import Provider, ServiceProvider, State
+from providers.provider import Provider, ServiceProvider
+from providers.sending import State
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check

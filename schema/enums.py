@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import strawberry
 
-from providers.provider import State
+from providers.sending import State
 from verdicts.outcome import Conclusion
 from verdicts.reason import MEANING, ReasonCode
 from verdicts.verdict import Source, Status

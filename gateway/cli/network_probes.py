@@ -19,7 +19,9 @@ from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
-from providers.provider import Bill, Provider, ServiceProvider, State
+from providers.breakers import Breakers
+from providers.provider import Provider, ServiceProvider
+from providers.sending import Bill, State
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 
@@ -149,7 +151,8 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         stack.push_async_callback(transport.close)
         valkey = Valkey(UNREACHED, CONNECT_WAIT_S)  # looking needs no permit
         stack.push_async_callback(valkey.close)
-        factory = ProviderFactory(settings, valkey, transport, sandbox, stack)
+        breakers = Breakers(valkey)  # nor a breaker
+        factory = ProviderFactory(settings, valkey, transport, breakers, sandbox, stack)
         try:
             with command_errors():
                 providers = [one.provider for one in factory.providers(rehearsal=False).values()]

@@ -9,10 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.valkey import Valkey
+from providers.breakers import Breakers
 from providers.exchange import Account, Service
 from providers.permits import Permits
-from providers.provider import ServiceProvider, ServiceTerms, State
+from providers.provider import ServiceProvider
 from providers.rates import rate_of
+from providers.sending import ServiceTerms, State
 from providers.transport import Transport
 from tests.sandbox_process import RunningSandbox, started_sandbox
 
@@ -49,6 +51,8 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
     async with AsyncExitStack() as stack:
         transport = Transport()
         stack.push_async_callback(transport.close)
+        breakers = Breakers(valkey)
+        stack.push_async_callback(breakers.close)
 
         def make(
             service: Service,
@@ -66,6 +70,7 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 timeout_s=10.0,
                 attempts=1,
                 bulk=defaults.bulk,
+                bulk_bytes=defaults.bulk_bytes,
                 bulk_from=defaults.bulk_from,
                 price=Decimal("0.01"),
                 state=State.SANDBOX,
@@ -82,6 +87,7 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 account=Account(service.NAME, dict.fromkeys(service.SECRETS, "sandbox")),
                 permits=permits,
                 bulk_permits=bulk_permits,
+                breakers=breakers,
                 transport=transport,
                 random=random,
             )

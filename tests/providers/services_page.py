@@ -40,7 +40,7 @@ def _service(service: Service) -> list[str]:
 
 
 def faults_table(service: Service) -> str:
-    head = ("answer", "reason", "sent again", "ask later", "pause")
+    head = ("answer", "reason", "sent again", "ask later", "charged", "pause", "and then")
     said: Mapping[str | int, Fault] = getattr(service, "FAULTS", {})
     statuses: Mapping[int, Fault] = getattr(service, "STATUSES", {})
     rows = [(f"`{word}`", fault) for word, fault in said.items()]
@@ -53,7 +53,13 @@ def _fault(name: str, fault: Fault) -> list[str]:
     if fault.again and fault.charged:
         again = "only what is free"
     pause = f"{fault.pause_s:g} s" if fault.pause_s else ""
-    return [name, fault.code.value, again, "yes" if fault.retryable else "no", pause]
+    retryable, charged = ("yes" if one else "no" for one in (fault.retryable, fault.charged))
+    then = "the breaker opens" if fault.opens else "fewer at once" if _is_crowded(fault) else ""
+    return [name, fault.code.value, again, retryable, charged, pause, then]
+
+
+def _is_crowded(fault: Fault) -> bool:
+    return fault.crowded or fault.code is ReasonCode.RATE_LIMITED
 
 
 def readings() -> dict[str, str]:

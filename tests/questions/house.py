@@ -14,7 +14,8 @@ from cache.outcomes import Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.panel import Panel
-from providers.provider import Bill, Deliver, State
+from providers.provider import Deliver
+from providers.sending import Bill, State
 from providers.statistics import Statistics
 from questions.desk import Desk, Terms
 from questions.usage import Usage
