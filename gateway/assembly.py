@@ -132,7 +132,8 @@ class _Builder:
         return Court(Judge(KINDS, desks, policies), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
-        configured = self._check_settings(kind, check).providers
+        settings = self._check_settings(kind, check)
+        configured = settings.providers
         if configured is None:
             chosen = [
                 one.provider
@@ -141,7 +142,8 @@ class _Builder:
             ]
         else:
             chosen = [_chosen(kind, check, name, providers) for name in configured]
-        return Panel(check.name, chosen, max((one.values_per_call for one in chosen), default=1))
+        bulk = max((one.values_per_call for one in chosen), default=1)
+        return Panel(check.name, chosen, bulk, settings.strategy)
 
     def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
         # What a stand-in made up is never taken for a real outcome, nor a real one for made up:

@@ -36,6 +36,7 @@ from pydantic_settings import (
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.kinds import KINDS
+from providers.panel import Strategy
 from providers.settings import ProviderSettings, listed
 from resolvers.validate import DEADLINE_MS_MAX
 
@@ -131,6 +132,10 @@ class CheckSettings(Section):
     """`[checks.KIND.NAME]`: who answers a check, and for how long its outcomes are kept."""
 
     providers: Words | None = Field(default=None, description="Providers, the first one first.")
+    strategy: Strategy = Field(
+        default=Strategy.FAILOVER,
+        description="`failover`: the next answers what one cannot; `quorum`: two must agree.",
+    )
     ttl: FreshnessSettings | None = Field(
         default=None, description="Seconds by conclusion, for this check."
     )

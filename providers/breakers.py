@@ -21,6 +21,7 @@ from verdicts.reason import ReasonCode
 KEY = "breakers"
 CHANNEL = "breakers:told"
 LISTEN_AGAIN_S = 0.5
+CANCEL_AGAIN_S = 0.1
 TOKEN_BYTES = 8
 _US = 1e6
 
@@ -91,10 +92,10 @@ class Breakers:
 
     async def close(self) -> None:
         """Stop listening and telling."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._tasks:  # redis-py loses a cancellation that comes while it connects
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_S)
 
     def of(self, scope: Scope) -> Breaker:
         """Return the breaker for `scope`; there is one, bounded by what the configuration names."""

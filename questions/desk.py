@@ -336,6 +336,7 @@ class Desk:
                     one.evidence,
                     bill.provider or None,
                     millionths,
+                    one.voices,
                 )
                 waiting = self._open.get(value)
                 if waiting:

@@ -124,6 +124,7 @@ def test_every_variable_that_the_page_shows_is_read(
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",
+        "`failover` or `quorum`": "quorum",
     }
     least = re.search(r"from (\d+)", setting.takes)
     number = least[1] if least else "2"

@@ -57,6 +57,8 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
         def make(
             service: Service,
             *,
+            name: str | None = None,
+            told: Breakers = breakers,
             rates: tuple[str, ...] = (),
             bulk_rates: tuple[str, ...] | None = None,
             random: Callable[[], float] = lambda: 0.0,
@@ -75,19 +77,20 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 price=Decimal("0.01"),
                 state=State.SANDBOX,
             )
-            permits = Permits(valkey, service.NAME, tuple(map(rate_of, rates)))
+            account = name or service.NAME
+            permits = Permits(valkey, account, tuple(map(rate_of, rates)))
             bulk_permits = permits
             if bulk_rates is not None:
                 rules = tuple(map(rate_of, bulk_rates))
-                bulk_permits = Permits(valkey, f"{service.NAME}:bulk", rules)
+                bulk_permits = Permits(valkey, f"{account}:bulk", rules)
             provider = ServiceProvider(
-                name=service.NAME,
+                name=account,
                 service=service,
                 terms=replace(usual, **terms),
-                account=Account(service.NAME, dict.fromkeys(service.SECRETS, "sandbox")),
+                account=Account(account, dict.fromkeys(service.SECRETS, "sandbox")),
                 permits=permits,
                 bulk_permits=bulk_permits,
-                breakers=breakers,
+                breakers=told,
                 transport=transport,
                 random=random,
             )

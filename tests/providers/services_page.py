@@ -10,6 +10,8 @@ from providers.catalogue import SERVICES
 from providers.errors import Fault
 from providers.exchange import Service
 from providers.services import companies_house, gleif, twilio_lookup, zerobounce
+from sandbox.faults import MODES
+from tests.providers.fault_outcomes import IN_BULK, SINGLY
 from verdicts.reason import ReasonCode
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "services.md"
@@ -62,6 +64,16 @@ def _is_crowded(fault: Fault) -> bool:
     return fault.crowded or fault.code is ReasonCode.RATE_LIMITED
 
 
+def outcomes_table() -> str:
+    """Return what becomes of a value whose answer fails in one of the sandbox's ways."""
+    head = ("fault", "what comes back", "asked alone", "asked in bulk")
+    rows = [
+        (f"`{mode}`", MODES[mode][0].replace("|", "\\|"), SINGLY[mode], IN_BULK[mode])
+        for mode in SINGLY
+    ]
+    return table(head, rows)
+
+
 def readings() -> dict[str, str]:
     def why(code: ReasonCode | None) -> str:
         return code.value if code else ""
@@ -97,7 +109,7 @@ def readings() -> dict[str, str]:
 def tables() -> dict[str, str]:
     """Return every table of the page by the name in its marks."""
     faults = {f"{service.NAME} faults": faults_table(service) for service in SERVICES}
-    return {"services": services_table(), **readings(), **faults}
+    return {"services": services_table(), "outcomes": outcomes_table(), **readings(), **faults}
 
 
 def filled(page: str) -> str:
