@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from providers.admission import Admission
 from providers.backoff import full_jitter, retry_after_s
+from providers.breaker import Breaker, Phase
 from providers.breakers import Breakers, Scope
 from providers.errors import (
     BreakerOpen,
@@ -147,6 +148,11 @@ class Sender:
         if places is None:
             places = self._in_partition[partition] = InFlight(self.terms.concurrency)
         return places
+
+    def open_breakers(self) -> list[tuple[Scope, Breaker]]:
+        """Return the breakers of the account that are not closed, and what each is for."""
+        mine = self.breakers.of_account(self.account).items()
+        return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
 
     async def _attempt(self, call: Call, deadline: float, bill: Bill, partition: str) -> Answer:
         """Send once; whatever comes of it, the breakers hear of it and the places are free."""

@@ -1,16 +1,21 @@
 """`kinds` and `providers`: what this gateway can validate, and who answers."""
 
+import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
 
+from providers.breaker import Phase
 from providers.provider import Provider, ServiceProvider
 from providers.sending import State
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check
 from verdicts.reason import ReasonCode
+
+_WORST = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN)
 
 
 class CheckView(Struct, frozen=True):
@@ -34,10 +39,22 @@ class KindView(Struct, frozen=True):
 
 
 class FailureView(Struct, frozen=True):
-    """How often calls failed for one reason."""
+    """How often calls failed for one reason, and what share of all calls that is."""
 
     code: ReasonCode
     count: int
+    share: float | None
+
+
+class BreakerView(Struct, frozen=True):
+    """A breaker that is not closed, as clients see it."""
+
+    bulk: bool
+    partition: str | None
+    state: Phase
+    reason: ReasonCode
+    since: datetime
+    until: datetime
 
 
 class WindowView(Struct, frozen=True):
@@ -60,6 +77,9 @@ class ProviderView(Struct, frozen=True):
     state: State
     concurrency: int
     in_flight: int
+    in_flight_limit: int
+    breaker: Phase
+    open_breakers: tuple[BreakerView, ...]
     values_per_call: int
     price: Decimal
     paused_for_ms: int | None
@@ -67,6 +87,8 @@ class ProviderView(Struct, frozen=True):
     calls: int
     values: int
     cost: Decimal
+    calls_today: int
+    cost_today: Decimal
     failures: tuple[FailureView, ...]
     error_rate: float | None
     latency_p50_ms: float | None
@@ -108,7 +130,11 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
     figures: Snapshot = provider.statistics.snapshot()
     paused_s: float | None = None
     windows: tuple[WindowView, ...] | None = ()
+    limit = provider.concurrency
+    breakers: tuple[BreakerView, ...] = ()
     if isinstance(provider, ServiceProvider):
+        limit = provider.sender.in_flight.limit
+        breakers = _open_breakers(provider)
         try:
             paused_s, single, bulk = await provider.standing()
         except OSError:
@@ -127,6 +153,9 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         state=provider.state,
         concurrency=provider.concurrency,
         in_flight=figures.in_flight,
+        in_flight_limit=limit,
+        breaker=max((one.state for one in breakers), key=_WORST.index, default=Phase.CLOSED),
+        open_breakers=breakers,
         values_per_call=provider.values_per_call,
         price=provider.price,
         paused_for_ms=round(paused_s * 1000) if paused_s is not None else None,
@@ -134,8 +163,29 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         calls=figures.calls,
         values=figures.values,
         cost=figures.cost,
-        failures=tuple(FailureView(code, count) for code, count in figures.failures),
+        calls_today=figures.calls_today,
+        cost_today=figures.cost_today,
+        failures=tuple(
+            FailureView(code, count, count / figures.calls if figures.calls else None)
+            for code, count in figures.failures
+        ),
         error_rate=figures.error_rate,
         latency_p50_ms=figures.latency_p50_ms,
         latency_p95_ms=figures.latency_p95_ms,
+    )
+
+
+def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
+    now, loop_now = datetime.now(UTC), asyncio.get_running_loop().time()
+    return tuple(
+        BreakerView(
+            bulk=scope.bulk,
+            partition=scope.partition or None,
+            state=breaker.phase,
+            reason=resting.why,
+            since=now + timedelta(seconds=resting.since - loop_now),
+            until=now + timedelta(seconds=resting.until - loop_now),
+        )
+        for scope, breaker in provider.sender.open_breakers()
+        if (resting := breaker.resting) is not None
     )

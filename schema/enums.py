@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import strawberry
 
+from providers.breaker import Phase
 from providers.sending import State
 from verdicts.outcome import Conclusion
 from verdicts.reason import MEANING, ReasonCode
@@ -60,5 +61,14 @@ _describe(
         State.NOT_CONFIGURED: "It has no credentials; its checks are UNKNOWN/NOT_CONFIGURED.",
     },
 )
+strawberry.enum(Phase, name="BreakerState", description="Whether calls pass a breaker.")
+_describe(
+    Phase,
+    {
+        Phase.CLOSED: "Every call passes.",
+        Phase.OPEN: "None passes: it failed so often that it is left alone for a while.",
+        Phase.HALF_OPEN: "One call is under way to find out whether it works again.",
+    },
+)
 
-__all__ = ["Conclusion", "ReasonCode", "Source", "State", "Status"]
+__all__ = ["Conclusion", "Phase", "ReasonCode", "Source", "State", "Status"]

@@ -59,9 +59,11 @@ query AssayKinds {
 PROVIDERS = """
 query AssayProviders {
   providers {
-    name service kind check state concurrency inFlight valuesPerCall price pausedForMs
+    name service kind check state concurrency inFlight inFlightLimit valuesPerCall price pausedForMs
+    breaker openBreakers { bulk partition state reason since until }
     windows { rate limit used left }
-    calls values cost failures { code count } errorRate latencyP50Ms latencyP95Ms
+    calls values cost callsToday costToday failures { code count share } errorRate
+    latencyP50Ms latencyP95Ms
   }
 }
 """
