@@ -20,11 +20,13 @@ from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import CheckSettings, ConfigurationError, KindSettings, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
+from providers.breakers import Breakers
 from providers.catalogue import SERVICES
 from providers.exchange import Service
 from providers.fleet import Fleet
 from providers.panel import Panel
-from providers.provider import Provider, State
+from providers.provider import Provider
+from providers.sending import State
 from providers.transport import Transport
 from questions.desk import Desk
 from questions.judging import Judge
@@ -87,6 +89,7 @@ async def assembled(
             valkey=valkey,
             fleet=fleet,
             transport=builder.transport,
+            breakers=builder.breakers,
             sandbox=sandbox,
             stack=stack,
             services=services,
@@ -94,6 +97,7 @@ async def assembled(
         )
         fleet.start()
         builder.claims.start()
+        builder.breakers.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
@@ -136,6 +140,8 @@ class _Builder:
             apart = Apart(cache.client, cache.script(WRITE))
         self.transport = Transport()
         stack.push_async_callback(self.transport.close)
+        self.breakers = Breakers(valkey)
+        stack.push_async_callback(self.breakers.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
         self._outcomes = Outcomes(self.claims, apart)
@@ -158,7 +164,8 @@ class _Builder:
         return Court(Judge(kinds, desks, policies, waived), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
-        configured = self._check_settings(kind, check).providers
+        settings = self._check_settings(kind, check)
+        configured = settings.providers
         if configured is None:
             chosen = [
                 one.provider
@@ -167,7 +174,8 @@ class _Builder:
             ]
         else:
             chosen = [_chosen(kind, check, name, providers) for name in configured]
-        return Panel(check.name, chosen, max((one.values_per_call for one in chosen), default=1))
+        bulk = max((one.values_per_call for one in chosen), default=1)
+        return Panel(check.name, chosen, bulk, settings.strategy)
 
     def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
         # What a stand-in made up is never taken for a real outcome, nor a real one for made up:

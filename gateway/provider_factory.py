@@ -11,14 +11,16 @@ from msgspec.structs import replace
 from gateway.sandbox import Sandbox
 from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
+from providers.breakers import Breakers
 from providers.catalogue import SERVICES
 from providers.dns import MailDomains
 from providers.exchange import Account, Defaults, Service
 from providers.fleet import Fleet
 from providers.permit import Bounds
 from providers.permits import Permits
-from providers.provider import Provider, ServiceProvider, ServiceTerms, State
+from providers.provider import Provider, ServiceProvider
 from providers.rates import Rate, rate_of
+from providers.sending import ServiceTerms, State
 from providers.settings import ProviderSettings
 from providers.transport import Transport
 
@@ -44,15 +46,16 @@ class ProviderFactory:
         valkey: Valkey,
         fleet: Fleet,
         transport: Transport,
+        breakers: Breakers,
         sandbox: Sandbox | None,
         stack: AsyncExitStack,
         services: Sequence[Service] = SERVICES,
         declared: Mapping[str, Service] | None = None,
     ) -> None:
-        """Build from `settings`, with permits in `valkey` and calls over `transport`.
+        """Build from `settings`: permits in `valkey`, calls over `transport` past `breakers`.
 
-        `fleet` are the processes that share the permits, `declared` the
-        services of providers that `settings` declare, by the provider's name.
+        `fleet` are the processes that share the permits, `declared` the services of providers that
+        `settings` declare, by the provider's name.
         """
         self._settings = settings
         self._services = services
@@ -60,6 +63,7 @@ class ProviderFactory:
         self._sandbox = sandbox
         self._valkey = valkey
         self._transport = transport
+        self._breakers = breakers
         self._stack = stack
         self._fleet = fleet
         self._random: Callable[[], float] = SystemRandom().random
@@ -139,6 +143,7 @@ class ProviderFactory:
                 timeout_s=one.timeout or defaults.timeout_s,
                 attempts=one.attempts,
                 bulk=one.bulk or defaults.bulk,
+                bulk_bytes=one.bulk_bytes or defaults.bulk_bytes,
                 bulk_from=one.bulk_from or defaults.bulk_from,
                 price=one.price if one.price is not None else Decimal(defaults.price),
                 state=state,
@@ -146,6 +151,7 @@ class ProviderFactory:
             account=Account(account, secrets, one.requester),
             permits=permits,
             bulk_permits=bulk_permits,
+            breakers=self._breakers,
             transport=self._transport,
             random=self._random,
         )

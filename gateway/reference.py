@@ -21,8 +21,9 @@ from checks.kinds import KINDS
 from checks.text import identifier, tidy
 from gateway.mistakes import PREFIX
 from gateway.settings import Settings
-from providers import dns, errors, matching, panel, permits, provider
+from providers import dns, errors, matching, panel, permits, provider, quorum, sending
 from providers.catalogue import SERVICES
+from providers.panel import Strategy
 from providers.rates import Rate
 from questions import desk
 from verdicts.reason import MEANING, ReasonCode
@@ -45,6 +46,7 @@ WORDS: Mapping[type, str] = {
     SecretStr: "secret",
     Rate: "rate",
     re.Pattern: "regular expression",
+    Strategy: "`failover` or `quorum`",
 }
 ESSENTIAL = (
     "gateway.host",
@@ -79,11 +81,14 @@ LATER = frozenset(
     }
 )
 """Codes whose reasons are `retryable`; a test holds every fault of every service against them."""
-SOMETIMES = frozenset({ReasonCode.LINE_TYPE_MISSING})
+SOMETIMES = frozenset({ReasonCode.LINE_TYPE_MISSING, ReasonCode.REJECTED_BY_PROVIDER})
 """Codes of which the service says each time whether asking again helps."""
 
 _MENTION = re.compile(r"\bReasonCode\.([A-Z_]+)")
-_THE_WAY: tuple[ModuleType, ...] = (errors, matching, panel, permits, provider, desk)
+_THE_WAY: tuple[ModuleType, ...] = (
+    *(errors, matching, panel, permits, provider, quorum, sending),
+    desk,
+)
 
 
 class Setting(Struct, frozen=True):

@@ -39,6 +39,7 @@ from checks.declared import LENGTH_MAX, Case
 from checks.kinds import KINDS
 from gateway.mistakes import PREFIX, explain
 from providers.declared.settings import ProviderTable
+from providers.panel import Strategy
 from providers.settings import ProviderSettings, listed
 from resolvers.validate import DEADLINE_MS_MAX
 
@@ -139,6 +140,10 @@ class CheckSettings(Section):
     """`[checks.KIND.NAME]`: who answers a check, and for how long its outcomes are kept."""
 
     providers: Words | None = Field(default=None, description="Providers, the first one first.")
+    strategy: Strategy = Field(
+        default=Strategy.FAILOVER,
+        description="`failover`: the next answers what one cannot; `quorum`: two must agree.",
+    )
     ttl: FreshnessSettings | None = Field(
         default=None, description="Seconds by conclusion, for this check."
     )

@@ -18,7 +18,8 @@ from aiodns.error import DNSError
 from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordData
 
 from providers.priority import Asker
-from providers.provider import Bill, Deliver, State
+from providers.provider import Deliver
+from providers.sending import Bill, State
 from providers.statistics import Statistics
 from verdicts.evidence import MailHosts
 from verdicts.outcome import Conclusion, Found
@@ -183,8 +184,7 @@ class MailDomains:
         started = asyncio.get_running_loop().time()
         statistics = self.statistics
         bill.calls += 1
-        statistics.calls += 1
-        statistics.in_flight += 1
+        statistics.begun()
         try:
             return (await self._resolver.query_dns(domain, qtype)).answer
         except DNSError as error:

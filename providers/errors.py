@@ -1,12 +1,14 @@
 """What can go wrong on the way out, drawn as a tree.
 
 ProviderError
-├── Unreachable      nothing was sent: name, connection or TLS failed
+├── Unreachable      nothing was sent: name or connection failed
+│   └── Untrusted    nor will be: it does not prove to be the service
 ├── TimedOut         no whole answer in time
 ├── Broken           the connection ended in mid-answer
 ├── ProtocolBroken   an answer that the service's contract does not know
 ├── Faulted          an answer that says no: throttled, refused, out of credit, down, …
-└── NoPermit         the account's limits leave no room before the deadline
+├── NoPermit         the account's limits leave no room before the deadline
+└── BreakerOpen      it failed so often that it is left alone for a while
 
 None of them says anything about a value: each becomes UNDECIDED with a reason.
 """
@@ -22,6 +24,8 @@ class Fault(Struct, frozen=True):
     `again`: the same call may be sent again before the deadline. `retryable`: a client that asks
     later may get an answer. `charged`: the call may have cost something all the same. `pause_s`:
     everybody leaves the account alone for so many seconds, unless the answer itself says how long.
+    `opens`: nothing will come before somebody acts, so the breaker opens at once. `crowded`: there
+    are too many calls at once, so there are fewer from now on.
     """
 
     code: ReasonCode
@@ -29,24 +33,41 @@ class Fault(Struct, frozen=True):
     retryable: bool = True
     charged: bool = False
     pause_s: float | None = None
+    opens: bool = False
+    crowded: bool = False
 
 
 UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)  # what the service's contract does not list
 
 
 class ProviderError(Exception):
-    """Base of the tree. `sent` is False when the call surely did not reach the service."""
+    """Base of the tree. `sent` is False when the call surely did not reach the service.
+
+    `opens` is as in `Fault`; `called` says that a call was made, `tells` that its failure says
+    something about the service, and `counted` that the statistics know of it.
+    """
 
     code = ReasonCode.PROVIDER_UNAVAILABLE
     retryable = True
     again = True
     sent = True
+    opens = False
+    called = True
+    tells = True
+    counted = False
 
 
 class Unreachable(ProviderError):
-    """The service's name, port or certificate could not be used."""
+    """The service's name or port could not be used."""
 
     sent = False
+
+
+class Untrusted(Unreachable):
+    """TLS failed: whoever answers does not prove to be the service."""
+
+    again = False
+    opens = True
 
 
 class TimedOut(ProviderError):
@@ -70,10 +91,13 @@ class Faulted(ProviderError):
     def __init__(self, fault: Fault, status: int) -> None:
         """Carry what `fault` says; `status` is the HTTP status that it came with."""
         super().__init__(f"{fault.code.value} (HTTP {status})")
+        self.fault = fault
+        self.status = status
         self.code = fault.code
         self.retryable = fault.retryable
         self.again = fault.again
         self.sent = fault.charged
+        self.opens = fault.opens
 
 
 class NoPermit(ProviderError):
@@ -81,9 +105,26 @@ class NoPermit(ProviderError):
 
     again = False
     sent = False
+    called = False
+    tells = False
 
     def __init__(self, code: ReasonCode, retry_after_s: float | None = None) -> None:
         """Say why (`code`) and, where known, in how many seconds there is room again."""
         super().__init__(code.value)
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class BreakerOpen(ProviderError):
+    """The breaker is open; nothing was sent."""
+
+    again = False
+    sent = False
+    called = False
+    tells = False
+
+    def __init__(self, code: ReasonCode, retry_after_s: float) -> None:
+        """Say what opened it (`code`), and in how many seconds somebody may try again."""
+        super().__init__(f"the breaker is open: {code.value}")
         self.code = code
         self.retry_after_s = retry_after_s

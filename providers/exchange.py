@@ -124,10 +124,15 @@ class Defaults(Struct, frozen=True):
     bulk_sandbox_path: str | None = None
     bulk_rates: tuple[str, ...] | None = None
     asked_unnamed: bool = True
+    bulk_bytes: int = 64_000
 
 
 class Service(Protocol):
-    """What a module must hold to be a service: it speaks one outside API."""
+    """What a module must hold to be a service: it speaks one outside API.
+
+    One that fails by parts of its values holds `partition_of` besides: it takes a value and returns
+    the part (a member state, say) that fails, and is left alone, by itself.
+    """
 
     @property
     def NAME(self) -> str: ...  # noqa: N802 - a module's constant

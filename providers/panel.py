@@ -2,50 +2,81 @@
 
 import asyncio
 from collections.abc import Sequence
+from enum import StrEnum
 
+from providers.failover import fail_over
 from providers.priority import Asker
-from providers.provider import Bill, Deliver, Provider, State
+from providers.provider import Deliver, Provider
+from providers.quorum import take_votes
+from providers.sending import Bill, State
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
 
-class Panel:
-    """The providers of one check. Each value goes to the first that is ready and serves it."""
+class Strategy(StrEnum):
+    """What several providers of one check are for."""
 
-    def __init__(self, check: str, providers: Sequence[Provider], bulk: int) -> None:
+    FAILOVER = "failover"
+    QUORUM = "quorum"
+
+
+class Panel:
+    """The providers of one check. Each value goes to those that are ready and serve it."""
+
+    def __init__(
+        self,
+        check: str,
+        providers: Sequence[Provider],
+        bulk: int,
+        strategy: Strategy = Strategy.FAILOVER,
+    ) -> None:
         """`bulk` is how many values at most one call of any of `providers` carries."""
         self.check = check
         self.providers = tuple(providers)
         self.bulk = bulk
+        self.strategy = strategy
 
     async def ask(
         self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
     ) -> None:
         """Ask about all `values` until `deadline`; see `Provider.ask`."""
-        shares: dict[int, list[str]] = {}
+        shares: dict[tuple[int, ...], list[str]] = {}
         nobodys: list[str] = []
         for value in values:
-            at = self._choose(value)
-            if at is None:
-                nobodys.append(value)
+            chosen = self._chosen(value)
+            if chosen:
+                shares.setdefault(chosen, []).append(value)
             else:
-                shares.setdefault(at, []).append(value)
+                nobodys.append(value)
         if nobodys:
             reasons = (because(ReasonCode.NOT_COVERED, self.check),)
             deliver(dict.fromkeys(nobodys, Found(Conclusion.UNDECIDED, reasons)), Bill(""))
         if len(shares) == 1:
-            ((at, share),) = shares.items()
-            await self.providers[at].ask(share, deadline, deliver, asker)
+            ((chosen, share),) = shares.items()
+            await self._ask(chosen, share, deadline, deliver, asker)
             return
         async with asyncio.TaskGroup() as group:
-            for at, share in shares.items():
-                group.create_task(self.providers[at].ask(share, deadline, deliver, asker))
+            for chosen, share in shares.items():
+                group.create_task(self._ask(chosen, share, deadline, deliver, asker))
 
-    def _choose(self, value: str) -> int | None:
-        unconfigured = None
-        for at, provider in enumerate(self.providers):
-            if provider.serves(value):
-                if provider.state is not State.NOT_CONFIGURED:
-                    return at
-                unconfigured = at if unconfigured is None else unconfigured
-        return unconfigured
+    async def _ask(
+        self,
+        chosen: tuple[int, ...],
+        values: Sequence[str],
+        deadline: float,
+        deliver: Deliver,
+        asker: Asker,
+    ) -> None:
+        providers = [self.providers[at] for at in chosen]
+        if len(providers) == 1:
+            await providers[0].ask(values, deadline, deliver, asker)
+        elif self.strategy is Strategy.QUORUM:
+            await take_votes(self.check, providers, values, deadline, deliver, asker)
+        else:
+            await fail_over(providers, values, deadline, deliver, asker)
+
+    def _chosen(self, value: str) -> tuple[int, ...]:
+        """Return the places of those to ask about `value`, or else who could if configured."""
+        serving = [at for at, one in enumerate(self.providers) if one.serves(value)]
+        ready = [at for at in serving if self.providers[at].state is not State.NOT_CONFIGURED]
+        return tuple(ready or serving[:1])

@@ -1,51 +1,34 @@
-"""Providers: our configured ways to services. Permit, call, retry; many values at once."""
+"""Providers: our configured ways to services. Many values at once, each answered exactly once."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct
 
-from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
+from providers.breakers import Breakers
 from providers.carrier import carry
-from providers.errors import Fault, Faulted, NoPermit, ProtocolBroken, ProviderError
+from providers.chunks import in_chunks, in_partitions
+from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits
 from providers.priority import Asker, Turn
+from providers.sending import Bill, Errand, Sender, ServiceTerms, State
 from providers.standing import Standing
 from providers.statistics import Statistics
-from providers.told import told
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 
-BULK_PATIENCE_S = 0.5
-"""How long values wait for a bulk call of a limit of its own, before they go one by one."""
-PAUSE_WITHOUT_WORD_S = 1.0
-"""For everybody, after an answer that says "too many" and not for how long."""
+HALVING_STATUSES = {400, 413, 422}
+"""With these a service refuses a bulk call, be it for one of its values or for its size."""
+HALVING_CALLS_MAX = 20
+"""Calls that one bulk call may become in the search for the values that it is refused for."""
 
 _log = logging.getLogger(__name__)
-
-
-class State(Enum):
-    """Whether a provider can be asked."""
-
-    READY = "READY"
-    SANDBOX = "SANDBOX"
-    NOT_CONFIGURED = "NOT_CONFIGURED"
-
-
-class Bill(Struct):
-    """What answering some values took of `provider`: calls made, and their cost."""
-
-    provider: str
-    calls: int = 0
-    cost: Decimal = Decimal(0)
-
 
 Deliver = Callable[[Mapping[str, Found], Bill], None]
 
@@ -103,18 +86,13 @@ class Provider(Protocol):
         ...
 
 
-class ServiceTerms(Struct, frozen=True):
-    """How a provider is to be used: addresses, bounds, patience, price for each value."""
+class _Order(Struct, frozen=True, gc=False):
+    """What holds for all values of one partition that are asked about together."""
 
-    base_url: str
-    bulk_base_url: str
-    concurrency: int
-    timeout_s: float
-    attempts: int
-    bulk: int
-    bulk_from: int
-    price: Decimal
-    state: State
+    partition: str
+    deadline: float
+    deliver: Deliver
+    asker: Asker
 
 
 class ServiceProvider:
@@ -129,6 +107,7 @@ class ServiceProvider:
         account: Account,
         permits: Permits,
         bulk_permits: Permits,
+        breakers: Breakers,
         transport: Transport,
         random: Callable[[], float],
     ) -> None:
@@ -139,10 +118,20 @@ class ServiceProvider:
         self.permits = permits
         self.statistics = Statistics()
         self._account = account
-        self._metered = service if isinstance(service, Metered) else None
         self._bulk_permits = bulk_permits
-        self._transport = transport
-        self._random = random
+        self._partition_of: Callable[[str], str] | None = getattr(service, "partition_of", None)
+        self.sender = Sender(
+            account=account.name,
+            terms=terms,
+            fault_of=service.fault_of,
+            metered=service if isinstance(service, Metered) else None,
+            permits=permits,
+            bulk_permits=bulk_permits,
+            breakers=breakers,
+            transport=transport,
+            statistics=self.statistics,
+            random=random,
+        )
 
     @property
     def service_name(self) -> str:
@@ -180,8 +169,15 @@ class ServiceProvider:
         if self.terms.state is State.NOT_CONFIGURED:
             deliver(self._undecided(values, ReasonCode.NOT_CONFIGURED), Bill(self.name))
             return
-        size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
-        await self._share_out(values, size, deadline, deliver, asker)
+        groups = in_partitions(values, self._partition_of)
+        if len(groups) == 1:
+            ((partition, group),) = groups.items()
+            await self._share_out(group, _Order(partition, deadline, deliver, asker))
+            return
+        async with asyncio.TaskGroup() as tasks:  # each of its own: none waits for a slow one
+            for partition, group in groups.items():
+                order = _Order(partition, deadline, deliver, asker)
+                tasks.create_task(self._share_out(group, order))
 
     async def standing(self) -> tuple[Standing, Standing | None]:
         """Return where its account stands; and its bulk calls, where they are limited apart.
@@ -200,149 +196,112 @@ class ServiceProvider:
         if self._bulk_permits is not self.permits:
             await self._bulk_permits.close()
 
-    async def _share_out(
-        self,
-        values: Sequence[str],
-        size: int,
-        deadline: float,
-        deliver: Deliver,
-        asker: Asker,
-    ) -> None:
-        """Carry exchanges for `size` of `values` each, as many at once as there are slots."""
-        chunks = deque(values[at : at + size] for at in range(0, len(values), size))
+    async def _share_out(self, values: Sequence[str], order: _Order) -> None:
+        """Carry exchanges for all `values`, in bulk where there are enough of them."""
+        size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
+        await self._in_calls(values, size, order)
+
+    async def _in_calls(self, values: Sequence[str], size: int, order: _Order) -> None:
+        """Carry exchanges of up to `size` values, as many at once as there are places."""
+        chunks = deque(in_chunks(values, size, self.terms.bulk_bytes))
         workers = min(len(chunks), self.terms.concurrency)
         if workers == 1:
-            await self._work(chunks, deadline, deliver, asker)
+            await self._work(chunks, order)
             return
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
-                group.create_task(self._work(chunks, deadline, deliver, asker))
+                group.create_task(self._work(chunks, order))
 
-    async def _work(
-        self, chunks: deque[Sequence[str]], deadline: float, deliver: Deliver, asker: Asker
-    ) -> None:
+    async def _work(self, chunks: deque[Sequence[str]], order: _Order) -> None:
         while chunks:
-            values = asker.next_of(chunks)
+            values = order.asker.next_of(chunks)
             bill = Bill(self.name)
             try:
-                found = await self._found(values, deadline, bill, asker)
-            except NoPermit as error:
-                if len(values) > 1 and self._bulk_permits is not self.permits:
-                    # bulk calls are counted apart and there are none left: single ones may be
-                    await self._share_out(values, 1, deadline, deliver, asker)
-                    continue
-                found = self._failed(values, error)
-            except ProviderError as error:
-                found = self._failed(values, error)
+                found, singly = await self._halved(values, order, bill)
             except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
                 kind = type(error).__name__
                 _log.error("exchange failed", extra={"provider": self.name, "error": kind})
-                found = self._failed(values, ProviderError(kind))
-            deliver(found, bill)
+                found, singly = self._failed(values, ProviderError(kind)), []
+            if found:
+                order.deliver(found, bill)
+            if singly:
+                await self._in_calls(singly, 1, order)
 
-    async def _found(
-        self, values: Sequence[str], deadline: float, bill: Bill, asker: Asker
-    ) -> Mapping[str, Found]:
+    async def _halved(
+        self, values: Sequence[str], order: _Order, bill: Bill
+    ) -> tuple[Mapping[str, Found], list[str]]:
+        """Carry an exchange for `values`; where it is refused for some, find out for which.
+
+        A bulk call that is refused as a whole is halved, and its halves likewise, so that nobody's
+        values fail with those of somebody else; at most `HALVING_CALLS_MAX` calls in all. Returned
+        besides what was found are values to be asked one by one: bulk calls, which are counted and
+        kept apart, have no room for them.
+        """
+        found: dict[str, Found] = {}
+        singly: list[str] = []
+        waiting = deque([values])
+        calls = 0
+        while waiting:
+            some = waiting.popleft()
+            calls += 1
+            try:
+                found |= await self._found(some, order, bill)
+            except ProviderError as error:
+                middle = len(some) // 2
+                apart = middle > 0 and self._bulk_permits is not self.permits
+                if _is_halved(error, some) and calls + len(waiting) + 2 <= HALVING_CALLS_MAX:
+                    waiting += (some[:middle], some[middle:])
+                elif apart and not error.called:
+                    singly += some
+                else:
+                    found |= self._failed(some, error, innocent=_is_halved(error, some))
+        return found, singly
+
+    async def _found(self, values: Sequence[str], order: _Order, bill: Bill) -> Mapping[str, Found]:
         """Carry an exchange for `values`, and one more for those that its answer left out."""
 
         async def send(call: Call) -> Answer:
-            return await self._send(call, deadline, bill, Turn(asker, values))
+            errand = Errand(call, order.deadline, bill, Turn(order.asker, values), order.partition)
+            return await self.sender.send(errand)
 
-        found = dict(await carry(self.service, values, self._account, send))
-        self._charge(len(found), bill)
+        async def carried(some: Sequence[str]) -> Mapping[str, Found]:
+            try:
+                found = await carry(self.service, some, self._account, send)
+            except Faulted as error:
+                if error.opens and not error.counted:  # the exchange itself has read it
+                    self.sender.refused(error)
+                raise
+            self._charge(len(found), bill)
+            return found
+
+        found = dict(await carried(values))
         missing = [value for value in values if value not in found]
         if not missing:
             return found
         error: ProviderError = ProtocolBroken("the answer leaves values out, twice")
         if found:
             try:
-                again = await carry(self.service, missing, self._account, send)
+                found.update(await carried(missing))
             except ProviderError as failure:
                 error = failure  # what the first answer said stays true
-            else:
-                self._charge(len(again), bill)
-                found.update(again)
-                missing = [value for value in missing if value not in found]
+            missing = [value for value in missing if value not in found]
         return found | self._failed(missing, error)
-
-    async def _send(self, call: Call, deadline: float, bill: Bill, turn: Turn) -> Answer:
-        """Send one call: slot and permit, transport; again after a failure that allows it."""
-        loop = asyncio.get_running_loop()
-        for attempt in range(1, self.terms.attempts + 1):
-            try:
-                return await self._attempt(call, deadline, bill, turn)
-            except ProviderError as error:
-                repeatable = error.again and (call.safe or not error.sent)
-                wait_s = full_jitter(attempt, self._random)
-                if (
-                    not repeatable
-                    or attempt == self.terms.attempts
-                    or loop.time() + wait_s >= deadline
-                ):
-                    raise
-                self.statistics.failed(error.code)
-                await asyncio.sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _attempt(self, call: Call, deadline: float, bill: Bill, turn: Turn) -> Answer:
-        loop = asyncio.get_running_loop()
-        permits = self._bulk_permits if call.bulk else self.permits
-        patience = deadline
-        if call.bulk and permits is not self.permits:
-            patience = min(deadline, loop.time() + BULK_PATIENCE_S)
-        permit = await permits.take(patience, turn)
-        try:
-            started = loop.time()
-            left_s = deadline - started
-            if left_s <= 0:
-                raise NoPermit(ReasonCode.DEADLINE)
-            timeout_s = self.terms.timeout_s
-            if call.safe:  # one that may be charged is heard out: its answer has been paid for
-                timeout_s = min(timeout_s, left_s)
-            bill.calls += 1
-            statistics = self.statistics
-            statistics.calls += 1
-            statistics.in_flight += 1
-            try:
-                base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
-                answer = await self._transport.send(call.base_url or base, call, timeout_s)
-            finally:
-                statistics.in_flight -= 1
-            statistics.answered(loop.time() - started)
-        finally:
-            permit.end()
-        if (left := told(answer.headers)) is not None:
-            await permits.hear(left)
-        fault = self.service.fault_of(answer)
-        if fault is None:
-            if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
-                await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
-            return answer
-        await self._heed(fault, answer, permits)
-        raise Faulted(fault, answer.status)
-
-    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
-        """Leave the account alone for as long as the answer says, or else the fault."""
-        pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
-        if pause_s is None:
-            pause_s = fault.pause_s
-        if pause_s is None and fault.code is ReasonCode.RATE_LIMITED:
-            pause_s = PAUSE_WITHOUT_WORD_S
-        if pause_s:
-            too_much = fault.code is ReasonCode.RATE_LIMITED
-            await permits.pause(pause_s, fault.code, too_much=too_much)
 
     def _charge(self, values: int, bill: Bill) -> None:
         cost = self.terms.price * values
         bill.cost += cost
-        self.statistics.cost += cost
-        self.statistics.values += values
+        self.statistics.charged(values, cost)
 
-    def _failed(self, values: Sequence[str], error: ProviderError) -> dict[str, Found]:
+    def _failed(
+        self, values: Sequence[str], error: ProviderError, *, innocent: bool = False
+    ) -> dict[str, Found]:
+        """Return UNDECIDED for `values`; `innocent` ones may get an answer in other company."""
         if not values:
             return {}
-        self.statistics.failed(error.code, called=not isinstance(error, NoPermit))
-        _log.warning(
+        if not error.counted:
+            self.statistics.failed(error.code, called=error.called)
+        _log.log(
+            logging.WARNING if error.called or isinstance(error, NoPermit) else logging.DEBUG,
             "provider failed",
             extra={
                 "provider": self.name,
@@ -352,10 +311,17 @@ class ServiceProvider:
                 "values": len(values),
             },
         )
-        return self._undecided(values, error.code, retryable=error.retryable)
+        return self._undecided(values, error.code, retryable=error.retryable or innocent)
 
     def _undecided(
         self, values: Sequence[str], code: ReasonCode, *, retryable: bool = False
     ) -> dict[str, Found]:
         reasons = (because(code, self.service.CHECK, retryable=retryable),)
         return dict.fromkeys(values, Found(Conclusion.UNDECIDED, reasons))
+
+
+def _is_halved(error: ProviderError, values: Sequence[str]) -> bool:
+    """Return whether a bulk call for `values`, refused with `error`, is tried in two halves."""
+    if not isinstance(error, Faulted) or len(values) == 1:
+        return False
+    return error.status in HALVING_STATUSES and not error.fault.charged

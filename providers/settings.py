@@ -84,6 +84,9 @@ class ProviderSettings(BaseModel):
     timeout: float | None = Field(default=None, gt=0, le=300, description="Seconds for one call.")
     attempts: int = Field(default=3, ge=1, le=8, description="Times that one call is sent at most.")
     bulk: int | None = Field(default=None, ge=1, le=1000, description="Values in one call at most.")
+    bulk_bytes: int | None = Field(
+        default=None, ge=100, le=1_000_000, description="Bytes of values in one call at most."
+    )
     bulk_from: int | None = Field(
         default=None, ge=2, description="From how many values on bulk is used."
     )

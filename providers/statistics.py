@@ -1,6 +1,7 @@
 """What a provider did so far in this process: calls, failures, latency."""
 
 from collections import Counter, deque
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from msgspec import Struct
@@ -8,6 +9,14 @@ from msgspec import Struct
 from verdicts.reason import ReasonCode
 
 LATENCIES_KEPT = 512
+
+
+class Day(Struct):
+    """What one day (UTC) took."""
+
+    date: date
+    calls: int = 0
+    cost: Decimal = Decimal(0)
 
 
 class Statistics:
@@ -21,7 +30,20 @@ class Statistics:
         self.cost = Decimal(0)
         self.failures: Counter[ReasonCode] = Counter()
         self._calls_failed = 0
+        self._day = Day(_today())
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+
+    def begun(self) -> None:
+        """Note that a call is under way; `in_flight` is taken back by whoever began it."""
+        self.calls += 1
+        self.in_flight += 1
+        self._this_day().calls += 1
+
+    def charged(self, values: int, cost: Decimal) -> None:
+        """Note that so many values were answered, at this cost for all of them."""
+        self.values += values
+        self.cost += cost
+        self._this_day().cost += cost
 
     def answered(self, latency_s: float) -> None:
         """Note an answer and how long it took."""
@@ -32,6 +54,12 @@ class Statistics:
         self.failures[code] += 1
         self._calls_failed += called
 
+    def _this_day(self) -> Day:
+        today = _today()
+        if self._day.date != today:
+            self._day = Day(today)
+        return self._day
+
     def snapshot(self) -> "Snapshot":
         """Return the figures as they are now; latencies are of the last `LATENCIES_KEPT` calls."""
         ordered = sorted(self._latencies)
@@ -40,6 +68,8 @@ class Statistics:
             values=self.values,
             in_flight=self.in_flight,
             cost=self.cost,
+            calls_today=self._this_day().calls,
+            cost_today=self._this_day().cost,
             failures=tuple(sorted(self.failures.items(), key=lambda item: -item[1])),
             error_rate=self._calls_failed / self.calls if self.calls else None,
             latency_p50_ms=_at(ordered, 0.5),
@@ -58,10 +88,16 @@ class Snapshot(Struct, frozen=True):
     values: int
     in_flight: int
     cost: Decimal
+    calls_today: int
+    cost_today: Decimal
     failures: tuple[tuple[ReasonCode, int], ...]
     error_rate: float | None
     latency_p50_ms: float | None
     latency_p95_ms: float | None
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _at(ordered: list[float], share: float) -> float | None:

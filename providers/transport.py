@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable
+from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable, Untrusted
 from providers.exchange import Answer, Call, inflated
 from providers.patience import Patience
 
@@ -48,6 +48,7 @@ class Transport:
 
         Raises:
             Unreachable: no connection, so the service can't have seen the call.
+            Untrusted: nor will there be one, since its certificate or its TLS is not right.
             TimedOut: no whole answer in time.
             Broken: the connection ended in mid-answer.
             ProtocolBroken: what came back is not HTTP, is packed unasked, or exceeds the bound.
@@ -56,6 +57,8 @@ class Transport:
             return await self._patience.within(timeout_s, self._exchange(base_url, call))
         except TimeoutError:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
+        except aiohttp.ClientSSLError as error:
+            raise Untrusted(type(error).__name__) from None
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(type(error).__name__) from None
         except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:

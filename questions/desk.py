@@ -20,7 +20,7 @@ from cache.keys import Keys
 from cache.outcomes import Outcomes
 from cache.recent import Recent, is_recent
 from providers.panel import Panel
-from providers.provider import Bill
+from providers.sending import Bill
 from questions.askers import Askers
 from questions.open import OpenQuestions, Waiting
 from questions.terms import Terms
@@ -347,6 +347,7 @@ class Desk:
                     one.evidence,
                     provider,
                     millionths,
+                    one.voices,
                 )
             outcomes[value] = outcome
         return outcomes

@@ -1,5 +1,6 @@
 """`kinds` and `providers`: what this gateway can validate, and who answers."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,12 +8,16 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from providers.provider import Provider, ServiceProvider, State
+from providers.breaker import Phase
+from providers.provider import Provider, ServiceProvider
+from providers.sending import State
 from providers.standing import Standing
 from providers.statistics import Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check
 from verdicts.reason import ReasonCode
+
+_WORST = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN)
 
 
 class CheckView(Struct, frozen=True):
@@ -37,10 +42,22 @@ class KindView(Struct, frozen=True):
 
 
 class FailureView(Struct, frozen=True):
-    """How often calls failed for one reason."""
+    """How often calls failed for one reason, and what share of all calls that is."""
 
     code: ReasonCode
     count: int
+    share: float | None
+
+
+class BreakerView(Struct, frozen=True):
+    """A breaker that is not closed, as clients see it."""
+
+    bulk: bool
+    partition: str | None
+    state: Phase
+    reason: ReasonCode
+    since: datetime
+    until: datetime
 
 
 class WindowView(Struct, frozen=True):
@@ -65,6 +82,9 @@ class ProviderView(Struct, frozen=True):
     concurrency: int
     slots_in_use: int | None
     in_flight: int
+    in_flight_limit: int
+    breaker: Phase
+    open_breakers: tuple[BreakerView, ...]
     values_per_call: int
     price: Decimal
     paused_for_ms: int | None
@@ -74,6 +94,8 @@ class ProviderView(Struct, frozen=True):
     calls: int
     values: int
     cost: Decimal
+    calls_today: int
+    cost_today: Decimal
     failures: tuple[FailureView, ...]
     error_rate: float | None
     latency_p50_ms: float | None
@@ -117,7 +139,11 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
     longest: Standing | None = None
     slots: int | None = None
     windows: tuple[WindowView, ...] | None = ()
+    limit = provider.concurrency
+    breakers: tuple[BreakerView, ...] = ()
     if isinstance(provider, ServiceProvider):
+        limit = provider.sender.in_flight.limit
+        breakers = _open_breakers(provider)
         try:
             single, bulk = await provider.standing()
         except OSError:
@@ -135,6 +161,9 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         concurrency=provider.concurrency,
         slots_in_use=slots,
         in_flight=figures.in_flight,
+        in_flight_limit=limit,
+        breaker=max((one.state for one in breakers), key=_WORST.index, default=Phase.CLOSED),
+        open_breakers=breakers,
         values_per_call=provider.values_per_call,
         price=provider.price,
         paused_for_ms=round(longest.paused_s * 1000) if longest else None,
@@ -144,7 +173,12 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         calls=figures.calls,
         values=figures.values,
         cost=figures.cost,
-        failures=tuple(FailureView(code, count) for code, count in figures.failures),
+        calls_today=figures.calls_today,
+        cost_today=figures.cost_today,
+        failures=tuple(
+            FailureView(code, count, count / figures.calls if figures.calls else None)
+            for code, count in figures.failures
+        ),
         error_rate=figures.error_rate,
         latency_p50_ms=figures.latency_p50_ms,
         latency_p95_ms=figures.latency_p95_ms,
@@ -163,4 +197,20 @@ def _windows(standing: Standing | None, *, of_bulk: bool) -> tuple[WindowView, .
             of_bulk,
         )
         for one in (standing.windows if standing else ())
+    )
+
+
+def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
+    now, loop_now = datetime.now(UTC), asyncio.get_running_loop().time()
+    return tuple(
+        BreakerView(
+            bulk=scope.bulk,
+            partition=scope.partition or None,
+            state=breaker.phase,
+            reason=resting.why,
+            since=now + timedelta(seconds=resting.since - loop_now),
+            until=now + timedelta(seconds=resting.until - loop_now),
+        )
+        for scope, breaker in provider.sender.open_breakers()
+        if (resting := breaker.resting) is not None
     )

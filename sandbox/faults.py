@@ -27,11 +27,12 @@ AGAIN = "the-same-key-again"
 NESTING_LEVELS = 100_000
 DIGITS = 5_000
 HEADERS_MANY = 2_000
+HEADERS_FLOOD = 200_000
 HEADER_LONG_BYTES = 20_000
 BLOCK = b" " * (1024 * 1024)
 
 STATUSES = (400, 401, 402, 403, 404, 405, 406, 408, 410, 413, 415,
-            429, 500, 501, 502, 503, 504, 520, 522, 524)  # fmt: skip
+            422, 429, 500, 501, 502, 503, 504, 520, 522, 524)  # fmt: skip
 PAGE = b"<!DOCTYPE html><html><head><title>%b</title></head><body><h1>%b</h1></body></html>"
 
 
@@ -201,8 +202,22 @@ def _twice(reply: Reply, standin: StandIn, _fault: Fault) -> Reply:
     return replace(new, body=new.content().replace(AGAIN.encode(), last.encode()))
 
 
-def _many_headers(reply: Reply, _standin: StandIn, _fault: Fault) -> Reply:
-    return reply.plus(*((f"X-Filler-{number}", "x") for number in range(HEADERS_MANY)))
+def _contradicting(items: list[Any], standin: StandIn) -> list[Any]:
+    """Say of the first value something else, too."""
+    if not items:
+        return items
+    other = copy.deepcopy(items[0])
+    put(other, standin.drift.decides, standin.drift.unknown_word)
+    return [*items, other]
+
+
+@cache
+def _fillers(count: int) -> tuple[tuple[str, str], ...]:
+    return tuple((f"X-Filler-{number}", "x") for number in range(count))
+
+
+def _headers(count: int) -> Callable[[Reply, StandIn, Fault], Reply]:
+    return lambda reply, _standin, _fault: reply.plus(*_fillers(count))
 
 
 MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
@@ -246,7 +261,8 @@ MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
         "JSON declared as text/plain",
         lambda reply, _standin, _fault: replace(reply, content_type="text/plain"),
     ),
-    "many_headers": ("2,000 headers", _many_headers),
+    "many_headers": ("2,000 headers", _headers(HEADERS_MANY)),
+    "header_flood": ("200,000 headers", _headers(HEADERS_FLOOD)),
     "long_header": (
         "a header of 20 kB",
         lambda reply, _standin, _fault: reply.plus(("X-Filler", "x" * HEADER_LONG_BYTES)),
@@ -297,6 +313,10 @@ MODES: Mapping[str, tuple[str, Callable[[Reply, StandIn, Fault], Reply]]] = {
     "items_doubled": (
         "bulk: every item comes twice",
         _items(lambda items, _: [item for item in items for _ in range(2)]),
+    ),
+    "items_contradict": (
+        "bulk: the first item comes again, and says something else",
+        _items(_contradicting),
     ),
     "items_reordered": ("bulk: the order is reversed", _items(lambda items, _: items[::-1])),
     "items_foreign": ("bulk: the first item is about another value", _items(_with_stranger)),

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import strawberry
 
-from schema.enums import ReasonCode, State
+from schema.enums import Phase, ReasonCode, State
 
 
 @strawberry.type(description="One sort of question about a value.")
@@ -66,6 +66,23 @@ class FailureCount:
 
     code: ReasonCode = strawberry.field(description="The reason.")
     count: int = strawberry.field(description="Failures since this process started.")
+    share: float | None = strawberry.field(
+        description="For each call made, from 0 to 1; null before the first call."
+    )
+
+
+@strawberry.type(description="A breaker that lets nobody pass, or one call to find out.")
+class OpenBreaker:
+    """See resolvers.catalogue.BreakerView."""
+
+    bulk: bool = strawberry.field(description="Whether it is that of the bulk calls.")
+    partition: str | None = strawberry.field(
+        description="The part of the values that it is for, a member state say; null for all."
+    )
+    state: Phase = strawberry.field(description="OPEN, or HALF_OPEN while one call finds out.")
+    reason: ReasonCode = strawberry.field(description="What opened it.")
+    since: datetime = strawberry.field(description="When it opened.")
+    until: datetime = strawberry.field(description="From when on one call may find out.")
 
 
 @strawberry.type(
@@ -86,6 +103,15 @@ class Provider:
         description="Of those, how many are taken now; null when that is not known."
     )
     in_flight: int = strawberry.field(description="Calls in flight now.")
+    in_flight_limit: int = strawberry.field(
+        description="Calls in flight at most just now: fewer where the service is busy or slow."
+    )
+    breaker: Phase = strawberry.field(
+        description="CLOSED when every call passes, else the worst of `openBreakers`."
+    )
+    open_breakers: list[OpenBreaker] = strawberry.field(
+        description="Its breakers that are not closed."
+    )
     values_per_call: int = strawberry.field(description="Values in one call at most.")
     price: Decimal = strawberry.field(
         description="What one answered value costs, in `CallUsage.currency`."
@@ -108,6 +134,8 @@ class Provider:
     calls: int = strawberry.field(description="Calls made.")
     values: int = strawberry.field(description="Values answered.")
     cost: Decimal = strawberry.field(description="Cost of those values.")
+    calls_today: int = strawberry.field(description="Calls made today (UTC).")
+    cost_today: Decimal = strawberry.field(description="Cost of what was answered today (UTC).")
     failures: list[FailureCount] = strawberry.field(description="Failures, the commonest first.")
     error_rate: float | None = strawberry.field(
         description="Failures for each call made, from 0 to 1; null before the first call."

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import strawberry
 
+from providers.breaker import Phase
 from providers.priority import Priority
-from providers.provider import State
+from providers.sending import State
 from verdicts.outcome import Conclusion
 from verdicts.reason import MEANING, ReasonCode
 from verdicts.verdict import Source, Status
@@ -61,6 +62,15 @@ _describe(
         State.NOT_CONFIGURED: "It has no credentials; its checks are UNKNOWN/NOT_CONFIGURED.",
     },
 )
+strawberry.enum(Phase, name="BreakerState", description="Whether calls pass a breaker.")
+_describe(
+    Phase,
+    {
+        Phase.CLOSED: "Every call passes.",
+        Phase.OPEN: "None passes: it failed so often that it is left alone for a while.",
+        Phase.HALF_OPEN: "One call is under way to find out whether it works again.",
+    },
+)
 
 strawberry.enum(Priority, name="Priority", description="How urgent something is.")
 _describe(
@@ -71,4 +81,4 @@ _describe(
     },
 )
 
-__all__ = ["Conclusion", "Priority", "ReasonCode", "Source", "State", "Status"]
+__all__ = ["Conclusion", "Phase", "Priority", "ReasonCode", "Source", "State", "Status"]

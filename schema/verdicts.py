@@ -22,6 +22,15 @@ class Reason:
     )
 
 
+@strawberry.type(description="What one of several providers said of a value.")
+class Voice:
+    """See verdicts.outcome.Voice."""
+
+    provider: str = strawberry.field(description="Who said it.")
+    conclusion: Conclusion = strawberry.field(description="What it concluded.")
+    reasons: list[Reason] = strawberry.field(description="Why.")
+
+
 @strawberry.type(description="What one check found.")
 class Outcome:
     """See verdicts.outcome.Outcome."""
@@ -37,6 +46,9 @@ class Outcome:
         description="Until when it is kept; null when it is not."
     )
     cost: Decimal = strawberry.field(description="What it cost when it was asked.")
+    voices: list[Voice] = strawberry.field(
+        description="What each provider said, where several were to agree; empty otherwise."
+    )
 
 
 @strawberry.interface(description="The answer for one value, whatever its kind.")

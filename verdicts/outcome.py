@@ -25,17 +25,27 @@ CONFIRMED, REFUTED, DOUBTFUL, UNDECIDED = Conclusion
 """By themselves, for what runs for every value: CPython 3.11 is slow to find a member by class."""
 
 
+class Voice(Struct, frozen=True, gc=False, array_like=True):
+    """What one of several providers said of a value."""
+
+    provider: str
+    conclusion: Conclusion
+    reasons: tuple[Reason, ...] = ()
+
+
 class Found(Struct, frozen=True, gc=False):
     """What an exchange or a local check found about one value, before it is dated and priced.
 
     `fresh_for_s` bounds, in seconds, how long it may be kept, where the source says so itself
-    (a DNS time to live, say); None leaves that to the settings.
+    (a DNS time to live, say); None leaves that to the settings. `voices` are those of the
+    providers, where several were to agree.
     """
 
     conclusion: Conclusion
     reasons: tuple[Reason, ...] = ()
     evidence: Evidence | None = None
     fresh_for_s: float | None = None
+    voices: tuple[Voice, ...] = ()
 
 
 class Outcome(Struct, frozen=True, gc=False, array_like=True):
@@ -43,7 +53,7 @@ class Outcome(Struct, frozen=True, gc=False, array_like=True):
 
     `provider` and `found_at` are None for a local check, which is made anew for each answer.
     `cost_millionths` are millionths of the gateway's currency: a whole number is quick to store.
-    An outcome whose `expires_at` is None was never kept.
+    An outcome whose `expires_at` is None was never kept. `voices` are as in `Found`.
     """
 
     check: str
@@ -54,6 +64,7 @@ class Outcome(Struct, frozen=True, gc=False, array_like=True):
     evidence: Evidence | None = None
     provider: str | None = None
     cost_millionths: int = 0
+    voices: tuple[Voice, ...] = ()
 
     @property
     def cost(self) -> Decimal:

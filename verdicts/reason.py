@@ -54,6 +54,7 @@ class ReasonCode(Enum):
     PROVIDER_REFUSED = "PROVIDER_REFUSED"
     OUT_OF_CREDIT = "OUT_OF_CREDIT"
     REJECTED_BY_PROVIDER = "REJECTED_BY_PROVIDER"
+    PROVIDERS_DISAGREE = "PROVIDERS_DISAGREE"
 
 
 MEANING: dict[ReasonCode, str] = {
@@ -103,6 +104,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.PROVIDER_REFUSED: "The provider refused our credentials or blocked the account.",
     ReasonCode.OUT_OF_CREDIT: "The account with the provider has no credit left.",
     ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which we think right.",
+    ReasonCode.PROVIDERS_DISAGREE: "The providers of this check differ; see `Outcome.voices`.",
 }
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 

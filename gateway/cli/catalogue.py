@@ -44,31 +44,58 @@ def _in_policy(check: dict[str, Any]) -> str:
 def show_providers(found: list[dict[str, Any]]) -> None:
     """Show providers, one a line."""
     columns = ["PROVIDER", "ANSWERS", "STATE", "LIMITS LEFT", "AT ONCE", "A CALL", "PRICE"]
-    numbers = ["AT ONCE", "A CALL", "PRICE", "CALLS", "FAILED", "P95 MS"]
+    numbers = ["A CALL", "PRICE", "CALLS", "TODAY", "COST TODAY", "P50 MS", "P95 MS"]
     rows = [
         [
             one["name"],
             f"{one['kind']}.{one['check']}",
             one["state"],
             _limits(one),
-            _slots(one),
+            _at_once(one),
             one["valuesPerCall"],
             one["price"],
         ]
         for one in found
     ]
     if any(one["calls"] for one in found):
-        columns += ["CALLS", "FAILED", "P95 MS"]
+        columns += ["CALLS", "TODAY", "COST TODAY", "FAILED", "P50 MS", "P95 MS"]
         for row, one in zip(rows, found, strict=True):
-            latency = one["latencyP95Ms"]
-            failed = sum(failure["count"] for failure in one["failures"])
-            row += [one["calls"], failed, "-" if latency is None else f"{latency:.0f}"]
-    show_table(stdout_console(), columns, rows, numbers=numbers)
+            latencies = (one["latencyP50Ms"], one["latencyP95Ms"])
+            row += [one["calls"], one["callsToday"], one["costToday"], _failed(one)]
+            row += ["-" if latency is None else f"{latency:.0f}" for latency in latencies]
+    console = stdout_console()
+    show_table(console, columns, rows, numbers=numbers)
+    for one in found:
+        for breaker in one["openBreakers"]:
+            console.print(_breaker(one["name"], breaker), markup=False)
 
 
-def _slots(provider: dict[str, Any]) -> str:
-    used, bound = provider["slotsInUse"], provider["concurrency"]
-    return f"{used} of {bound}" if used else str(bound)
+def _at_once(provider: dict[str, Any]) -> str:
+    """Return calls in flight, and how many there may be: here, by the configuration, in all."""
+    now, most = provider["inFlightLimit"], provider["concurrency"]
+    told = f"{provider['inFlight']} of {now}" + (f" (of {most})" if now < most else "")
+    everywhere = provider["slotsInUse"] or 0
+    return f"{told}, {everywhere} in all" if everywhere > provider["inFlight"] else told
+
+
+def _failed(provider: dict[str, Any]) -> str:
+    """Return the failures by reason, each with its share of the calls."""
+    told = [
+        f"{failure['count']} {failure['code']}"
+        + ("" if failure["share"] is None else f" ({failure['share']:.0%})")
+        for failure in provider["failures"]
+    ]
+    return ", ".join(told) or "0"
+
+
+def _breaker(provider: str, breaker: dict[str, Any]) -> str:
+    """Return one line about a breaker that is not closed."""
+    part = f" for {breaker['partition']}" if breaker["partition"] else ""
+    calls = "bulk calls" if breaker["bulk"] else "calls"
+    since, until = (breaker[name][11:19] for name in ("since", "until"))
+    state = breaker["state"].lower().replace("_", " ")
+    told = f"the breaker of its {calls}{part} is {state} since {since}, until {until} (UTC)"
+    return f"{provider}: {told}: {breaker['reason']}"
 
 
 def _limits(provider: dict[str, Any]) -> str:

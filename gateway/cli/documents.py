@@ -64,9 +64,11 @@ query AssayKinds {
 PROVIDERS = """
 query AssayProviders {
   providers {
-    name service kind check state concurrency slotsInUse inFlight valuesPerCall price
+    name service kind check state concurrency slotsInUse inFlight inFlightLimit valuesPerCall price
+    breaker openBreakers { bulk partition state reason since until }
     pausedForMs pausedBecause rateShare windows { rate limit used left moreAt bulk }
-    calls values cost failures { code count } errorRate latencyP50Ms latencyP95Ms
+    calls values cost callsToday costToday failures { code count share } errorRate
+    latencyP50Ms latencyP95Ms
   }
 }
 """

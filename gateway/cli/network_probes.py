@@ -19,9 +19,11 @@ from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
+from providers.breakers import Breakers
 from providers.fleet import Fleet
 from providers.priority import Asker
-from providers.provider import Bill, Provider, ServiceProvider, State
+from providers.provider import Provider, ServiceProvider
+from providers.sending import Bill, State
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 
@@ -156,6 +158,7 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
             valkey=valkey,
             fleet=Fleet(valkey),
             transport=transport,
+            breakers=Breakers(valkey),
             sandbox=sandbox,
             stack=stack,
         )

@@ -18,7 +18,7 @@ from gateway.cli.opening import opened
 from gateway.logs import configure_logs
 from gateway.settings import Settings
 from gateway.worker import Worker
-from providers.provider import State
+from providers.sending import State
 
 BACKLOG = 1024
 TICKS_PER_PARENT_LOOK = 5

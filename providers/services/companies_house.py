@@ -37,7 +37,7 @@ NOT_FOUND = "company-profile-not-found"
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
 STATUSES: Mapping[int, Fault] = {
-    401: Fault(ReasonCode.PROVIDER_REFUSED),
+    401: Fault(ReasonCode.PROVIDER_REFUSED, opens=True),
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }

@@ -33,7 +33,7 @@ ADDRESS_LINES = ("line1", "line2", "line3", "line4", "line5", "postcode")
 NOT_FOUND = "NOT_FOUND"
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
-_REFUSED = Fault(ReasonCode.PROVIDER_REFUSED)
+_REFUSED = Fault(ReasonCode.PROVIDER_REFUSED, opens=True)
 _THROTTLED = Fault(ReasonCode.RATE_LIMITED, again=True)
 FAULTS: Mapping[str, Fault] = {
     "INVALID_REQUEST": Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
@@ -46,7 +46,7 @@ FAULTS: Mapping[str, Fault] = {
     "unauthorized_client": _REFUSED,
 }
 STATUSES: Mapping[int, Fault] = {
-    401: _REFUSED,
+    **dict.fromkeys((401, 403), _REFUSED),
     429: _THROTTLED,
     **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }

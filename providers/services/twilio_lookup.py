@@ -30,7 +30,7 @@ NOT_PARSED = 20404
 FINAL = 60620
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, charged=True)
-_REFUSED = Fault(ReasonCode.PROVIDER_REFUSED)
+_REFUSED = Fault(ReasonCode.PROVIDER_REFUSED, opens=True)
 _REJECTED = Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False)
 _THROTTLED = Fault(ReasonCode.RATE_LIMITED, again=True)
 FAULTS: Mapping[int, Fault] = {

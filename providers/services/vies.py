@@ -32,27 +32,27 @@ COUNTRIES = frozenset({
 })  # fmt: skip
 UNDISCLOSED = "---"
 
-_BUSY = Fault(ReasonCode.SOURCE_UNAVAILABLE, again=True)
-_BLOCKED = Fault(ReasonCode.PROVIDER_REFUSED, pause_s=300.0)
+_DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
+_FULL = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, crowded=True)
+_SOURCE_DOWN = Fault(ReasonCode.SOURCE_UNAVAILABLE, again=True)
+_SOURCE_FULL = Fault(ReasonCode.SOURCE_UNAVAILABLE, again=True, crowded=True)
+_BLOCKED = Fault(ReasonCode.PROVIDER_REFUSED, pause_s=300.0, opens=True)
 FAULTS: Mapping[str, Fault] = {
     "INVALID_INPUT": Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
     "INVALID_REQUESTER_INFO": Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
-    "SERVICE_UNAVAILABLE": _BUSY,
-    "MS_UNAVAILABLE": _BUSY,
-    "TIMEOUT": _BUSY,
-    "GLOBAL_MAX_CONCURRENT_REQ": _BUSY,
-    "GLOBAL_MAX_CONCURRENT_REQ_TIME": _BUSY,
-    "MS_MAX_CONCURRENT_REQ": _BUSY,
-    "MS_MAX_CONCURRENT_REQ_TIME": _BUSY,
+    "SERVICE_UNAVAILABLE": _DOWN,
+    "MS_UNAVAILABLE": _SOURCE_DOWN,
+    "TIMEOUT": _SOURCE_DOWN,
+    "GLOBAL_MAX_CONCURRENT_REQ": _FULL,
+    "GLOBAL_MAX_CONCURRENT_REQ_TIME": _FULL,
+    "MS_MAX_CONCURRENT_REQ": _SOURCE_FULL,
+    "MS_MAX_CONCURRENT_REQ_TIME": _SOURCE_FULL,
     "VAT_BLOCKED": _BLOCKED,
     "IP_BLOCKED": _BLOCKED,
 }
 STATUSES: Mapping[int, Fault] = {
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
-    500: _BUSY,
-    502: _BUSY,
-    503: _BUSY,
-    504: _BUSY,
+    **dict.fromkeys((500, 502, 503, 504), _DOWN),
 }
 
 
@@ -79,6 +79,11 @@ _REPLY = Decoder(_Reply)
 def serves(value: str) -> bool:
     """Return whether VIES asks the register of the value's country."""
     return value[:2] in COUNTRIES
+
+
+def partition_of(value: str) -> str:
+    """Return the member state, whose register fails, and is overloaded, by itself."""
+    return value[:2]
 
 
 def ask(values: Sequence[str], account: Account) -> Exchange:

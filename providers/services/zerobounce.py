@@ -36,7 +36,7 @@ DEFAULTS = Defaults(
 
 _COUNTED = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, charged=True)
 NO_CREDIT = "invalid api key or your account ran out of credits"  # the spelling's case varies
-FAULTS: Mapping[str, Fault] = {NO_CREDIT: Fault(ReasonCode.OUT_OF_CREDIT)}
+FAULTS: Mapping[str, Fault] = {NO_CREDIT: Fault(ReasonCode.OUT_OF_CREDIT, opens=True)}
 STATUSES: Mapping[int, Fault] = {
     400: Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
     403: Fault(ReasonCode.PROVIDER_REFUSED, pause_s=300.0),  # the shield, not the key

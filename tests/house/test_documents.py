@@ -127,6 +127,7 @@ def test_every_variable_that_the_page_shows_is_read(
         "`true` or `false`": "true",
         "`upper`": "upper",
         "regular expression": "[A-Z]+",
+        "`failover` or `quorum`": "quorum",
     }
     least = re.search(r"from (\d+)", setting.takes)
     number = least[1] if least else "2"

@@ -7,7 +7,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from providers.priority import Asker
-from providers.provider import Bill, Provider
+from providers.provider import Provider
+from providers.sending import Bill
 from verdicts.outcome import Found
 
 DEADLINE_S = 10.0

@@ -9,12 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.valkey import Valkey
+from providers.breakers import Breakers
 from providers.exchange import Account, Service
 from providers.fleet import Fleet
 from providers.permit import Bounds
 from providers.permits import Permits
-from providers.provider import ServiceProvider, ServiceTerms, State
+from providers.provider import ServiceProvider
 from providers.rates import rate_of
+from providers.sending import ServiceTerms, State
 from providers.transport import Transport
 from tests.sandbox_process import RunningSandbox, started_sandbox
 
@@ -51,10 +53,14 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
     async with AsyncExitStack() as stack:
         transport = Transport()
         stack.push_async_callback(transport.close)
+        breakers = Breakers(valkey)
+        stack.push_async_callback(breakers.close)
 
         def make(
             service: Service,
             *,
+            name: str | None = None,
+            told: Breakers = breakers,
             rates: tuple[str, ...] = (),
             bulk_rates: tuple[str, ...] | None = None,
             random: Callable[[], float] = lambda: 0.0,
@@ -68,24 +74,27 @@ async def outfit(sandbox: RunningSandbox, valkey: Valkey) -> AsyncGenerator[Outf
                 timeout_s=10.0,
                 attempts=1,
                 bulk=defaults.bulk,
+                bulk_bytes=defaults.bulk_bytes,
                 bulk_from=defaults.bulk_from,
                 price=Decimal("0.01"),
                 state=State.SANDBOX,
             )
+            account = name or service.NAME
             usual = replace(usual, **terms)
             fleet = Fleet(valkey)
             bounds = Bounds(tuple(map(rate_of, rates)), usual.concurrency, usual.timeout_s)
-            permits = bulk_permits = Permits(valkey, fleet, service.NAME, bounds)
+            permits = bulk_permits = Permits(valkey, fleet, account, bounds)
             if bulk_rates is not None:
                 apart = replace(bounds, rates=tuple(map(rate_of, bulk_rates)))
-                bulk_permits = Permits(valkey, fleet, service.NAME, apart, lane="bulk")
+                bulk_permits = Permits(valkey, fleet, account, apart, lane="bulk")
             provider = ServiceProvider(
-                name=service.NAME,
+                name=account,
                 service=service,
                 terms=usual,
-                account=Account(service.NAME, dict.fromkeys(service.SECRETS, "sandbox")),
+                account=Account(account, dict.fromkeys(service.SECRETS, "sandbox")),
                 permits=permits,
                 bulk_permits=bulk_permits,
+                breakers=told,
                 transport=transport,
                 random=random,
             )

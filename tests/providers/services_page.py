@@ -10,6 +10,8 @@ from providers.catalogue import SERVICES
 from providers.errors import Fault
 from providers.exchange import Service
 from providers.services import companies_house, gleif, twilio_lookup, zerobounce
+from sandbox.faults import MODES
+from tests.providers.fault_outcomes import IN_BULK, SINGLY
 from verdicts.reason import ReasonCode
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "services.md"
@@ -40,7 +42,7 @@ def _service(service: Service) -> list[str]:
 
 
 def faults_table(service: Service) -> str:
-    head = ("answer", "reason", "sent again", "ask later", "pause")
+    head = ("answer", "reason", "sent again", "ask later", "charged", "pause", "and then")
     said: Mapping[str | int, Fault] = getattr(service, "FAULTS", {})
     statuses: Mapping[int, Fault] = getattr(service, "STATUSES", {})
     rows = [(f"`{word}`", fault) for word, fault in said.items()]
@@ -53,7 +55,23 @@ def _fault(name: str, fault: Fault) -> list[str]:
     if fault.again and fault.charged:
         again = "only what is free"
     pause = f"{fault.pause_s:g} s" if fault.pause_s else ""
-    return [name, fault.code.value, again, "yes" if fault.retryable else "no", pause]
+    retryable, charged = ("yes" if one else "no" for one in (fault.retryable, fault.charged))
+    then = "the breaker opens" if fault.opens else "fewer at once" if _is_crowded(fault) else ""
+    return [name, fault.code.value, again, retryable, charged, pause, then]
+
+
+def _is_crowded(fault: Fault) -> bool:
+    return fault.crowded or fault.code is ReasonCode.RATE_LIMITED
+
+
+def outcomes_table() -> str:
+    """Return what becomes of a value whose answer fails in one of the sandbox's ways."""
+    head = ("fault", "what comes back", "asked alone", "asked in bulk")
+    rows = [
+        (f"`{mode}`", MODES[mode][0].replace("|", "\\|"), SINGLY[mode], IN_BULK[mode])
+        for mode in SINGLY
+    ]
+    return table(head, rows)
 
 
 def readings() -> dict[str, str]:
@@ -91,7 +109,7 @@ def readings() -> dict[str, str]:
 def tables() -> dict[str, str]:
     """Return every table of the page by the name in its marks."""
     faults = {f"{service.NAME} faults": faults_table(service) for service in SERVICES}
-    return {"services": services_table(), **readings(), **faults}
+    return {"services": services_table(), "outcomes": outcomes_table(), **readings(), **faults}
 
 
 def filled(page: str) -> str:

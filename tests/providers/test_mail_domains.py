@@ -6,7 +6,7 @@ from aiodns import error
 
 from providers import dns
 from providers.dns import MailDomains
-from providers.provider import State
+from providers.sending import State
 from sandbox.domains import INPUTS
 from sandbox.standin import MagicInput
 from tests.providers.asking import asked

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from providers.provider import BULK_PATIENCE_S, State
+from providers.sending import BULK_PATIENCE_S, State
 from providers.services import companies_house, gleif, hmrc, postcodes_io, vies, zerobounce
 from tests.providers.asking import asked
 from tests.providers.conftest import Outfit

@@ -87,7 +87,7 @@ SAID: list[tuple[Service, Fault, Json | bytes, int]] = [
     ),
     (
         zerobounce,
-        Fault(ReasonCode.OUT_OF_CREDIT),
+        Fault(ReasonCode.OUT_OF_CREDIT, opens=True),
         told.mailboxes(errors=[{"error": told.NO_CREDIT, "email_address": "all"}]),
         200,
     ),

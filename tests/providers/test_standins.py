@@ -20,9 +20,11 @@ from providers.services import (
 )
 from sandbox.faults import MODES
 from sandbox.inputs import SANDBOX_INPUTS
-from tests.providers.asking import asked
+from tests.providers.asking import Asked, asked
 from tests.providers.conftest import Outfit
+from tests.providers.fault_outcomes import AS_EVER, EXCEPTIONS, IN_BULK, SINGLY, UNAVAILABLE
 from tests.sandbox_process import RunningSandbox
+from verdicts.outcome import Conclusion
 
 MOUNTS: Mapping[str, list[str]] = {
     service.NAME: [
@@ -53,8 +55,6 @@ SECOND: Mapping[str, str] = {
 SHORT_S = 0.4
 SLOW = {"hang", "drip"}
 BIG = {"huge", "gzip_bomb"}
-# A reader may take these: they leave the answer as true as it was.
-WHOLE = {"latency", "many_headers", "long_header", "long_integer", "extra_reply"}
 # These are answers of the contract, whoever sends them.
 OWN_ANSWERS = {
     ("hmrc", "status_404"),
@@ -62,7 +62,6 @@ OWN_ANSWERS = {
     ("companies_house", "status_404"),
     ("twilio_lookup", "status_404"),
     ("postcodes_io", "status_404"),
-    ("twilio_lookup", "unknown_status"),  # the number is valid, the sort of line is not known
 }
 
 
@@ -103,23 +102,54 @@ async def test_in_bulk_the_magic_inputs_conclude_the_same(service: Service, outf
     assert answers.calls == 1
 
 
-@pytest.mark.parametrize("mode", sorted(set(MODES) - BIG))
-async def test_no_fault_makes_a_good_value_anything_but_undecided(
+def told(asked_for: Asked, value: str) -> str:
+    """Return the conclusion about `value`, or why there is none."""
+    found = asked_for.found[value]
+    undecided = found.conclusion is Conclusion.UNDECIDED
+    return found.reasons[0].code.value if undecided else found.conclusion.value
+
+
+@pytest.mark.parametrize("mode", sorted(set(SINGLY) - BIG))
+async def test_each_fault_has_its_one_outcome(
+    mode: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    async def harmed(service: Service) -> None:
+        patience: dict[str, float] = {"timeout_s": SHORT_S} if mode in SLOW else {}
+        value, provider = GOOD[service.NAME], outfit(service, bulk_from=2, **patience)
+        second = SECOND.get(service.NAME)
+        several = [[value]] if second is None else [[value], [value, second]]
+        truths = [await asked(provider, values) for values in several]
+        for mount in MOUNTS[service.NAME]:
+            await sandbox.fault(mount, mode, delay_ms=SHORT_S * 500)
+        for values, truth in zip(several, truths, strict=True):
+            answers = await asked(provider, values, SHORT_S if mode in SLOW else 5.0)
+            outcome = (SINGLY if len(values) == 1 else IN_BULK)[mode]
+            if len(values) > 1 or not mode.startswith("items_"):
+                outcome = EXCEPTIONS.get((service.NAME, mode), outcome)
+            if outcome == AS_EVER:
+                assert answers.found == truth.found, (service.NAME, values)
+            else:
+                assert told(answers, value) == outcome, (service.NAME, values)
+                for one in values:
+                    told_of = {told(truth, one), outcome}
+                    assert told(answers, one) in told_of, (service.NAME, one)
+
+    await asyncio.gather(*(harmed(service) for service in SERVICES))
+
+
+@pytest.mark.parametrize("mode", sorted(mode for mode in MODES if mode.startswith("status_")))
+async def test_no_status_makes_a_good_value_anything_but_undecided(
     mode: str, outfit: Outfit, sandbox: RunningSandbox
 ) -> None:
     async def harmed(service: Service) -> None:
         value, provider = GOOD[service.NAME], outfit(service, bulk_from=2)
-        truth = (await asked(provider, [value])).found[value]
         for mount in MOUNTS[service.NAME]:
-            await sandbox.fault(mount, mode, delay_ms=SHORT_S * 500)
+            await sandbox.fault(mount, mode)
         second = SECOND.get(service.NAME)
         for values in [[value]] if second is None else [[value], [value, second]]:
-            answers = await asked(provider, values, SHORT_S if mode in SLOW else 5.0)
-            found = answers.found[value]
-            if found.conclusion.value != "UNDECIDED":
-                kept = mode in WHOLE or mode.startswith("items")
-                own = (service.NAME, mode) in OWN_ANSWERS
-                assert (found == truth and kept) or own, (service.NAME, found)
+            answers = await asked(provider, values, 5.0)
+            own = (service.NAME, mode) in OWN_ANSWERS
+            assert answers.found[value].conclusion is Conclusion.UNDECIDED or own, service.NAME
 
     await asyncio.gather(*(harmed(service) for service in SERVICES))
 
@@ -128,10 +158,29 @@ async def test_no_fault_makes_a_good_value_anything_but_undecided(
 async def test_an_answer_without_end_is_cut_off(
     mode: str, outfit: Outfit, sandbox: RunningSandbox
 ) -> None:
-    await sandbox.fault("companies-house", mode)
-    value = GOOD["companies_house"]
-    answers = await asked(outfit(companies_house), [value])
-    assert answers.codes(value) == ["PROVIDER_PROTOCOL"]
+    """In bulk too, where answers may be longer."""
+    await sandbox.fault("postcodes-io", mode)
+    values = [GOOD["postcodes_io"], SECOND["postcodes_io"]]
+    for some in (values[:1], values):
+        answers = await asked(outfit(postcodes_io), some)
+        assert {code for value in some for code in answers.codes(value)} == {SINGLY[mode]}
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://127.0.0.1:9", "http://nowhere.invalid", "https://{sandbox}"],
+    ids=["connection", "DNS", "TLS"],
+)
+async def test_who_cannot_be_reached_is_unavailable_singly_and_in_bulk(
+    base_url: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    where = base_url.format(sandbox=sandbox.http.removeprefix("http://"))
+    values = [GOOD["postcodes_io"], SECOND["postcodes_io"]]
+    for some in (values[:1], values):
+        provider = outfit(postcodes_io, name=f"{len(some)}", base_url=where, bulk_base_url=where)
+        answers = await asked(provider, some)
+        assert {code for value in some for code in answers.codes(value)} == {UNAVAILABLE}
+    assert await sandbox.log("postcodes-io") == []
 
 
 FAULTS = [

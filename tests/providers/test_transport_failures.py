@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
 
-from providers.errors import Broken, ProtocolBroken, ProviderError, TimedOut, Unreachable
+from providers.errors import Broken, ProtocolBroken, ProviderError, TimedOut, Unreachable, Untrusted
 from providers.exchange import Call
 from providers.transport import Transport
 
@@ -34,8 +34,8 @@ async def transport() -> AsyncGenerator[Transport]:
     [
         (aiohttp.ClientConnectorDNSError(KEY, OSError("no such name")), Unreachable, False),
         (aiohttp.ClientConnectorError(KEY, NETWORK_DOWN), Unreachable, False),
-        (aiohttp.ClientConnectorCertificateError(KEY, ssl.CertificateError()), Unreachable, False),
-        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError()), Unreachable, False),
+        (aiohttp.ClientConnectorCertificateError(KEY, ssl.CertificateError()), Untrusted, False),
+        (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError()), Untrusted, False),
         (aiohttp.ClientProxyConnectionError(KEY, NETWORK_DOWN), Unreachable, False),
         (aiohttp.ClientOSError(errno.EPIPE, "broken pipe"), Broken, True),
         (aiohttp.ServerDisconnectedError(), Broken, True),

@@ -15,7 +15,8 @@ from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.panel import Panel
 from providers.priority import Asker
-from providers.provider import Bill, Deliver, State
+from providers.provider import Deliver
+from providers.sending import Bill, State
 from providers.statistics import Statistics
 from questions.desk import Desk
 from questions.terms import Terms

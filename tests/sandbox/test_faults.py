@@ -18,7 +18,7 @@ from tests.sandbox_process import RunningSandbox
 
 LEIS = ("SBOX00ISSUED00000047", "SBOX00LAPSED00000088", "SBOX00RETIRED0000082")
 SLOW = {"hang", "drip", "huge", "gzip_bomb", "latency", "many_headers", "long_header"}
-BROKEN = {"reset", "reset_mid_body", "fin_mid_body"}
+BROKEN = {"reset", "reset_mid_body", "fin_mid_body", "header_flood"}
 
 
 async def lone_hmrc(sandbox: RunningSandbox) -> Got:

@@ -1,0 +1,131 @@
+"""The way of one call through its breakers, and what its end tells them.
+
+A call passes the breaker of its account and capability and, where the service knows partitions of
+its values (a member state, say), that of its partition. A source that fails behind a service which
+answers is the partition's fault alone.
+"""
+
+from collections.abc import Callable
+from typing import Self
+
+from msgspec import Struct
+
+from providers.breaker import REST_MIN_S, Breaker, Pass, Resting
+from providers.breakers import Breakers, Scope
+from providers.errors import BreakerOpen, Faulted, ProviderError, TimedOut
+from verdicts.reason import ReasonCode
+
+WELL = {
+    ReasonCode.RATE_LIMITED,
+    ReasonCode.QUOTA_EXHAUSTED,
+    ReasonCode.REJECTED_BY_PROVIDER,
+}
+"""What a service says that is well: it answered, if only to say no."""
+
+
+class _Passed(Struct):
+    breaker: Breaker
+    given: Pass
+
+
+class Admission:
+    """What lets one call pass; ended by exactly one of `answered`, `failed` and `left`."""
+
+    def __init__(self, passed: list[_Passed], time: Callable[[], float]) -> None:
+        """Hold what the breakers gave, the account's first; `time` is the loop's clock."""
+        self._passed = passed
+        self._time = time
+        self.probe = any(one.given.probe for one in passed)
+
+    @classmethod
+    async def to(cls, scope: Scope, breakers: Breakers, time: Callable[[], float]) -> Self:
+        """Return the admission of a call within `scope`.
+
+        Raises:
+            BreakerOpen: a breaker is open.
+        """
+        whole = Scope(scope.account, scope.bulk)
+        admission = cls([], time)
+        for one in (whole, scope) if scope.partition else (whole,):
+            breaker = breakers.of(one)
+            given = breaker.enter(time())
+            if isinstance(given, Resting):
+                admission.left()
+                raise BreakerOpen(given.why, max(0.0, given.until - time()))
+            admission._passed.append(_Passed(breaker, given))
+            if given.probe:
+                admission.probe = True
+                await admission._claim_probe(one, breaker, breakers)
+        return admission
+
+    async def _claim_probe(self, scope: Scope, breaker: Breaker, breakers: Breakers) -> None:
+        try:
+            ours = await breakers.may_probe(scope)
+        except BaseException:
+            self.left()
+            raise
+        if not ours:
+            resting = breaker.resting
+            self.left(REST_MIN_S)
+            raise BreakerOpen(
+                resting.why if resting else ReasonCode.PROVIDER_UNAVAILABLE, REST_MIN_S
+            )
+
+    def check(self) -> None:
+        """Return when the call may still be sent; it may have waited for long.
+
+        Raises:
+            BreakerOpen: a breaker has opened meanwhile.
+        """
+        for one in self._passed:
+            resting = one.breaker.resting
+            if resting is not None and not one.breaker.holds(one.given):
+                raise BreakerOpen(resting.why, max(0.0, resting.until - self._time()))
+
+    def answered(self) -> None:
+        """Say that the service answered."""
+        now = self._time()
+        for one in self._passed:
+            one.breaker.succeeded(one.given, now)
+
+    def left(self, rest_s: float = 0.0) -> None:
+        """Say that nothing was learnt; who wants to probe next rests for `rest_s` first."""
+        now = self._time()
+        for one in self._passed:
+            one.breaker.left(one.given, now + rest_s)
+
+    def failed(self, error: ProviderError) -> None:
+        """Say how the call failed."""
+        if not error.tells:
+            self.left()
+        elif error.code in WELL:
+            self.answered()
+        elif error.opens:
+            self._tripped(error)
+        elif len(self._passed) > 1 and error.code is ReasonCode.SOURCE_UNAVAILABLE:
+            self._partition_failed(error.code, answered=True)
+        elif len(self._passed) > 1 and isinstance(error, TimedOut):
+            self._partition_failed(error.code, answered=False)
+        else:
+            now = self._time()
+            whole, *parts = self._passed
+            whole.breaker.failed(whole.given, now, error.code)
+            for one in parts:
+                one.breaker.left(one.given, now)
+
+    def _tripped(self, error: ProviderError) -> None:
+        now = self._time()
+        for_s = (error.fault.pause_s or 0.0) if isinstance(error, Faulted) else 0.0
+        whole, *parts = self._passed
+        whole.breaker.trip(whole.given, now, error.code, for_s)
+        for one in parts:
+            one.breaker.left(one.given, now)
+
+    def _partition_failed(self, why: ReasonCode, *, answered: bool) -> None:
+        now = self._time()
+        whole, part = self._passed
+        part.breaker.failed(part.given, now, why)
+        if answered:
+            whole.breaker.succeeded(whole.given, now)
+        elif whole.given.probe:
+            whole.breaker.failed(whole.given, now, why)

@@ -1,0 +1,317 @@
+"""Sends the calls of one account: breaker, place, permit, transport; and again where that helps.
+
+This is the one place that repeats a call. It does so within the deadline, the attempts and the
+retry tokens, with a permit for each time, and never where the first may have been charged.
+"""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Enum
+
+from msgspec import Struct
+
+from providers.admission import Admission
+from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
+from providers.breaker import Breaker, Phase
+from providers.breakers import Breakers, Scope
+from providers.errors import (
+    BreakerOpen,
+    Fault,
+    Faulted,
+    NoPermit,
+    ProtocolBroken,
+    ProviderError,
+    TimedOut,
+)
+from providers.exchange import Answer, Call, Metered
+from providers.in_flight import InFlight
+from providers.permit import Permit
+from providers.permits import Permits
+from providers.priority import Turn
+from providers.retry_tokens import RetryTokens
+from providers.statistics import Statistics
+from providers.told import told
+from providers.transport import Transport
+from verdicts.reason import ReasonCode
+
+BULK_PATIENCE_S = 0.5
+"""How long values wait for a bulk call of a limit of its own, before they go one by one."""
+PAUSE_WITHOUT_WORD_S = 1.0
+"""For everybody, after an answer that says "too many" and not for how long."""
+FAIR_S = 1.0
+"""Who was given less, because the deadline was near, was not too slow."""
+PROBE_S = 5.0
+"""A probe's whole time: it is to find out soon, not to be patient."""
+
+
+class State(Enum):
+    """Whether a provider can be asked."""
+
+    READY = "READY"
+    SANDBOX = "SANDBOX"
+    NOT_CONFIGURED = "NOT_CONFIGURED"
+
+
+class Bill(Struct):
+    """What answering some values took of `provider`: calls made, and their cost."""
+
+    provider: str
+    calls: int = 0
+    cost: Decimal = Decimal(0)
+
+
+class ServiceTerms(Struct, frozen=True):
+    """How a provider is to be used: addresses, bounds, patience, price for each value.
+
+    `bulk` and `bulk_bytes` bound the values of one call, in number and in bytes.
+    """
+
+    base_url: str
+    bulk_base_url: str
+    concurrency: int
+    timeout_s: float
+    attempts: int
+    bulk: int
+    bulk_bytes: int
+    bulk_from: int
+    price: Decimal
+    state: State
+
+
+class Errand(Struct, frozen=True, gc=False):
+    """A call to be sent until `deadline` (loop clock): on whose `bill`, at whose `turn`.
+
+    `partition` is that of its values, where the service knows any.
+    """
+
+    call: Call
+    deadline: float
+    bill: Bill
+    turn: Turn
+    partition: str = ""
+
+
+class Sender:
+    """Sends for one account."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
+        self,
+        *,
+        account: str,
+        terms: ServiceTerms,
+        fault_of: Callable[[Answer], Fault | None],
+        metered: Metered | None,
+        permits: Permits,
+        bulk_permits: Permits,
+        breakers: Breakers,
+        transport: Transport,
+        statistics: Statistics,
+        random: Callable[[], float],
+    ) -> None:
+        """Put the parts together; nothing is opened here."""
+        self.account = account
+        self.terms = terms
+        self.permits = permits
+        self.bulk_permits = bulk_permits
+        self.breakers = breakers
+        self.tokens = RetryTokens()
+        self.in_flight = InFlight(terms.concurrency)
+        self._in_partition: dict[str, InFlight] = {}
+        self._fault_of = fault_of
+        self._metered = metered
+        self._transport = transport
+        self._statistics = statistics
+        self._random = random
+
+    async def send(self, errand: Errand) -> Answer:
+        """Return the answer to the call of `errand`, in its time; again after a failure.
+
+        Raises:
+            ProviderError: it failed for good, or was not sent.
+        """
+        loop = asyncio.get_running_loop()
+        failed: ProviderError | None = None
+        for attempt in range(1, self.terms.attempts + 1):
+            try:
+                answer = await self._attempt(errand)
+            except BreakerOpen as error:
+                raise failed or error from None  # the failure itself says more
+            except ProviderError as error:
+                failed = error
+                wait_s = full_jitter(attempt, self._random)
+                if (
+                    not (error.again and (errand.call.safe or not error.sent))
+                    or attempt == self.terms.attempts
+                    or loop.time() + wait_s >= errand.deadline
+                    or not self.tokens.spend(error.code)
+                ):
+                    raise
+                await asyncio.sleep(wait_s)
+            else:
+                self.tokens.earn()
+                return answer
+        raise AssertionError("the last attempt returns or raises")
+
+    def refused(self, error: Faulted) -> None:
+        """Open the breakers of the account, whose single and bulk calls are refused alike."""
+        now = asyncio.get_running_loop().time()
+        for bulk in (False, True):
+            breaker = self.breakers.of(Scope(self.account, bulk))
+            breaker.trip(None, now, error.code, error.fault.pause_s or 0.0)
+
+    def limit_of(self, partition: str) -> InFlight:
+        """Return the places of `partition`, besides those of the whole account."""
+        places = self._in_partition.get(partition)
+        if places is None:
+            places = self._in_partition[partition] = InFlight(self.terms.concurrency)
+        return places
+
+    def open_breakers(self) -> list[tuple[Scope, Breaker]]:
+        """Return the breakers of the account that are not closed, and what each is for."""
+        mine = self.breakers.of_account(self.account).items()
+        return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
+
+    async def _attempt(self, errand: Errand) -> Answer:
+        """Send once; whatever comes of it, the breakers hear of it and the places are free."""
+        loop = asyncio.get_running_loop()
+        scope = Scope(self.account, errand.call.bulk, errand.partition)
+        admission = await Admission.to(scope, self.breakers, loop.time)
+        try:
+            answer = await self._placed(errand, admission)
+        except ProviderError as error:
+            admission.failed(error)
+            if isinstance(error, Faulted) and error.opens:
+                self.refused(error)
+            if error.called:
+                error.counted = True
+                self._statistics.failed(error.code)
+            raise
+        except BaseException:
+            admission.left()
+            raise
+        admission.answered()
+        return answer
+
+    async def _placed(self, errand: Errand, admission: Admission) -> Answer:
+        """Send in a place of the account's, and of the partition's before it."""
+        if not errand.partition:
+            return await self._in_place(errand, admission, (self.in_flight,))
+        here = self.limit_of(errand.partition)
+        await here.enter(errand.deadline)
+        try:
+            return await self._in_place(errand, admission, (here, self.in_flight))
+        finally:
+            here.leave()
+
+    async def _in_place(
+        self, errand: Errand, admission: Admission, places: tuple[InFlight, ...]
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        bulk = errand.call.bulk
+        permits = self.bulk_permits if bulk else self.permits
+        patience = errand.deadline
+        if admission.probe:
+            patience = min(patience, loop.time() + PROBE_S)
+        elif bulk and permits is not self.permits:
+            patience = min(patience, loop.time() + BULK_PATIENCE_S)
+        await self.in_flight.enter(errand.deadline)
+        try:
+            permit = await permits.take(patience, errand.turn)
+            began = loop.time()
+            try:
+                answer = await self._with(permit, errand, admission)
+                await self._heard(answer, permits)
+            except (Faulted, TimedOut) as error:
+                _make_room(error, began, loop.time(), places)
+                raise
+            for place in places:
+                place.clean()
+            return answer
+        finally:
+            self.in_flight.leave()
+
+    async def _with(self, permit: Permit, errand: Errand, admission: Admission) -> Answer:
+        """Send with `permit`, which goes back unused when nothing is sent."""
+        calls = errand.bill.calls
+        try:
+            admission.check()
+            return await self._transmit(errand, probe=admission.probe)
+        finally:
+            if errand.bill.calls > calls:
+                permit.end()
+            else:
+                permit.unused()
+
+    async def _transmit(self, errand: Errand, *, probe: bool) -> Answer:
+        loop = asyncio.get_running_loop()
+        call, started = errand.call, loop.time()
+        left_s = errand.deadline - started
+        if left_s <= 0:
+            raise NoPermit(ReasonCode.DEADLINE)
+        timeout_s = self.terms.timeout_s
+        if call.safe:  # one that may be charged is heard out: its answer has been paid for
+            timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+        errand.bill.calls += 1
+        statistics = self._statistics
+        statistics.begun()
+        try:
+            base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
+            answer = await self._transport.send(call.base_url or base, call, timeout_s)
+        except TimedOut as error:
+            error.tells = timeout_s >= min(self.terms.timeout_s, FAIR_S)
+            raise
+        finally:
+            statistics.in_flight -= 1
+        statistics.answered(loop.time() - started)
+        return answer
+
+    async def _heard(self, answer: Answer, permits: Permits) -> None:
+        """Take note of what `answer` says of the account.
+
+        Raises:
+            Faulted, ProtocolBroken: it says nothing of the values.
+        """
+        if (left := told(answer.headers)) is not None:
+            await permits.hear(left)
+        fault = self._fault_of(answer)
+        if fault is not None:
+            await self._heed(fault, answer, permits)
+            raise Faulted(fault, answer.status)
+        if _is_page(answer):
+            raise ProtocolBroken("a page for people, where an answer was due")
+        if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
+            await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
+
+    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
+        """Leave the account alone for as long as the answer says, or else the fault."""
+        pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
+        if pause_s is None:
+            pause_s = fault.pause_s
+        if pause_s is None and fault.code is ReasonCode.RATE_LIMITED:
+            pause_s = PAUSE_WITHOUT_WORD_S
+        if pause_s:
+            too_much = fault.code is ReasonCode.RATE_LIMITED
+            await permits.pause(pause_s, fault.code, too_much=too_much)
+
+
+def _is_page(answer: Answer) -> bool:
+    """Return whether `answer` is what a proxy, or a service that is down, shows to a browser."""
+    return answer.headers.get("content-type", "").startswith("text/html")
+
+
+def _make_room(
+    error: Faulted | TimedOut, began: float, now: float, places: tuple[InFlight, ...]
+) -> None:
+    """Have fewer calls at once where `error` says that there are too many.
+
+    `places` are those of the partition, if there is one, and of the account; where a partition's
+    source is the one that is busy, it alone has fewer.
+    """
+    if isinstance(error, TimedOut):
+        if error.tells:
+            places[0].congested(began, now)
+    elif error.code is ReasonCode.RATE_LIMITED or error.fault.crowded:
+        busy = places[:1] if error.code is ReasonCode.SOURCE_UNAVAILABLE else places[-1:]
+        for place in busy:
+            place.congested(began, now)

@@ -1,0 +1,65 @@
+"""Whoever operates Assay sees which provider fails, why, since when and until when."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from gateway.cli.catalogue import show_providers
+from gateway.cli.documents import PROVIDERS
+from tests.assay_process import Living, Sections, living
+from tests.sandbox_process import RunningSandbox
+
+
+async def shown(assay: Living) -> dict[str, Any]:
+    answer = await assay.ask(PROVIDERS)
+    assert "errors" not in answer, answer
+    return {one["name"]: one for one in answer["data"]["providers"]}
+
+
+async def test_an_open_breaker_is_shown(
+    sandbox: RunningSandbox, usual: Sections, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await sandbox.fault("zerobounce", "no_credit", after=2)
+    zerobounce = {**usual["providers"]["zerobounce"], "price": "0.01", "concurrency": 1}
+    settings = {**usual, "providers": {**usual["providers"], "zerobounce": zerobounce}}
+    emails = [{"email": f"m{number}@b.example.org"} for number in range(9)]
+    async with living(settings) as assay:
+        before = await shown(assay)
+        payload = await assay.validate("results { email { mailbox { deliverable } } }", emails)
+        after = await shown(assay)
+    assert len(payload["results"]) == 9
+    assert {one["breaker"] for one in before.values()} == {"CLOSED"}
+    mailboxes = after["zerobounce"]
+    assert mailboxes["breaker"] == "OPEN"
+    assert {one["bulk"] for one in mailboxes["openBreakers"]} == {True, False}
+    for one in mailboxes["openBreakers"]:
+        assert (one["reason"], one["partition"]) == ("OUT_OF_CREDIT", None)
+        since, until = (datetime.fromisoformat(one[name]) for name in ("since", "until"))
+        assert 0.9 < (until - since).total_seconds() < 1.1
+    assert mailboxes["calls"] == mailboxes["callsToday"] == 3
+    assert mailboxes["costToday"] == "0.02"
+    (failure,) = [one for one in mailboxes["failures"] if one["code"] == "OUT_OF_CREDIT"]
+    assert failure["share"] > 0
+    assert mailboxes["errorRate"] == pytest.approx(1 / 3)
+    assert mailboxes["latencyP50Ms"] <= mailboxes["latencyP95Ms"]
+    show_providers(list(after.values()))
+    said = capsys.readouterr().out
+    assert "zerobounce: the breaker of its calls is open since" in " ".join(said.split())
+
+
+async def test_a_member_state_that_is_down_is_named(
+    sandbox: RunningSandbox, usual: Sections
+) -> None:
+    await sandbox.control("POST", "vies/availability", {"DE": "Unavailable"})
+    germans = ["DE136695976", "DE811569869", "DE129273398", "DE811128135", "DE812871812"]
+    async with living(usual) as assay:
+        payload = await assay.validate(
+            "results { vatNumber { status reasons { code retryable } } }",
+            [{"vatNumber": number} for number in germans],
+        )
+        vies = (await shown(assay))["vies"]
+    reasons = [one["vatNumber"]["reasons"] for one in payload["results"]]
+    assert reasons == [[{"code": "SOURCE_UNAVAILABLE", "retryable": True}]] * 5
+    assert [one["partition"] for one in vies["openBreakers"]] == ["DE"]
+    assert vies["openBreakers"][0]["reason"] == "SOURCE_UNAVAILABLE"
