@@ -70,7 +70,6 @@ _AROUND = " ,;"  # what is left of a list of parts that were joined
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SYNTAX = Outcome("syntax", Conclusion.CONFIRMED)
 _COMPLETE = (_SYNTAX, Outcome("parts", Conclusion.CONFIRMED))
-_INCOMPLETE = (_SYNTAX, doubting(ReasonCode.MISSING_PART, "parts"))
 
 
 class AddressFacts(Struct, frozen=True, gc=False):
@@ -111,7 +110,7 @@ def examine(value: AddressValue) -> Examined[AddressFacts]:
     if not shown or shown.isspace():
         return Examined(shown, None, refuting(ReasonCode.EMPTY))
     if not value.country or value.country.isspace():
-        return Examined(shown, None, undecided(ReasonCode.MISSING_PART))
+        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, ("country",)))
     form = country_form(value.country)
     if form is None:
         return Examined(shown, None, refuting(ReasonCode.UNKNOWN_COUNTRY))
@@ -123,7 +122,7 @@ def examine(value: AddressValue) -> Examined[AddressFacts]:
     return Examined(
         shown,
         "\n".join((*parts.lines, *below)) if parts.lines else None,
-        _INCOMPLETE if missing else _COMPLETE,
+        (_SYNTAX, doubting(ReasonCode.MISSING_PART, "parts", missing)) if missing else _COMPLETE,
         AddressFacts(form.code, postal_code or None, missing),
     )
 

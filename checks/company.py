@@ -76,14 +76,12 @@ def examine(value: CompanyValue) -> Examined[CompanyFacts]:
         if isinstance(part, ReasonCode) and part is not ReasonCode.EMPTY:
             return Examined(shown, None, refuting(part))
     if isinstance(number, ReasonCode):
-        missing = isinstance(name, ReasonCode)
-        return Examined(
-            shown,
-            None,
-            refuting(ReasonCode.EMPTY) if missing else undecided(ReasonCode.MISSING_PART),
-        )
+        if isinstance(name, ReasonCode):
+            return Examined(shown, None, refuting(ReasonCode.EMPTY))
+        missing = ("number", "jurisdiction") if isinstance(where, ReasonCode) else ("number",)
+        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, missing))
     if isinstance(where, ReasonCode):
-        return Examined(shown, None, undecided(ReasonCode.MISSING_PART))
+        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, ("jurisdiction",)))
     jurisdiction = _jurisdiction(where)
     if jurisdiction is None:
         return Examined(shown, None, refuting(ReasonCode.UNKNOWN_COUNTRY))

@@ -58,12 +58,13 @@ def refuting(code: ReasonCode, check: str = "syntax") -> tuple[Outcome, ...]:
 
 
 @cache
-def doubting(code: ReasonCode, check: str) -> Outcome:
-    """Return the outcome of a local check that has a doubt because of `code`."""
-    return Outcome(check, Conclusion.DOUBTFUL, reasons=(because(code, check),))
+def doubting(code: ReasonCode, check: str, parts: tuple[str, ...] = ()) -> Outcome:
+    """Return the outcome of a local check that has a doubt, about `parts`, because of `code`."""
+    return Outcome(check, Conclusion.DOUBTFUL, reasons=(because(code, check, parts=parts),))
 
 
 @cache
-def undecided(code: ReasonCode, check: str = "syntax") -> tuple[Outcome, ...]:
-    """Return the only outcome of a value that `check` cannot decide about because of `code`."""
-    return (Outcome(check, Conclusion.UNDECIDED, reasons=(because(code, check),)),)
+def undecided(code: ReasonCode, parts: tuple[str, ...] = ()) -> tuple[Outcome, ...]:
+    """Return the only outcome of a value that can't be read because of `code` in `parts`."""
+    reasons = (because(code, "syntax", parts=parts),)
+    return (Outcome("syntax", Conclusion.UNDECIDED, reasons=reasons),)

@@ -80,7 +80,7 @@ def examine(value: PhoneValue) -> Examined[PhoneFacts]:
     except NumberParseException as error:
         code = _UNREADABLE.get(error.error_type, ReasonCode.MALFORMED)
         if code is ReasonCode.UNKNOWN_COUNTRY and not region and not text.startswith(_PLUS):
-            return Examined(value.number, None, undecided(code))
+            return Examined(value.number, None, undecided(code, ("region",)))
         return Examined(value.number, None, refuting(code))
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.INVALID_COUNTRY_CODE:

@@ -57,7 +57,7 @@ def examine(value: PostcodeValue) -> Examined[PostcodeFacts]:
     if isinstance(text, ReasonCode):
         return Examined(value.code, None, refuting(text))
     if not value.country or value.country.isspace():
-        return Examined(value.code, None, undecided(ReasonCode.MISSING_PART))
+        return Examined(value.code, None, undecided(ReasonCode.MISSING_PART, ("country",)))
     form = country_form(value.country)
     if form is None:
         return Examined(value.code, None, refuting(ReasonCode.UNKNOWN_COUNTRY))

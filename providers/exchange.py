@@ -77,7 +77,11 @@ Exchange = Generator[Call, Answer, Mapping[str, Found]]
 
 
 class Account:
-    """The credentials that a limit counts, and a token that they were changed for."""
+    """The credentials that a limit counts, and a token that they were changed for.
+
+    `proven` is set once the service has answered what only it can. Until then a "not found" that
+    every address of it may say, right or wrong, proves nothing about a value.
+    """
 
     def __init__(self, name: str, secrets: Mapping[str, str], requester: str | None = None) -> None:
         """Hold `secrets` (the names are the service's: `api_key`, `client_id`, …).
@@ -87,6 +91,7 @@ class Account:
         self.name = name
         self.requester = requester
         self.token: str | None = None
+        self.proven = False
         self._secrets = secrets
 
     def __repr__(self) -> str:

@@ -54,6 +54,7 @@ INPUTS = (
     _input("00000599", "hibernating", "UNDECIDED", "a status the contract lacks"),
 )
 MAGIC = {magic.value: magic.answer for magic in INPUTS}
+NOWHERE = b"<!DOCTYPE html><html><body><h1>Not Found</h1></body></html>"
 PAGE = b"<!DOCTYPE html><html><body><h1>The service is unavailable</h1></body></html>"
 
 
@@ -138,7 +139,7 @@ def handle(request: Request) -> Reply:
         return error(401)
     parts = request.segments
     if request.method != "GET" or len(parts) != 2 or parts[0] != "company":
-        return error(404)
+        return Reply(404, body=NOWHERE, content_type="text/html")
     number = parts[1]
     state = state_of(number) if NUMBER.fullmatch(number) else MISSING
     if state == MISSING:

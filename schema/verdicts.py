@@ -20,6 +20,9 @@ class Reason:
     retryable: bool = strawberry.field(
         description="Whether asking again later may give another answer."
     )
+    parts: list[str] = strawberry.field(
+        description="The parts of the value that it is about, as the input spells them; else none."
+    )
 
 
 @strawberry.type(description="What one of several providers said of a value.")

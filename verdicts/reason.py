@@ -113,15 +113,19 @@ class Reason(Struct, frozen=True, gc=False):
     """One reason of one check.
 
     `message` is for people, `code` for programs; `retryable` says that asking again later may
-    give another answer.
+    give another answer. `parts` are those parts of the value that it is about, as the schema's
+    input spells them, where it is not about the whole.
     """
 
     code: ReasonCode
     check: str
     message: str
     retryable: bool = False
+    parts: tuple[str, ...] = ()
 
 
-def because(code: ReasonCode, check: str, *, retryable: bool = False) -> Reason:
+def because(
+    code: ReasonCode, check: str, *, retryable: bool = False, parts: tuple[str, ...] = ()
+) -> Reason:
     """Return the reason `code` of `check`, its message being the code's documented meaning."""
-    return Reason(code, check, MEANING[code], retryable)
+    return Reason(code, check, MEANING[code], retryable, parts)

@@ -6,9 +6,10 @@ USAGE = "usage { records callsMade valuesAsked savedByLocalChecks savedByDedupe 
 SHORT = "status normalized reasons { code retryable }"
 HEAD = """
   kind input normalized status
-  reasons { code message check retryable }
+  reasons { code message check retryable parts }
   outcomes {
-    check conclusion reasons { code message check retryable } provider foundAt expiresAt cost
+    check conclusion reasons { code message check retryable parts }
+    provider foundAt expiresAt cost
   }
   decidedAt expiresAt source
 """

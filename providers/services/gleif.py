@@ -31,11 +31,10 @@ DEFAULTS = Defaults(
 _HEADERS = (("Accept", "application/vnd.api+json"),)
 _FIRST_PAGE = (("page[size]", str(DEFAULTS.bulk)), ("page[number]", "1"))
 
-_DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)
 STATUSES: Mapping[int, Fault] = {
     400: Fault(ReasonCode.REJECTED_BY_PROVIDER, retryable=False),
     429: Fault(ReasonCode.RATE_LIMITED, again=True),
-    **dict.fromkeys((500, 502, 503, 504), _DOWN),
+    **dict.fromkeys((500, 502, 503, 504), Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True)),
 }
 _MISSING = Found(Conclusion.REFUTED, (because(ReasonCode.NOT_REGISTERED, CHECK),))
 
@@ -95,17 +94,21 @@ def serves(_value: str) -> bool:
     return True
 
 
-def ask(values: Sequence[str], _account: Account) -> Exchange:
+def ask(values: Sequence[str], account: Account) -> Exchange:
     """Ask for the entry of one LEI, or for a page with the entries of several."""
     if len(values) == 1:
         answer = yield Call("GET", f"/lei-records/{encoded(values[0])}", headers=_HEADERS)
-        return {values[0]: _single(values[0], answer)}
+        single = _single(values[0], answer)
+        account.proven = account.proven or single is not _MISSING
+        if account.proven:  # else it may be the 404 of a wrong address: only a page can tell
+            return {values[0]: single}
     query = (("filter[lei]", ",".join(values)), *_FIRST_PAGE)
     answer = yield Call("GET", "/lei-records", query, headers=_HEADERS, bulk=True)
     page = answer.read(_PAGE)
     found = matched(set(values), ((entry.id, entry) for entry in page.data), _found, CHECK)
     if len(found) != page.meta.pagination.get("total"):
         raise ProtocolBroken("the answer has not as many entries as it says")
+    account.proven = True
     return {value: found.get(value, _MISSING) for value in values}
 
 
@@ -137,12 +140,8 @@ def _found(entry: _Entry) -> Found:
         Conclusion.REFUTED if ceased else conclusion,
         tuple(because(code, CHECK) for code in (ceased, why) if code is not None),
         LeiRegistration(
-            legal_name=entity.legal_name.get("name"),
-            status=entity.status,
-            registration_status=registration.status,
-            next_renewal=registration.next_renewal_date,
-            jurisdiction=entity.jurisdiction,
-            country=country if isinstance(country, str) else None,
-            registered_as=entity.registered_as,
+            *(entity.legal_name.get("name"), entity.status, registration.status),
+            *(registration.next_renewal_date, entity.jurisdiction),
+            *(country if isinstance(country, str) else None, entity.registered_as),
         ),
     )

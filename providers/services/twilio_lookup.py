@@ -28,6 +28,7 @@ DEFAULTS = Defaults(
 PACKAGE = "line_type_intelligence"
 NOT_PARSED = 20404
 FINAL = 60620
+WITNESS = "+14159929960"  # the example of its documentation
 
 _DOWN = Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True, charged=True)
 _REFUSED = Fault(ReasonCode.PROVIDER_REFUSED, opens=True)
@@ -43,10 +44,8 @@ STATUSES: Mapping[int, Fault] = {
     400: _REJECTED,
     401: _REFUSED,
     429: _THROTTLED,
-    500: _DOWN,
-    502: _DOWN,
     503: Fault(ReasonCode.PROVIDER_UNAVAILABLE, again=True),  # it did no work
-    504: _DOWN,
+    **dict.fromkeys((500, 502, 504), _DOWN),
 }
 
 INVALID: Mapping[str, ReasonCode] = {
@@ -93,21 +92,16 @@ def serves(_value: str) -> bool:
 def ask(values: Sequence[str], account: Account) -> Exchange:
     """Ask for the one number in `values`; there is no bulk call."""
     (value,) = values
-    answer = yield Call(
-        "GET",
-        f"/PhoneNumbers/{encoded(value)}",
-        query=(("Fields", PACKAGE),),
-        headers=(account.basic("api_key", "api_secret"),),
-        safe=False,
-    )
+    headers, path = (account.basic("api_key", "api_secret"),), f"/PhoneNumbers/{encoded(value)}"
+    answer = yield Call("GET", path, (("Fields", PACKAGE),), headers=headers, safe=False)
     if answer.status == HTTPStatus.NOT_FOUND:
         if answer.read(_PROBLEM).code != NOT_PARSED:
             raise ProtocolBroken("the 404 is not that of a number that cannot be parsed")
+        if not account.proven:  # a wrong address says 20404 to every number
+            path = f"/PhoneNumbers/{encoded(WITNESS)}"  # free without a package
+            _reply(WITNESS, (yield Call("GET", path, headers=headers)), account)
         return {value: Found(Conclusion.REFUTED, (because(ReasonCode.MALFORMED, CHECK),))}
-    answer.only(1, "phone_number", "valid", "validation_errors")
-    reply = answer.read(_REPLY)
-    if reply.phone_number != value:
-        raise ProtocolBroken("the answer is about another number than the one asked")
+    reply = _reply(value, answer, account)
     if reply.valid and not reply.validation_errors:
         return {value: _valid(reply.line_type_intelligence)}
     return {value: _invalid(reply)}
@@ -122,6 +116,15 @@ def fault_of(answer: Answer) -> Fault | None:
     except ProtocolBroken:  # a proxy's page
         code = 0
     return FAULTS.get(code) or STATUSES.get(answer.status, UNKNOWN)
+
+
+def _reply(number: str, answer: Answer, account: Account) -> _Reply:
+    answer.only(1, "phone_number", "valid", "validation_errors")
+    reply = answer.read(_REPLY)
+    if reply.phone_number != number:
+        raise ProtocolBroken("the answer is about another number than the one asked")
+    account.proven = True
+    return reply
 
 
 def _invalid(reply: _Reply) -> Found:

@@ -16,3 +16,10 @@ def reason_of(examined: Examined[Any], check: str) -> tuple[str, str | None]:
     codes = [reason.code.value for reason in outcome.reasons]
     assert all(reason.check == check for reason in outcome.reasons)
     return outcome.conclusion.value, codes[0] if codes else None
+
+
+def parts_of(examined: Examined[Any], check: str) -> tuple[str, ...]:
+    """Return the parts that the only reason of `check` is about."""
+    (outcome,) = (outcome for outcome in examined.outcomes if outcome.check == check)
+    (reason,) = outcome.reasons
+    return reason.parts

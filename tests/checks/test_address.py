@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import address
-from tests.checks.kinds import reason_of
+from tests.checks.kinds import parts_of, reason_of
 
 
 class Address(NamedTuple):
@@ -123,6 +123,7 @@ def test_a_bad_address_is_refuted_with_its_reason(value: Address, code: str) -> 
 def test_a_missing_part_is_doubtful_and_named(value: Address, missing: tuple[str, ...]) -> None:
     examined = address.examine(value)
     assert reason_of(examined, "parts") == ("DOUBTFUL", "MISSING_PART")
+    assert parts_of(examined, "parts") == missing
     assert examined.facts is not None
     assert examined.facts.missing == missing
     assert (examined.canonical is None) is ("lines" in missing)
@@ -133,6 +134,7 @@ def test_an_address_without_country_is_undecided(country: str | None) -> None:
     examined = address.examine(Address(STREET, "London", None, "SW1A 2AA", country))
     assert examined.canonical is None
     assert reason_of(examined, "syntax") == ("UNDECIDED", "MISSING_PART")
+    assert parts_of(examined, "syntax") == ("country",)
 
 
 @given(st.builds(Address, st.lists(PART, max_size=12), PART, PART, PART, PART))

@@ -3,7 +3,7 @@ from typing import NamedTuple
 import pytest
 
 from checks import company
-from tests.checks.kinds import reason_of
+from tests.checks.kinds import parts_of, reason_of
 
 
 class Company(NamedTuple):
@@ -85,17 +85,20 @@ def test_a_bad_company_is_refuted_with_its_reason(
 
 
 @pytest.mark.parametrize(
-    "value",
+    "value, missing",
     [
-        Company(name="Acme Ltd"),
-        Company("", "GB", "Acme Ltd"),
-        Company(None, "GB", "Acme Ltd"),
-        Company("00012345"),
-        Company("00012345", " ", "Acme Ltd"),
+        (Company(name="Acme Ltd"), ("number", "jurisdiction")),
+        (Company("", "GB", "Acme Ltd"), ("number",)),
+        (Company(None, "GB", "Acme Ltd"), ("number",)),
+        (Company("00012345"), ("jurisdiction",)),
+        (Company("00012345", " ", "Acme Ltd"), ("jurisdiction",)),
     ],
 )
-def test_a_company_without_number_or_jurisdiction_is_undecided(value: Company) -> None:
+def test_a_company_without_number_or_jurisdiction_is_undecided(
+    value: Company, missing: tuple[str, ...]
+) -> None:
     """A register may have it; that nobody can be asked is no fault of the company."""
     examined = company.examine(value)
     assert examined.canonical is None
     assert reason_of(examined, "syntax") == ("UNDECIDED", "MISSING_PART")
+    assert parts_of(examined, "syntax") == missing

@@ -5,7 +5,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat
 
 from checks import phone
-from tests.checks.kinds import reason_of
+from tests.checks.kinds import parts_of, reason_of
 
 
 class Phone(NamedTuple):
@@ -86,6 +86,7 @@ def test_a_national_number_without_region_is_undecided(region: str | None) -> No
     examined = phone.examine(Phone("020 7946 0958", region))
     assert examined.canonical is None
     assert reason_of(examined, "syntax") == ("UNDECIDED", "UNKNOWN_COUNTRY")
+    assert parts_of(examined, "syntax") == ("region",)
 
 
 def test_every_countrys_example_meets_in_one_canonical_number() -> None:

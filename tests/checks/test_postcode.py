@@ -4,7 +4,7 @@ import pytest
 
 from checks import postcode
 from checks.countries import country_form
-from tests.checks.kinds import reason_of
+from tests.checks.kinds import parts_of, reason_of
 
 
 class Postcode(NamedTuple):
@@ -88,6 +88,7 @@ def test_a_postcode_without_country_is_undecided(country: str | None) -> None:
     examined = postcode.examine(Postcode("SW1A 2AA", country))
     assert examined.canonical is None
     assert reason_of(examined, "syntax") == ("UNDECIDED", "MISSING_PART")
+    assert parts_of(examined, "syntax") == ("country",)
 
 
 @pytest.mark.parametrize(

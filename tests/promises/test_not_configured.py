@@ -61,7 +61,7 @@ ADDRESSES: list[Record] = [
     {"address": {**ADDRESS, "postalCode": "LS1"}},
 ]
 OUTCOMES = (
-    "results { address { status outcomes { check conclusion } reasons { check code }"
+    "results { address { status outcomes { check conclusion } reasons { check code parts }"
     " deliverability { granularity } } }"
 )
 
@@ -72,14 +72,17 @@ async def test_an_address_keeps_the_verdict_of_its_parts_and_says_that_nobody_wa
     async with living(sections(None, valkey_url)) as assay:
         results = (await assay.validate(OUTCOMES, ADDRESSES))["results"]
     told = [
-        (one["address"]["status"], [reason["code"] for reason in one["address"]["reasons"]])
+        (
+            one["address"]["status"],
+            {reason["code"]: reason["parts"] for reason in one["address"]["reasons"]},
+        )
         for one in results
     ]
     assert told == [
-        ("VALID", ["NOT_CONFIGURED"]),
-        ("RISKY", ["MISSING_PART", "NOT_CONFIGURED"]),
-        ("RISKY", ["MISSING_PART"]),
-        ("INVALID", ["MALFORMED"]),
+        ("VALID", {"NOT_CONFIGURED": []}),
+        ("RISKY", {"MISSING_PART": ["locality"], "NOT_CONFIGURED": []}),
+        ("RISKY", {"MISSING_PART": ["lines"]}),
+        ("INVALID", {"MALFORMED": []}),
     ]
     assert results[0]["address"]["outcomes"][-1] == {
         "check": "deliverability",
@@ -113,7 +116,7 @@ async def test_an_address_service_that_fails_makes_an_address_unknown(
         (result,) = (await assay.validate(OUTCOMES, ADDRESSES[:1]))["results"]
     assert result["address"]["status"] == "UNKNOWN"
     assert result["address"]["reasons"] == [
-        {"check": "deliverability", "code": "PROVIDER_UNAVAILABLE"}
+        {"check": "deliverability", "code": "PROVIDER_UNAVAILABLE", "parts": []}
     ]
 
 

@@ -27,7 +27,9 @@ class Unfinished(AssertionError):
     """The exchange wants another answer."""
 
 
-def account(token: str | None = "t0k", requester: str | None = None) -> Account:
+def account(
+    token: str | None = "t0k", requester: str | None = None, *, proven: bool = True
+) -> Account:
     secrets = {
         "api_key": "key",
         "api_secret": "secret",
@@ -36,6 +38,7 @@ def account(token: str | None = "t0k", requester: str | None = None) -> Account:
     }
     made = Account("test", secrets, requester)
     made.token = token
+    made.proven = proven
     return made
 
 

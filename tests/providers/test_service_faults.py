@@ -131,3 +131,43 @@ def test_a_value_in_a_path_is_encoded_exactly(service: Service, value: str, path
     exchange = service.ask([value], account())
     assert next(exchange).path == path
     exchange.close()
+
+
+LINE, ENTRY = "+442071838750", told.LEI
+
+
+@pytest.mark.parametrize(
+    "service, value, control, path",
+    [
+        (twilio_lookup, LINE, {**told.PHONE.body, "phone_number": twilio_lookup.WITNESS},
+         "/PhoneNumbers/%2B14159929960"),
+        (gleif, ENTRY, told.lei_page(), "/lei-records"),
+    ],
+    ids=["twilio_lookup", "gleif"],
+)  # fmt: skip
+def test_a_not_found_that_a_wrong_address_says_too_is_asked_about_once(
+    service: Service, value: str, control: Json, path: str
+) -> None:
+    missing = {
+        "twilio_lookup": answer(told.PHONE_MISSING.body, 404),
+        "gleif": answer(told.GLEIF_MISSING.body, 404),
+    }[service.NAME]
+    by = account(proven=False)
+    with pytest.raises(ProtocolBroken):
+        converse(service, [value], missing, missing, by=by)
+    assert not by.proven
+    calls, found = converse(service, [value], missing, answer(control), by=by)
+    assert calls[1].path == path
+    assert calls[1].safe
+    assert not calls[1].query or service is gleif  # a package would cost
+    assert found[value].conclusion.value == "REFUTED"
+    assert by.proven
+    calls, again = converse(service, [value], missing, by=by)
+    assert (len(calls), again) == (1, found)
+
+
+@pytest.mark.parametrize("example", [told.PHONE, told.GLEIF], ids=lambda one: one.service.NAME)
+def test_whoever_has_answered_needs_no_proof(example: told.Example) -> None:
+    by = account(proven=False)
+    converse(example.service, example.values, answer(example.body), by=by)
+    assert by.proven

@@ -52,6 +52,14 @@ SECOND: Mapping[str, str] = {
     "zerobounce": "invalid@example.com",
     "postcodes_io": "GB/M32 0JG",
 }
+MISSING: Mapping[str, str] = {
+    "hmrc": "GB100000328",
+    "gleif": "SBOX00MISSING0000003",
+    "companies_house": "GB/00000404",
+    "twilio_lookup": "+46701740627",
+    "postcodes_io": "GB/LS1 9ZZ",
+}
+"""Values whose 404 says something about them."""
 SHORT_S = 0.4
 SLOW = {"hang", "drip"}
 BIG = {"huge", "gzip_bomb"}
@@ -248,7 +256,9 @@ async def test_a_value_arrives_exactly_as_meant(
     prefix = {"hmrc": "GB", "vies": "DE"}.get(service.NAME, "")
     await asked(outfit(service), [canonical(service, prefix + AWKWARD)])
     told = prefix + AWKWARD if service is vies else AWKWARD
-    assert await sandbox.values_asked(MOUNTS[service.NAME][0]) == [told]
+    first, *rest = await sandbox.values_asked(MOUNTS[service.NAME][0])
+    assert first == told
+    assert len(rest) == (service in {gleif, twilio_lookup})  # a first 404 is asked about again
 
 
 @pytest.mark.parametrize("service", [gleif, zerobounce, postcodes_io], ids=by_name)
@@ -259,3 +269,30 @@ async def test_values_in_bulk_arrive_exactly_as_meant(
     await asked(outfit(service, bulk_from=2), [canonical(service, value) for value in values])
     log = await sandbox.log(MOUNTS[service.NAME][-1])
     assert log[0]["values"] == values
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=by_name)
+async def test_a_wrong_address_refutes_nothing(service: Service, outfit: Outfit) -> None:
+    """Twilio and GLEIF say "not found" of a path that there is not as they say it of a value."""
+    values = [value for value in (GOOD, MISSING) if (service.NAME in value)]
+    provider = outfit(service, bulk_from=1000)
+    astray = f"{provider.terms.base_url}/nowhere"
+    wrong = outfit(service, bulk_from=1000, base_url=astray, bulk_base_url=astray)
+    for named in values:
+        answers = await asked(wrong, [named[service.NAME]])
+        assert answers.conclusions() == {named[service.NAME]: "UNDECIDED"}
+
+
+@pytest.mark.parametrize("name", MISSING)
+async def test_the_first_not_found_is_believed_where_the_address_is_right(
+    name: str, outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    """It takes one more call at the most, and that once."""
+    service = next(service for service in SERVICES if name == service.NAME)
+    await sandbox.limit(MOUNTS[name][0])
+    provider = outfit(service)
+    first = await asked(provider, [MISSING[name]])
+    again = await asked(provider, [MISSING[name]])
+    assert first.conclusions() == again.conclusions() == {MISSING[name]: "REFUTED"}
+    assert first.calls == (2 if name in {"hmrc", "gleif", "twilio_lookup"} else 1)
+    assert again.calls == 1
