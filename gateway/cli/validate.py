@@ -32,7 +32,8 @@ Examples:
 \b
 A column is mapped to: ref, email, phone.number, phone.region, vatNumber, iban, lei,
 company.number, company.name, company.jurisdiction, address.lines, address.locality,
-address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country.
+address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country,
+and to each kind that the configuration declares, by its name.
 NDJSON has one object a line, its fields named as in RecordInput of the GraphQL schema.
 
 \b
@@ -93,6 +94,7 @@ def validate(
 ) -> None:
     """Validate a file; see HELP."""
     from gateway.cli.asking import gateway_at, gateway_here
+    from gateway.cli.declared_fields import declared_fields
     from gateway.cli.file_job import (
         Wishes,
         exit_status,
@@ -105,7 +107,8 @@ def validate(
 
     console = stderr_console()
     options = _options(max_age, sandbox=sandbox and url is not None)
-    wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options)
+    declared = declared_fields(url, config)
+    wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options, declared)
     gateway = gateway_here(config, data_dir, sandbox=sandbox) if url is None else gateway_at(url)
     with input_stream(file) as stream:
         job = prepared(stream, file, wishes, console)
