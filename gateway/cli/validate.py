@@ -93,28 +93,21 @@ def validate(
     encoding: Encoding = None,
 ) -> None:
     """Validate a file; see HELP."""
+    from gateway.cli import file_job
     from gateway.cli.asking import gateway_at, gateway_here
     from gateway.cli.declared_fields import declared_fields
-    from gateway.cli.file_job import (
-        Wishes,
-        exit_status,
-        input_stream,
-        prepared,
-        results_path,
-        run_job,
-    )
     from gateway.cli.progress import stderr_console
 
     console = stderr_console()
     options = _options(max_age, sandbox=sandbox and url is not None)
     declared = declared_fields(url, config)
-    wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options, declared)
+    wishes = file_job.Wishes(maps or (), chosen, delimiter, encoding, deadline, options, declared)
     gateway = gateway_here(config, data_dir, sandbox=sandbox) if url is None else gateway_at(url)
-    with input_stream(file) as stream:
-        job = prepared(stream, file, wishes, console)
-        path = results_path(file, out, job.format, force=force)
-        tally = run_job(job, path, gateway, console)
-    raise typer.Exit(exit_status(tally))
+    with file_job.input_stream(file) as stream:
+        job = file_job.prepared(stream, file, wishes, console)
+        path = file_job.results_path(file, out, job.format, force=force)
+        tally = file_job.run_job(job, path, gateway, console)
+    raise typer.Exit(file_job.exit_status(tally))
 
 
 def _options(max_age: str | None, *, sandbox: bool) -> dict[str, Any]:
