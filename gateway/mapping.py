@@ -73,11 +73,12 @@ class ColumnMapping(Struct, frozen=True):
     targets: Mapping[str, Sequence[int]]
     guessed: frozenset[int] = frozenset()
     needed: Mapping[str, Sequence[str]] = field(default_factory=lambda: dict(NEEDED))
+    known: Sequence[str] = TARGETS
 
     @property
     def fields(self) -> list[str]:
         """The fields of a record that can be filled, in the order of `RecordInput`."""
-        return [name for name in dict.fromkeys(_field(t) for t in TARGETS) if self._fills(name)]
+        return [name for name in dict.fromkeys(map(_field, self.known)) if self._fills(name)]
 
     @property
     def alone(self) -> list[str]:
@@ -124,19 +125,24 @@ class ColumnMapping(Struct, frozen=True):
         return name in self.targets
 
 
-def mapping_of(columns: Sequence[str], told: Iterable[str] = ()) -> ColumnMapping:
+def mapping_of(
+    columns: Sequence[str], told: Iterable[str] = (), fields: Iterable[str] = ()
+) -> ColumnMapping:
     """Return the mapping of a table with this header; `told` are texts such as `E-Mail=email`.
 
-    What is told comes first, the rest is guessed. `Name=` leaves a column alone, and
-    `Land=phone.region,address.country` gives it to several fields.
+    What is told comes first, the rest is guessed. `fields` are those of a record: beside the
+    built-in ones those that configuration declares, each one text. `Name=` leaves a column alone,
+    and `Land=phone.region,address.country` gives it to several fields.
 
     Raises:
         MappingError: a column or a field that does not exist, or a text of another form.
     """
+    built_in = set(map(_field, TARGETS))
+    known = (*TARGETS, *(name for name in fields if name not in built_in))
     targets: dict[str, list[int]] = {}
     settled: set[int] = set()
     for text in told:
-        at, wanted = _told(columns, text)
+        at, wanted = _told(columns, text, known)
         settled.add(at)
         for target in wanted:
             if target in targets and target != LINES:
@@ -146,12 +152,12 @@ def mapping_of(columns: Sequence[str], told: Iterable[str] = ()) -> ColumnMappin
     needed = dict(NEEDED)
     if "company.name" in targets and "company.number" not in targets:
         needed["company"] = ("number", "name")  # asked for by name, so sent by name
-    guessed = _guess(columns, targets, settled)
-    ordered = {target: tuple(targets[target]) for target in TARGETS if target in targets}
-    return ColumnMapping(tuple(columns), ordered, frozenset(guessed), needed)
+    guessed = _guess(columns, targets, settled, known)
+    ordered = {target: tuple(targets[target]) for target in known if target in targets}
+    return ColumnMapping(tuple(columns), ordered, frozenset(guessed), needed, known)
 
 
-def _told(columns: Sequence[str], text: str) -> tuple[int, list[str]]:
+def _told(columns: Sequence[str], text: str, known: Sequence[str]) -> tuple[int, list[str]]:
     column, sign, names = text.rpartition("=")
     if not sign:
         raise MappingError(f"--map {text!r}: write COLUMN=FIELD, for example --map 'E-Mail=email'.")
@@ -163,11 +169,12 @@ def _told(columns: Sequence[str], text: str) -> tuple[int, list[str]]:
             f"--map {text!r}: there is no column {column!r}.{hint}"
             f" The columns are {', '.join(map(repr, columns))}."
         )
-    return columns.index(column), [_target(name) for name in names.split(",") if name.strip()]
+    targets = [_target(name, known) for name in names.split(",") if name.strip()]
+    return columns.index(column), targets
 
 
-def _target(name: str) -> str:
-    spelled = {_folded(target): target for target in TARGETS}
+def _target(name: str, known: Sequence[str]) -> str:
+    spelled = {_folded(target): target for target in known}
     spelled.update({_folded(alias): target for alias, target in ALIASES.items()})
     found = spelled.get(_folded(name))
     if found is not None:
@@ -175,7 +182,7 @@ def _target(name: str) -> str:
     near = spelled.get(_nearest(_folded(name), list(spelled)) or "")
     hint = f" Did you mean {near}?" if near else ""
     raise MappingError(
-        f"There is no field {name.strip()!r}.{hint} The fields are {', '.join(TARGETS)}."
+        f"There is no field {name.strip()!r}.{hint} The fields are {', '.join(known)}."
     )
 
 
@@ -185,11 +192,17 @@ def nearest_field(name: str) -> str:
     return f"; did you mean {near}?" if near else ""
 
 
-def _guess(columns: Sequence[str], targets: dict[str, list[int]], settled: set[int]) -> set[int]:
+def _guess(
+    columns: Sequence[str],
+    targets: dict[str, list[int]],
+    settled: set[int],
+    known: Sequence[str],
+) -> set[int]:
     """Add to `targets` what the names of the other columns say; return the places that it took."""
     free = [at for at in range(len(columns)) if at not in settled]
     free.sort(key=lambda at: _folded(columns[at]) not in NAMES)  # `phone` before `phone 2`
-    meant = {at: meaning for at in free if (meaning := _meaning(columns[at])) is not None}
+    own = {_folded(target): target for target in known[len(TARGETS) :]}
+    meant = {at: meaning for at in free if (meaning := _meaning(columns[at], own)) is not None}
     told = frozenset(targets)
     guessed: set[int] = set()
 
@@ -200,7 +213,7 @@ def _guess(columns: Sequence[str], targets: dict[str, list[int]], settled: set[i
                     targets.setdefault(target, []).append(at)
                     guessed.add(at)
 
-    for target in TARGETS:
+    for target in known:
         if target != "company.name" or "company.number" in targets:  # a name can't be looked up
             give(target, target)
     has_address = LINES in targets or "address.locality" in targets
@@ -217,9 +230,10 @@ def _has_value(name: str, targets: Mapping[str, Sequence[int]]) -> bool:
     return any(_field(target) == name and target != COUNTRY_OF[name] for target in targets)
 
 
-def _meaning(column: str) -> str | None:
+def _meaning(column: str, own: Mapping[str, str]) -> str | None:
+    """Return what a column's name means; `own` are the names of declared kinds, which go first."""
     folded = _folded(column)
-    found = NAMES.get(folded)
+    found = own.get(folded) or NAMES.get(folded)
     if found is None:  # `Phone 2`, `address_line_3`
         found = NAMES.get(re.sub(r"[0-9]+$", "", folded))
     return found

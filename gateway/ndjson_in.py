@@ -1,7 +1,7 @@
 """Records out of NDJSON: one object a line, its fields named as in `RecordInput`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -59,16 +59,18 @@ class Given(Struct, frozen=True):
     record: dict[str, Any]
 
 
+_BUILT_IN = frozenset(_Record.__struct_encode_fields__)
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_DECODER = msgspec.json.Decoder(_Record)
 
 
 class Objects:
     """The records of NDJSON lines, in constant memory. `blank` counts empty lines."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, fields: Iterable[str] = ()) -> None:
+        """Read `lines`; `fields` of a record that are not built in are texts."""
         self.lines = lines
         self.blank = 0
+        self._decoder = _decoder(tuple(name for name in fields if name not in _BUILT_IN))
 
     def __iter__(self) -> Iterator[Given | Unreadable]:
         """Yield every record, and every line that is none."""
@@ -78,12 +80,32 @@ class Objects:
             elif not line.text.strip():
                 self.blank += 1
             else:
-                yield _given(line.number, line.text)
+                yield _given(line.number, line.text, self._decoder)
 
 
-def _given(number: int, text: str) -> Given | Unreadable:
+def _decoder(declared: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return what decodes records that may have these fields, too."""
+    if not declared:
+        return msgspec.json.Decoder(_Record)
+    fields: list[tuple[str, Any, Any]] = [
+        (f"declared_{at}", str | None, None) for at in range(len(declared))
+    ]
+    names = {f"declared_{at}": name for at, name in enumerate(declared)}
+    own = {one.name: one.encode_name for one in msgspec.structs.fields(_Record)}
+    made = msgspec.defstruct(
+        "_Record",
+        fields,
+        bases=(_Record,),
+        rename={**own, **names},
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+    )
+    return msgspec.json.Decoder(made)
+
+
+def _given(number: int, text: str, decoder: msgspec.json.Decoder[Any]) -> Given | Unreadable:
     try:
-        record = msgspec.to_builtins(_DECODER.decode(text))
+        record = msgspec.to_builtins(decoder.decode(text))
     except msgspec.ValidationError as error:
         message = str(error)
         unknown = UNKNOWN_FIELD.search(message)

@@ -1,7 +1,8 @@
-"""The tables of docs/configuration.md, docs/reasons.md and the README, made from the code.
+"""The tables of the README and of pages in docs/, made from the code.
 
-`python -m gateway.reference README.md docs/configuration.md docs/reasons.md` writes them between
-the markers that a page has; a test holds the pages against them.
+`python -m gateway.reference README.md docs/configuration.md docs/declared-providers.md
+docs/reasons.md` writes them between the markers that a page has; a test holds the pages against
+them.
 """
 
 import inspect
@@ -19,6 +20,13 @@ from pydantic.fields import FieldInfo
 
 from checks.kinds import KINDS
 from checks.text import identifier, tidy
+from gateway.declared_reference import (
+    built_in_table,
+    declared_tables,
+    faults_table,
+    filters_table,
+    parts_table,
+)
 from gateway.mistakes import PREFIX
 from gateway.settings import Settings
 from providers import dns, errors, matching, panel, permits, provider, quorum, sending
@@ -140,6 +148,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings_tables,
     "essential settings": essential_table,
     "reasons": reasons_table,
+    "declared tables": declared_tables,
+    "declared parts": parts_table,
+    "declared filters": filters_table,
+    "declared errors": faults_table,
+    "declared built-in facts": built_in_table,
 }
 
 

@@ -1,6 +1,6 @@
 """The GraphQL operations of the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 USAGE = "usage { records callsMade valuesAsked savedByLocalChecks savedByDedupe savedByCache cost }"
 SHORT = "status normalized reasons { code retryable }"
@@ -75,9 +75,15 @@ query AssayProviders {
 """
 
 
-def validate_document(fields: Sequence[str], *, full: bool) -> str:
-    """Return the operation that validates records with these `fields`."""
-    verdicts = " ".join(f"{name} {{ {HEAD + FULL[name] if full else SHORT} }}" for name in fields)
+def validate_document(
+    fields: Sequence[str], *, full: bool, declared: Mapping[str, str] | None = None
+) -> str:
+    """Return the operation that validates records with these `fields`.
+
+    `declared` says what the verdicts of some have beside `HEAD`, where it is not as in `FULL`.
+    """
+    shown = FULL | dict(declared or {})
+    verdicts = " ".join(f"{name} {{ {HEAD + shown[name] if full else SHORT} }}" for name in fields)
     return f"""
 mutation AssayValidate($records: [RecordInput!]!, $options: ValidateOptions) {{
   validate(records: $records, options: $options) {{

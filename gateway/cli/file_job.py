@@ -36,7 +36,10 @@ DASH = "-"
 
 
 class Wishes(Struct, frozen=True):
-    """What the options say of the reading and asking; None is: find out."""
+    """What the options say of the reading and asking; None is: find out.
+
+    `declared` has the fields that the configuration declares; see `gateway.cli.declared_fields`.
+    """
 
     maps: Sequence[str] = ()
     format: Format | None = None
@@ -44,6 +47,12 @@ class Wishes(Struct, frozen=True):
     encoding: str | None = None
     deadline_s: float = 60.0
     options: Mapping[str, Any] = {}
+    declared: Mapping[str, str] = {}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that a record can have."""
+        return tuple(dict.fromkeys((*FIELDS, *self.declared)))
 
 
 class FileJob(Struct):
@@ -104,9 +113,10 @@ def _begins_with_brace(lines: Lines) -> bool:
 def _objects(lines: Lines, wishes: Wishes) -> FileJob:
     chosen = wishes.format or Format.ndjson
     full = chosen is Format.ndjson
-    results = NdjsonResults() if full else CsvResults(["ref"], FIELDS, ",")
-    plan = Plan(None, FIELDS, full, wishes.deadline_s, wishes.options)
-    return FileJob(lines, Objects(lines), plan, results, chosen)
+    fields = wishes.fields
+    results = NdjsonResults() if full else CsvResults(["ref"], fields, ",")
+    plan = Plan(None, fields, full, wishes.deadline_s, wishes.options, wishes.declared)
+    return FileJob(lines, Objects(lines, fields), plan, results, chosen)
 
 
 def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob:
@@ -121,7 +131,7 @@ def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob
     if not table.columns:
         raise CommandError(f"{name} is empty: there is not even a header.", WRONG_USAGE)
     try:
-        mapping = mapping_of(table.columns, wishes.maps)
+        mapping = mapping_of(table.columns, wishes.maps, wishes.fields)
     except MappingError as error:
         raise CommandError(str(error), WRONG_USAGE) from None
     if not mapping.fields:
@@ -134,7 +144,7 @@ def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob
         if full
         else CsvResults(table.columns, mapping.fields, table.delimiter, mark=lines.had_mark)
     )
-    plan = Plan(mapping, mapping.fields, full, wishes.deadline_s, wishes.options)
+    plan = Plan(mapping, mapping.fields, full, wishes.deadline_s, wishes.options, wishes.declared)
     return FileJob(lines, table, plan, results, chosen)
 
 

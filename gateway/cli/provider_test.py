@@ -120,6 +120,8 @@ class _Trial:
         await provider.permits.take(asyncio.get_running_loop().time() + PATIENCE_S)
         base = provider.terms.bulk_base_url if call.bulk else provider.terms.base_url
         base = call.base_url or base
+        if self._account.token is not None:
+            self._masked.forms.append(self._account.token)
         self._show_call(base, call)
         answer = await transport.send(base, call, provider.terms.timeout_s)
         about_token = call.base_url is not None

@@ -44,8 +44,8 @@ class Action(StrEnum):
     test = "test"
 
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The provider to test.")]
-Value = Annotated[str | None, typer.Argument(metavar="[VALUE]", help="What to ask it about.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The provider to test.")]
+Value = Annotated[str | None, typer.Argument(metavar="VALUE", help="What to ask it about.")]
 
 
 def providers(

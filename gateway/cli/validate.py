@@ -32,7 +32,8 @@ Examples:
 \b
 A column is mapped to: ref, email, phone.number, phone.region, vatNumber, iban, lei,
 company.number, company.name, company.jurisdiction, address.lines, address.locality,
-address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country.
+address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country,
+and to each kind that the configuration declares, by its name.
 NDJSON has one object a line, its fields named as in RecordInput of the GraphQL schema.
 
 \b
@@ -92,26 +93,21 @@ def validate(
     encoding: Encoding = None,
 ) -> None:
     """Validate a file; see HELP."""
+    from gateway.cli import file_job
     from gateway.cli.asking import gateway_at, gateway_here
-    from gateway.cli.file_job import (
-        Wishes,
-        exit_status,
-        input_stream,
-        prepared,
-        results_path,
-        run_job,
-    )
+    from gateway.cli.declared_fields import declared_fields
     from gateway.cli.progress import stderr_console
 
     console = stderr_console()
     options = _options(max_age, sandbox=sandbox and url is not None)
-    wishes = Wishes(maps or (), chosen, delimiter, encoding, deadline, options)
+    declared = declared_fields(url, config)
+    wishes = file_job.Wishes(maps or (), chosen, delimiter, encoding, deadline, options, declared)
     gateway = gateway_here(config, data_dir, sandbox=sandbox) if url is None else gateway_at(url)
-    with input_stream(file) as stream:
-        job = prepared(stream, file, wishes, console)
-        path = results_path(file, out, job.format, force=force)
-        tally = run_job(job, path, gateway, console)
-    raise typer.Exit(exit_status(tally))
+    with file_job.input_stream(file) as stream:
+        job = file_job.prepared(stream, file, wishes, console)
+        path = file_job.results_path(file, out, job.format, force=force)
+        tally = file_job.run_job(job, path, gateway, console)
+    raise typer.Exit(file_job.exit_status(tally))
 
 
 def _options(max_age: str | None, *, sandbox: bool) -> dict[str, Any]:

@@ -28,7 +28,8 @@ class Plan(Struct, frozen=True):
     """How a file is validated.
 
     `mapping` turns rows into records (None where they are records already); `options` are those
-    of the API; `deadline_s` is of each request.
+    of the API; `deadline_s` is of each request; `declared` is what some verdicts have to show
+    beyond what is built in.
     """
 
     mapping: ColumnMapping | None
@@ -36,6 +37,7 @@ class Plan(Struct, frozen=True):
     full: bool
     deadline_s: float
     options: Mapping[str, Any]
+    declared: Mapping[str, str] = {}
 
 
 class Taken(Struct):
@@ -63,7 +65,7 @@ async def validate_rows(
         CommandError: the gateway does not answer, or refuses.
         OSError: results can't be written.
     """
-    document = validate_document(plan.fields, full=plan.full)
+    document = validate_document(plan.fields, full=plan.full, declared=plan.declared)
     chunks = _chunks(rows, plan.mapping, tally)
     in_flight: deque[tuple[list[Taken], asyncio.Task[dict[str, Any]]]] = deque()
     await asyncio.to_thread(output.write, results.head())

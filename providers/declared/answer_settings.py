@@ -25,7 +25,7 @@ class BulkAnswerTable(Table):
 
     items: ExpressionSetting = Field(
         default_factory=lambda: Expression("@"),
-        description="The list of what is said of each value.",
+        description="The list of what is said of each value; else the whole answer.",
     )
     match: Literal["position", "key", "index"] = Field(
         description=(
@@ -159,13 +159,14 @@ class AnswerTable(Table):
     )
     item: ExpressionSetting = Field(
         default_factory=lambda: Expression("@"),
-        description="Where the answer about one value stands.",
+        description="Where the answer about one value stands; else it is the whole.",
     )
     about: ExpressionSetting | None = Field(
         default=None, description="Where an item repeats the value: it must be the one asked."
     )
     about_value: TemplateSetting = Field(
-        default_factory=lambda: Template("{value}"), description="What it then says."
+        default_factory=lambda: Template("{value}"),
+        description="What it then says; else `{value}`.",
     )
     ignore_case: bool = Field(default=False, description="Whether it may say so in another case.")
     absent: AbsentTable | None = Field(default=None, description="What absence means.")

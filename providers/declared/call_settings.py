@@ -43,7 +43,7 @@ class CallTable(Table):
     method: Literal["GET", "POST"] = Field(default="GET", description="HTTP method.")
     path: TemplateSetting = Field(
         default_factory=lambda: Template("/"),
-        description="Below `base_url`, with parts: `/check/{value}`.",
+        description="Below `base_url`, such as `/check/{value}`; else `/`.",
     )
     query: Mapping[str, TemplateSetting] = Field(
         default_factory=dict[str, Template], description="Parameters of the query."
@@ -87,7 +87,7 @@ class BulkCallTable(CallTable):
 
     each: JsonSetting = Field(
         default_factory=lambda: JsonTemplate("{value}"),
-        description="What stands in `{values}` for each value: a text or a table.",
+        description="What stands in `{values}` for each value: a text or a table; else `{value}`.",
     )
     join: str | None = Field(
         default=None,

@@ -163,9 +163,12 @@ class DeclaredService:
             reason = because(fault.code, self.CHECK, retryable=fault.retryable)
             return Found(Conclusion.UNDECIDED, (reason,))
         about = self.table.answer.about
-        if about is not None and not self.reading.is_absent(one.item, one.whole):
+        if about is not None:
             said = about.read(one.item)
-            if not isinstance(said, str) or self._folded(said) != self._about(value):
+            silent = said is None and self.reading.is_absent(one.item, one.whole)
+            if not silent and not (
+                isinstance(said, str) and self._folded(said) == self._about(value)
+            ):
                 raise ProtocolBroken("the answer is about another value than the one asked")
         return self.reading.found(one.item, one.whole)
 

@@ -32,6 +32,7 @@ class Expression:
             raise ValueError(f"an expression has at most {TEXT_MAX} characters")
         self.text = text
         self._parsed: ParsedResult = _compiled(text)
+        self._names = _names_in(cast("Any", self._parsed).parsed)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -48,6 +49,14 @@ class Expression:
         Raises:
             ProtocolBroken: `document` holds something else than the expression can work with.
         """
+        if self._names is not None:  # most are a plain path, and this takes a thirtieth
+            for name in self._names:
+                document = (
+                    cast("dict[str, object]", document).get(name)
+                    if isinstance(document, dict)
+                    else None
+                )
+            return document
         try:
             return self._parsed.search(document)
         except (JMESPathError, TypeError, ValueError, OverflowError, RecursionError):
@@ -119,6 +128,18 @@ def _told(text: str, error: JMESPathError) -> str:
         return f"not JMESPath: unexpected {found!r} at character {position + 1}{quoting}"
     reason = re.sub(r"\s+", " ", str(error).split("\n")[0])
     return f"not JMESPath: {reason}"
+
+
+def _names_in(node: dict[str, Any]) -> list[str] | None:
+    """Return the names of a plain path (`data.status`, `@`); None for any other expression."""
+    if node["type"] in {"identity", "current"}:
+        return []
+    if node["type"] == "field":
+        return [node["value"]]
+    if node["type"] != "subexpression":
+        return None
+    parts = [_names_in(child) for child in node["children"]]
+    return None if None in parts else [name for part in parts if part for name in part]
 
 
 def _refuse_unknown_functions(node: dict[str, Any]) -> None:

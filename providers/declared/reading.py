@@ -5,7 +5,9 @@ Pure: the rules of `[providers.NAME.answer]` and `[providers.NAME.evidence]` ove
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from math import isfinite
+from types import NoneType
 from typing import Any, cast, get_args, get_type_hints
 
 import msgspec
@@ -80,11 +82,10 @@ class Sheet(Struct, frozen=True):
         found = {one.fact.name: one.value(item) for one in self.facts}
         if self.holder is None:
             return DeclaredFacts(found)
-        types = get_type_hints(self.holder)
-        return cast(
-            "Evidence",
-            self.holder(**{name: _built_in(one, types[name]) for name, one in found.items()}),
-        )
+        for name, annotation in _converted(self.holder).items():
+            if found.get(name) is not None:
+                found[name] = _built_in(found[name], annotation)
+        return cast("Evidence", self.holder(**found))
 
 
 class Reading(Struct, frozen=True):
@@ -208,6 +209,14 @@ _FITS: Mapping[Sort, Callable[[object], bool]] = {
     Sort.DATE: lambda found: isinstance(found, str),
 }
 assert set(_FITS) == set(Sort), "every sort has its test"
+
+
+@cache
+def _converted(holder: type[Struct]) -> dict[str, Any]:
+    """Return the fields of a built-in class that JSON has another sort of value for, by type."""
+    plain = {str, int, float, bool, NoneType}
+    hints = get_type_hints(holder).items()
+    return {name: hint for name, hint in hints if not set(get_args(hint) or (hint,)) <= plain}
 
 
 def _built_in(found: object, annotation: Any) -> object:  # noqa: ANN401 - a type

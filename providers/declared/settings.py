@@ -18,7 +18,7 @@ HTTP = "http"
 class DeclaredProvider(ProviderSettings):
     """A provider of a service that has no module here: its calls and how answers are read."""
 
-    service: Literal["http"]  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+    service: Literal["http"] = Field(description="Says that the service is declared here.")  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     base_url: HttpUrl = Field(description="Where the service is.")  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     kind: str = Field(description="The kind of value that it knows about.")
     check: Name | None = Field(

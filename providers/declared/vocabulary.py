@@ -23,6 +23,9 @@ from providers.declared.template import (
 )
 from verdicts.reason import ReasonCode
 
+EXPRESSION = "jmespath"
+TEMPLATE = "template"
+"""Formats of JSON Schema that are ours, for the tables of the manual; editors pass over them."""
 NAME_PATTERN = r"^[a-z][A-Za-z0-9_]*$"
 
 
@@ -44,13 +47,13 @@ ExpressionSetting = Annotated[
     Expression,
     BeforeValidator(expression_of),
     PlainSerializer(lambda one: one.text, return_type=str),
-    WithJsonSchema({"type": "string", "description": "A JMESPath expression."}),
+    WithJsonSchema({"type": "string", "format": EXPRESSION}),
 ]
 TemplateSetting = Annotated[
     Template,
     BeforeValidator(template_of),
     PlainSerializer(lambda one: one.text, return_type=str),
-    WithJsonSchema({"type": "string", "description": "A text with parts of the value: `{value}`."}),
+    WithJsonSchema({"type": "string", "format": TEMPLATE}),
 ]
 JsonSetting = Annotated[
     JsonTemplate,

@@ -271,6 +271,16 @@ def test_an_answer_about_another_value_decides_nothing() -> None:
             converse(one, [A], answer(other))
 
 
+def test_what_is_absent_is_absent_for_the_value_that_was_asked() -> None:
+    absent = 'answer.absent = { when = "status == \'none\'", status = "INVALID" }\n'
+    one = service(f'{LOOK_UP}answer.about = "email"\n{absent}')
+    for body in ({"status": "none"}, {"status": "none", "email": A}):
+        assert told(converse(one, [A], answer(body))[1]) == {A: "REFUTED NOT_REGISTERED"}
+    for other in (B, 3):
+        with pytest.raises(ProtocolBroken, match="another value"):
+            converse(one, [A], answer({"status": "none", "email": other}))
+
+
 @pytest.mark.parametrize(
     "status, body, reason",
     [
