@@ -51,6 +51,7 @@ class Fleet:
         self._back_since: float | None = None
         self._beat = shared.script(_SCRIPT)
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
         self._told: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -69,6 +70,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Stop; the others notice in `LEASE_S`."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -76,6 +78,8 @@ class Fleet:
     async def _live(self) -> None:
         while True:
             await self._once()
+            if self._closed:  # redis-py may have taken the cancellation for a failure
+                return
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _once(self) -> None:

@@ -93,7 +93,7 @@ class Permits:
         self._heard: tuple[Heard, float] | None = None
         self._left: list[float] = []
         self._alone: list[float] = []
-        self._alone_begun = False
+        self._alone_begun = self._closed = False
         fleet.when_changed(self._wake)
 
     @property
@@ -167,6 +167,7 @@ class Permits:
 
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""
+        self._closed = True
         self._refuse_all()
         if self._pump is not None:
             self._pump.cancel()
@@ -216,7 +217,7 @@ class Permits:
 
     async def _serve(self) -> None:
         try:
-            while await self._round():
+            while await self._round() and not self._closed:  # redis-py may eat a cancellation
                 await self._sleep()
         finally:
             self._pump = None

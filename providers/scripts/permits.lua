@@ -49,7 +49,7 @@ for i = 1, #flat, 2 do
     if one.wanted > one.held then lacking[#lacking + 1] = one end
   end
 end
-local since = mine and mine.wanted > mine.held and mine.since or now
+local since = mine and mine.held == 0 and mine.since or now -- it last had one
 local free = asked.concurrency - others
 local fair = math.max(1, math.floor(asked.concurrency / active))
 local kept = 0 -- for those that have less than their share, when there are too few: the longest first
