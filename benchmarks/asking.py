@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import orjson
 from msgspec import Struct
 from msgspec.json import Decoder
 
+T = TypeVar("T")
 VALIDATE = """mutation Validate($records: [RecordInput!]!) {
   validate(records: $records) {
     results {
@@ -118,9 +120,9 @@ def asking(emails: Sequence[str], query: str = VALIDATE) -> bytes:
     return orjson.dumps({"query": query, "variables": {"records": records}})
 
 
-def in_lists(emails: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Yield `emails` in lists of `size`."""
-    return (emails[at : at + size] for at in range(0, len(emails), size))
+def in_lists(ones: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield `ones` in lists of `size`."""
+    return (ones[at : at + size] for at in range(0, len(ones), size))
 
 
 def results(answer: bytes) -> list[Result]:

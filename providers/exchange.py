@@ -1,7 +1,6 @@
 """A conversation with a service: calls out, answers in, what was found at the end. No I/O here."""
 
 import base64
-import zlib
 from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 from urllib.parse import quote
@@ -9,7 +8,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from providers.errors import Fault, ProtocolBroken
+from providers.decoding import decoded, only
+from providers.errors import Fault
 from verdicts.outcome import Found
 
 T = TypeVar("T")
@@ -50,27 +50,15 @@ class Answer(Struct, frozen=True, gc=False):
             ProtocolBroken: it is not JSON, not of that shape, or says that it is something else.
         """
         media_type = self.headers.get("content-type", "application/json")
-        if "json" not in media_type:
-            raise ProtocolBroken(f"the answer is {media_type.split(';')[0]}, not JSON")
-        try:
-            if not self.body.isascii():
-                self.body.decode()  # msgspec does not look at what it skips
-            return decoder.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            # msgspec names the field and the type, never the content
-            kind = "shape" if isinstance(error, msgspec.ValidationError) else "JSON"
-            raise ProtocolBroken(f"the answer has not the {kind} that its contract tells") from None
+        return decoded(self.body, media_type, decoder)
 
     def only(self, times: int, *names: str) -> None:
         """Make sure that the members that decide are there `times` at most.
 
-        Of members with one name a parser keeps the last (RFC 8259, section 4), and says nothing.
-
         Raises:
             ProtocolBroken: one of `names` stands there more often.
         """
-        if any(self.body.count(b'"%b"' % name.encode()) > times for name in names):
-            raise ProtocolBroken("the answer says twice what decides")
+        only(self.body, times, names)
 
 
 Exchange = Generator[Call, Answer, Mapping[str, Found]]
@@ -177,19 +165,3 @@ class Metered(Protocol):
 def encoded(part: str) -> str:
     """Return `part` percent-encoded for one segment of a path (RFC 3986, section 3.3)."""
     return quote(part, safe="")
-
-
-def inflated(body: bytes, bytes_max: int) -> bytes:
-    """Return gzip `body` unpacked, at most `bytes_max` of it.
-
-    Raises:
-        ProtocolBroken: it is not gzip, or holds more than that.
-    """
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, bytes_max)
-    except zlib.error:
-        raise ProtocolBroken("the answer says that it is gzip and is not") from None
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise ProtocolBroken(f"the answer unpacks to more than {bytes_max} bytes, or is cut")
-    return plain

@@ -8,8 +8,9 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from providers.decoding import inflated
 from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable, Untrusted
-from providers.exchange import Answer, Call, inflated
+from providers.exchange import Answer, Call
 from providers.patience import Patience
 
 ANSWER_BYTES_MAX = 1 << 20
