@@ -65,9 +65,9 @@ async def assembled(
     """Build and open everything that `settings` asks for; close it when left.
 
     `services` are those that providers may speak. `declarations` are what `settings` declare,
-    where that is known already. A `guest` may use the private Valkey of an Assay
-    that runs in the same data directory: good for a command, but what serves must not lose its
-    store when that other one stops.
+    where that is known already. A `guest` may use the private Valkey of an Assay that runs in the
+    same data directory: good for a command, but what serves must not lose its store when that other
+    one stops.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -82,12 +82,10 @@ async def assembled(
         sandbox = await _sandbox(settings, stack)
         secret = await asyncio.to_thread(hash_key, settings)
         builder = _Builder(settings, valkey, secret, stack, declarations)
-        fleet = Fleet(valkey)
-        stack.push_async_callback(fleet.close)
         factory = ProviderFactory(
             settings=settings,
             valkey=valkey,
-            fleet=fleet,
+            fleet=builder.fleet,
             transport=builder.transport,
             breakers=builder.breakers,
             sandbox=sandbox,
@@ -95,9 +93,7 @@ async def assembled(
             services=services,
             declared=declarations.services,
         )
-        fleet.start()
-        builder.claims.start()
-        builder.breakers.start()
+        builder.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
@@ -145,6 +141,14 @@ class _Builder:
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
         self._outcomes = Outcomes(self.claims, apart)
+        self.fleet = Fleet(valkey)
+        stack.push_async_callback(self.fleet.close)
+
+    def start(self) -> None:
+        """Begin to tell other processes, and to hear of them; needs a running loop."""
+        self.fleet.start()
+        self.claims.start()
+        self.breakers.start()
 
     def court(
         self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]
