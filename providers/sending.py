@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from providers.admission import Admission
+from providers.admission import Admission, Way, way_of
 from providers.backoff import full_jitter, retry_after_s
 from providers.breaker import Breaker, Phase
 from providers.breakers import Breakers, Scope
@@ -101,6 +101,7 @@ class Sender:
         self.tokens = RetryTokens()
         self.in_flight = InFlight(terms.concurrency)
         self._in_partition: dict[str, InFlight] = {}
+        self._ways: dict[tuple[bool, str], Way] = {}
         self._fault_of = fault_of
         self._transport = transport
         self._statistics = statistics
@@ -157,8 +158,11 @@ class Sender:
     async def _attempt(self, call: Call, deadline: float, bill: Bill, partition: str) -> Answer:
         """Send once; whatever comes of it, the breakers hear of it and the places are free."""
         loop = asyncio.get_running_loop()
-        scope = Scope(self.account, call.bulk, partition)
-        admission = await Admission.to(scope, self.breakers, loop.time)
+        way = self._ways.get((call.bulk, partition))
+        if way is None:
+            way = way_of(Scope(self.account, call.bulk, partition), self.breakers)
+            self._ways[call.bulk, partition] = way
+        admission = await Admission.past(way, self.breakers, loop.time)
         try:
             answer = await self._placed(call, deadline, bill, partition, admission)
         except ProviderError as error:
