@@ -1,7 +1,7 @@
 """`make scoreboard`: measures the promises against real processes, writes benchmarks/SCOREBOARD.md.
 
-Some five minutes. Stand-ins, store and processes of Assay are started for each promise; the seed is
-printed and can be given again (`--seed`).
+Some eight minutes. Stand-ins, store and processes of Assay are started for each promise; the seed
+is printed and can be given again (`--seed`).
 """
 
 import argparse

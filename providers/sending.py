@@ -127,6 +127,7 @@ class Sender:
                     not (error.again and (call.safe or not error.sent))
                     or attempt == self.terms.attempts
                     or loop.time() + wait_s >= deadline
+                    or any(breaker.resting for _, breaker in self._way(call.bulk, partition))
                     or not self.tokens.spend(error.code)
                 ):
                     raise
@@ -155,13 +156,17 @@ class Sender:
         mine = self.breakers.of_account(self.account).items()
         return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
 
+    def _way(self, bulk: bool, partition: str) -> Way:  # noqa: FBT001 - half of a key
+        way = self._ways.get((bulk, partition))
+        if way is None:
+            way = way_of(Scope(self.account, bulk, partition), self.breakers)
+            self._ways[bulk, partition] = way
+        return way
+
     async def _attempt(self, call: Call, deadline: float, bill: Bill, partition: str) -> Answer:
         """Send once; whatever comes of it, the breakers hear of it and the places are free."""
         loop = asyncio.get_running_loop()
-        way = self._ways.get((call.bulk, partition))
-        if way is None:
-            way = way_of(Scope(self.account, call.bulk, partition), self.breakers)
-            self._ways[call.bulk, partition] = way
+        way = self._way(call.bulk, partition)
         admission = await Admission.past(way, self.breakers, loop.time)
         try:
             answer = await self._placed(call, deadline, bill, partition, admission)
