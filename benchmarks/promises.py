@@ -7,11 +7,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from operator import itemgetter
 from os import kill
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -27,13 +24,9 @@ from benchmarks.sandboxed import (
     of_emails,
     results,
 )
-from sandbox.faults import MODES
-from sandbox.inputs import SANDBOX_INPUTS
 
 CLIENTS, LIST, ROUNDS = 8, 20, 10
 RATE, RATE_S = 20, 10
-FAULT_DEADLINE_MS = 1_000
-SAMPLES_A_SERVICE = 3
 RETRY_AFTER_S = 3
 FROZEN_S = 3.0
 RECOVERED_S = 2.0
@@ -43,9 +36,6 @@ ANSWER_S_MAX = 2.0
 TAKEN_OVER_S_MAX = 6.0
 AUDITS = 61
 OTHER_KEY: Mapping[str, object] = {"hash_key": "another one: other claims, other outcomes"}
-NO_FAULTS = {"status_404"}
-"""By their contracts three of the services say with 404 that there is no such entry."""
-DEFINITIVE = ("VALID", "INVALID", "RISKY")
 AUDIT = """
 import { serverAudits } from "graphql-http";
 const audits = serverAudits({ url: process.argv[1] });
@@ -155,93 +145,6 @@ def pause_for_all(seed: int, quick: bool) -> Kept:  # noqa: FBT001
         f"Retry-After {wait_s} s: {early} calls before, the next after {times[1] - times[0]:.2f} s",
         early == 0 and len(times) == len(rest) + 2,
     )
-
-
-def samples(home: House) -> dict[str, tuple[dict[str, object], str]]:
-    """Return records that the calm services decide, some of each, with their status."""
-    records: dict[str, dict[str, object]] = {}
-    for one in SANDBOX_INPUTS:
-        if one.service != "dns":
-            records[f"{one.service} {one.value}"] = _record(one.kind, one.value)
-    body = asking([{"ref": ref, **record} for ref, record in records.items()])
-    (answer,) = post(home.gateways[:1], body)
-    found: dict[str, tuple[dict[str, object], str]] = {}
-    taken: Counter[tuple[str, str]] = Counter()
-    for one in results(answer):
-        service = one["ref"].partition(" ")[0]
-        if one["status"] in DEFINITIVE and taken[service, one["status"]] < SAMPLES_A_SERVICE:
-            taken[service, one["status"]] += 1
-            found[one["ref"]] = (records[one["ref"]], one["status"])
-    return found
-
-
-def _record(kind: str, value: str) -> dict[str, object]:
-    match kind:
-        case "phone":
-            return {"phone": {"number": value}}
-        case "company":
-            return {"company": {"number": value, "jurisdiction": "GB"}}
-        case "postcode":
-            return {"postcode": {"code": value, "country": "GB"}}
-        case _:
-            return {kind: value}
-
-
-def no_verdict_from_a_fault(seed: int, quick: bool) -> Kept:  # noqa: FBT001
-    """Let every service fail in every way, asked singly and in bulk; compare with the calm."""
-    ways = sorted(MODES.keys() - NO_FAULTS)
-    modes = random.Random(seed).sample(ways, 6 if quick else len(ways))
-    single: Mapping[str, object] = {}
-    bulk: Mapping[str, object] = {
-        "cache": OTHER_KEY,
-        "providers": {
-            "zerobounce": {"rates": [], "bulk_rates": [], "bulk_from": 2},
-            "postcodes_io": {"rates": [], "bulk_from": 2},
-        },
-    }
-    wrong, errors, verdicts = list[str](), 0, Counter[str]()
-    with house(single, bulk) as home:
-        known = samples(home)
-        body = asking(
-            [{"ref": ref, **record} for ref, (record, _) in known.items()],
-            deadlineMs=FAULT_DEADLINE_MS,
-            maxAge="PT0S",
-        )
-        memory = {"": _resident(home)}
-        for mode in modes:
-            home.store.command("FLUSHALL")  # pauses, and all that was kept
-            home.sandbox.unlimited()
-            home.sandbox.fail(mode)
-            for answer in post(home.gateways, body, body):
-                found = _answered(answer)
-                errors += found is None
-                for one in found or ():
-                    truth = known[one["ref"]][1]
-                    verdicts["as ever" if one["status"] == truth else one["status"]] += 1
-                    if one["status"] not in {truth, "UNKNOWN"}:
-                        wrong.append(f"{mode}: {one['ref']} {one['status']}")
-            memory[mode] = _resident(home)
-    steps = [(mode, after - before) for (_, before), (mode, after) in pairwise(memory.items())]
-    hungriest, most = max(steps, key=itemgetter(1))
-    shown = f" ({'; '.join(wrong[:3])})" if wrong else ""
-    return Kept(
-        f"{len(modes)} ways to fail x 7 services, singly and in bulk: {sum(verdicts.values())}"
-        f" verdicts, {verdicts['UNKNOWN']} UNKNOWN, {len(wrong)} wrong{shown}, {errors} failed"
-        f" requests, memory {sum(step for _, step in steps) / 1e6:+.0f} MB (most at once:"
-        f" {hungriest} {most / 1e6:+.0f})",
-        not wrong and not errors and bool(verdicts),
-    )
-
-
-def _resident(home: House) -> int:
-    return max(one.resident_bytes() for one in home.gateways)
-
-
-def _answered(answer: bytes) -> list[dict[str, Any]] | None:
-    try:
-        return results(answer)
-    except ValueError:
-        return None
 
 
 SELECTIONS: Mapping[str, tuple[str, set[str]]] = {
@@ -381,10 +284,6 @@ PROMISES: Mapping[str, Promise] = {
         shared_limit,
     ),
     "pause": Promise("Retry-After holds for all processes: no call before it", pause_for_all),
-    "faults": Promise(
-        "No fault of a service decides about a value: the true verdict or UNKNOWN",
-        no_verdict_from_a_fault,
-    ),
     "selection": Promise("What nobody selected is not paid for", selection_spends),
     "values": Promise("A value reaches the service exactly as meant", values_arrive),
     "killed": Promise(

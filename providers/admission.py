@@ -6,7 +6,7 @@ answers is the partition's fault alone.
 """
 
 from collections.abc import Callable
-from typing import Self
+from typing import Self, TypeAlias
 
 from msgspec import Struct
 
@@ -23,31 +23,40 @@ WELL = {
 """What a service says that is well: it answered, if only to say no."""
 
 
+Way: TypeAlias = tuple[tuple[Scope, Breaker], ...]
+"""The breakers that a call passes, each with what it is for: the account's, the partition's."""
+
+
 class _Passed(Struct):
     breaker: Breaker
     given: Pass
 
 
+def way_of(scope: Scope, breakers: Breakers) -> Way:
+    """Return the way of a call within `scope`."""
+    whole = Scope(scope.account, scope.bulk)
+    scopes = (whole, scope) if scope.partition else (whole,)
+    return tuple((one, breakers.of(one)) for one in scopes)
+
+
 class Admission:
     """What lets one call pass; ended by exactly one of `answered`, `failed` and `left`."""
 
-    def __init__(self, passed: list[_Passed], time: Callable[[], float]) -> None:
-        """Hold what the breakers gave, the account's first; `time` is the loop's clock."""
-        self._passed = passed
+    def __init__(self, time: Callable[[], float]) -> None:
+        """Hold nothing yet; `time` is the loop's clock."""
+        self.probe = False
+        self._passed: list[_Passed] = []
         self._time = time
-        self.probe = any(one.given.probe for one in passed)
 
     @classmethod
-    async def to(cls, scope: Scope, breakers: Breakers, time: Callable[[], float]) -> Self:
-        """Return the admission of a call within `scope`.
+    async def past(cls, way: Way, breakers: Breakers, time: Callable[[], float]) -> Self:
+        """Return the admission of a call that takes this `way`.
 
         Raises:
             BreakerOpen: a breaker is open.
         """
-        whole = Scope(scope.account, scope.bulk)
-        admission = cls([], time)
-        for one in (whole, scope) if scope.partition else (whole,):
-            breaker = breakers.of(one)
+        admission = cls(time)
+        for scope, breaker in way:
             given = breaker.enter(time())
             if isinstance(given, Resting):
                 admission.left()
@@ -55,7 +64,7 @@ class Admission:
             admission._passed.append(_Passed(breaker, given))
             if given.probe:
                 admission.probe = True
-                await admission._claim_probe(one, breaker, breakers)
+                await admission._claim_probe(scope, breaker, breakers)
         return admission
 
     async def _claim_probe(self, scope: Scope, breaker: Breaker, breakers: Breakers) -> None:

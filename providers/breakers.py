@@ -119,7 +119,7 @@ class Breakers:
     def _told(self, scope: Scope, resting: Resting | None) -> None:
         about = {"account": scope.account, "bulk": scope.bulk, "partition": scope.partition}
         if resting is None:
-            _log.warning("breaker closed", extra=about)
+            _log.info("breaker closed", extra=about)
             note = _Note(self._token, scope)
         else:
             now = asyncio.get_running_loop().time()
@@ -171,7 +171,11 @@ class Breakers:
             self._heard(cast("bytes", text), int(left_us) / _US)
 
     def _heard(self, message: bytes, left_s: float | None = None) -> None:
-        note = _NOTE.decode(message)
+        try:
+            note = _NOTE.decode(message)
+        except msgspec.DecodeError:
+            _log.warning("breakers told in another form", extra={"bytes": len(message)})
+            return
         if note.by == self._token:
             return
         breaker = self.of(note.scope)

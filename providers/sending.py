@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from providers.admission import Admission
+from providers.admission import Admission, Way, way_of
 from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
 from providers.breaker import Breaker, Phase
 from providers.breakers import Breakers, Scope
@@ -118,6 +118,7 @@ class Sender:
         self.tokens = RetryTokens()
         self.in_flight = InFlight(terms.concurrency)
         self._in_partition: dict[str, InFlight] = {}
+        self._ways: dict[tuple[bool, str], Way] = {}
         self._fault_of = fault_of
         self._metered = metered
         self._transport = transport
@@ -144,6 +145,7 @@ class Sender:
                     not (error.again and (errand.call.safe or not error.sent))
                     or attempt == self.terms.attempts
                     or loop.time() + wait_s >= errand.deadline
+                    or any(breaker.resting for _, breaker in self._way_of(errand))
                     or not self.tokens.spend(error.code)
                 ):
                     raise
@@ -172,11 +174,17 @@ class Sender:
         mine = self.breakers.of_account(self.account).items()
         return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
 
+    def _way_of(self, errand: Errand) -> Way:
+        key = errand.call.bulk, errand.partition
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = way_of(Scope(self.account, *key), self.breakers)
+        return way
+
     async def _attempt(self, errand: Errand) -> Answer:
         """Send once; whatever comes of it, the breakers hear of it and the places are free."""
         loop = asyncio.get_running_loop()
-        scope = Scope(self.account, errand.call.bulk, errand.partition)
-        admission = await Admission.to(scope, self.breakers, loop.time)
+        admission = await Admission.past(self._way_of(errand), self.breakers, loop.time)
         try:
             answer = await self._placed(errand, admission)
         except ProviderError as error:

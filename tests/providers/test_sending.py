@@ -7,7 +7,7 @@ import pytest
 
 from gateway.valkey import Valkey
 from providers.breaker import RUN_MAX, Phase
-from providers.breakers import Breakers, Scope
+from providers.breakers import CHANNEL, KEY, Breakers, Scope
 from providers.priority import Asker
 from providers.provider import ServiceProvider
 from providers.retry_tokens import TRANSIENT_COSTS
@@ -271,6 +271,23 @@ async def test_other_processes_are_told(
         await asyncio.sleep(max(0.0, resting.until - asyncio.get_running_loop().time()) + 0.05)
         assert (await asked(other, companies(1))).calls == 1
         assert await eventually_async(lambda: late.of(scope).phase is Phase.CLOSED, TOLD_S)
+
+
+async def test_what_another_version_tells_is_passed_over(
+    outfit: Outfit, sandbox: RunningSandbox, valkey: Valkey
+) -> None:
+    theirs = Breakers(valkey)
+    theirs.start()
+    scope = Scope(companies_house.NAME)
+    try:
+        await valkey.run("HSET", KEY, "somebody", "99999999999999999 not a note")
+        await asyncio.sleep(0.1)  # they listen
+        for message in (b"", b"{}", b'{"by":"x","scope":{"account":"a"},"why":"NEW_WORD"}'):
+            await valkey.run("PUBLISH", CHANNEL, message)
+        await opened(outfit, sandbox)
+        assert await eventually_async(lambda: theirs.of(scope).phase is Phase.OPEN, TOLD_S)
+    finally:
+        await theirs.close()
 
 
 async def test_all_processes_probe_once_a_second_together(valkey: Valkey) -> None:
