@@ -44,10 +44,15 @@ def declarations_of(settings: Settings) -> Declarations:
     """
     found = _Declared(settings)
     if found.mistakes:
-        path = type(settings).toml_file
-        text = path.read_text("utf-8") if path is not None else ""
-        raise ConfigurationError(told(found.mistakes, path or Path(CONFIG_FILE), text))
+        raise ConfigurationError(explained(settings, found.mistakes))
     return Declarations(found.kinds(), found.services(), found.marks())
+
+
+def explained(settings: Settings, mistakes: Sequence[Mistake]) -> str:
+    """Return one line for each of `mistakes`, with its place in the file of `settings`."""
+    path = type(settings).toml_file
+    text = path.read_text("utf-8") if path is not None else ""
+    return told(mistakes, path or Path(CONFIG_FILE), text)
 
 
 class _Declared:

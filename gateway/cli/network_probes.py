@@ -12,6 +12,7 @@ from gateway.cli.errors import CommandError
 from gateway.cli.findings import Finding, fail, ok, warn
 from gateway.cli.machine_probes import CLOCK_APART_MAX_S
 from gateway.cli.opening import command_errors
+from gateway.declarations import declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import ProviderFactory
@@ -153,17 +154,19 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         stack.push_async_callback(transport.close)
         valkey = Valkey(UNREACHED, CONNECT_WAIT_S)  # looking needs no permit
         stack.push_async_callback(valkey.close)
-        factory = ProviderFactory(
-            settings=settings,
-            valkey=valkey,
-            fleet=Fleet(valkey),
-            transport=transport,
-            breakers=Breakers(valkey),
-            sandbox=sandbox,
-            stack=stack,
-        )
         try:
             with command_errors():
+                declared = declarations_of(settings).services
+                factory = ProviderFactory(
+                    settings=settings,
+                    valkey=valkey,
+                    fleet=Fleet(valkey),
+                    transport=transport,
+                    breakers=Breakers(valkey),
+                    sandbox=sandbox,
+                    stack=stack,
+                    declared=declared,
+                )
                 providers = [one.provider for one in factory.providers(rehearsal=False).values()]
         except CommandError as error:
             yield fail("providers", str(error), "correct the configuration")

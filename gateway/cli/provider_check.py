@@ -8,10 +8,13 @@ from checks.declared import DeclaredKind
 from gateway.assembly import policies_of
 from gateway.cli.opening import command_errors, settings_of
 from gateway.cli.tables import stdout_console
-from gateway.declarations import Declarations, declarations_of
+from gateway.declarations import Declarations, declarations_of, explained
+from gateway.mistakes import Mistake, nearest
 from gateway.provider_factory import secrets_of
-from gateway.settings import Settings
+from gateway.settings import ConfigurationError, Settings
+from providers.catalogue import SERVICES
 from providers.declared.conversation import DeclaredService
+from providers.declared.settings import HTTP
 
 
 def check_providers(config: Path | None, data_dir: Path | None) -> None:
@@ -24,10 +27,45 @@ def check_providers(config: Path | None, data_dir: Path | None) -> None:
     with command_errors():
         declarations = declarations_of(settings)
         policies_of(settings, declarations.kinds)
+        _refuse_wrong_panels(settings, declarations)
     console = stdout_console()
     lines = [*_kinds(declarations), *_services(settings, declarations)]
     for line in lines or ["nothing is declared; the configuration is right"]:
         console.print(Text(line), soft_wrap=True)
+
+
+def _refuse_wrong_panels(settings: Settings, declarations: Declarations) -> None:
+    """Refuse a provider that there is not, or that answers another check than the one it is for.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    built_in = {service.NAME: (service.KIND, service.CHECK) for service in SERVICES}
+    answers = {**built_in, "dns": ("email", "domain")}
+    mistakes: list[Mistake] = []
+    for name, table in settings.providers.items():
+        service = declarations.services.get(name)
+        if service is not None:
+            answers[name] = service.KIND, service.CHECK
+        elif (table.service or name) in built_in:
+            answers[name] = built_in[table.service or name]
+        else:
+            near = nearest(table.service or name, [*built_in, HTTP])
+            told_of = near or f"; there are {', '.join(built_in)}, and http for one of your own"
+            message = f"no service {table.service or name!r}{told_of}"
+            mistakes.append(Mistake(("providers", name), message))
+    for kind, checks in settings.checks.items():
+        for check, panel in checks.items():
+            keys = ("checks", kind, check, "providers")
+            for name in panel.providers or ():
+                if name not in answers:
+                    near = nearest(name, answers) or f"; there are {', '.join(answers)}"
+                    mistakes.append(Mistake(keys, f"no provider {name!r}{near}"))
+                elif answers[name] != (kind, check):
+                    other = ".".join(answers[name])
+                    mistakes.append(Mistake(keys, f"{name!r} answers {other}, not this check"))
+    if mistakes:
+        raise ConfigurationError(explained(settings, mistakes))
 
 
 def _kinds(declarations: Declarations) -> list[str]:

@@ -119,8 +119,10 @@ async def test_a_declared_service_answers_with_typed_evidence(valkey_url: str) -
         given = declared(service, valkey_url)
         async with living(given) as assay:
             answer: Any = None
+            records = [{"email": "valid@b.example", "isin": "US0378331005"}]
             for _ in range(2):
-                answer = await assay.validate(SELECTED, [{"email": "valid@b.example"}])
+                answer = await assay.validate(SELECTED, records)
+            assert answer["results"][0]["isin"]["registry"] == {"name": "APPLE INC"}
             assert assay.schema.statistics.fast == 1
             assert assay.schema.statistics.replay == 0
         verdict = answer["results"][0]["email"]
@@ -144,7 +146,7 @@ async def test_a_declared_service_answers_with_typed_evidence(valkey_url: str) -
             known = await another.validate(SELECTED, [{"email": "valid@b.example"}])
         assert known["results"][0]["email"]["hunter"] == verdict["hunter"]
         assert known["usage"]["callsMade"] == 0
-        (call,) = service.calls
+        (call,) = (one for one in service.calls if one.path == "/v2/verify")
         assert call.query == (("email", "valid@b.example"), ("api_key", "KEY"))
 
 
@@ -281,3 +283,69 @@ async def test_a_rehearsal_asks_no_declared_service(valkey_url: str) -> None:
     verdict: Mapping[str, Any] = answer["results"][0]["email"]
     assert [reason["code"] for reason in verdict["reasons"]] == ["NOT_CONFIGURED"]
     assert service.calls == []
+
+
+async def test_an_account_that_has_nothing_left_is_left_alone(valkey_url: str) -> None:
+    quota = (
+        '[providers.hunter.answer.quota]\nremaining = { header = "X-Left" }\n'
+        'reset = { header = "X-Reset" }\n[providers.hunter.evidence]'
+    )
+    text = DECLARED.replace("[providers.hunter.evidence]", quota)
+
+    def last(seen: Seen) -> Reply:
+        return Reply(answering(seen).body, 200, {"X-Left": "0", "X-Reset": "600"})
+
+    async with (
+        standing_in(last) as service,
+        living(declared(service, valkey_url, text)) as assay,
+    ):
+        first = await assay.validate(SELECTED, [{"email": "valid@a.example"}])
+        second = await assay.validate(SELECTED, [{"email": "valid@b.example"}], deadlineMs=500)
+    assert first["results"][0]["status"] == "VALID"
+    reasons = second["results"][0]["email"]["reasons"]
+    assert second["results"][0]["status"] == "UNKNOWN"
+    assert [one["code"] for one in reasons] in (["RATE_LIMITED"], ["DEADLINE"])
+    assert len(service.calls) == 1
+
+
+async def test_a_token_is_fetched_where_it_is_given_out_and_renewed_once(valkey_url: str) -> None:
+    text = """
+    [kinds.taxId]
+    description = "A number of our own."
+    pattern = "[0-9]{4}"
+    [providers.taxes]
+    service = "http"
+    kind = "taxId"
+    check = "registry"
+    base_url = "STAND_IN/v1"
+    client_id = "ourselves"
+    client_secret = "hush"
+    auth = { type = "oauth2", token_url = "STAND_IN/login/token" }
+    call = { path = "/check/{value}" }
+    answer.status = { read = "state", map = { known = "VALID" } }
+    """
+    given_out: list[str] = []
+
+    def taxes(seen: Seen) -> Reply:
+        if seen.path == "/login/token":
+            assert seen.body == (
+                b"grant_type=client_credentials&client_id=ourselves&client_secret=hush"
+            )
+            given_out.append(f"token {len(given_out)}")
+            return Reply({"access_token": given_out[-1], "token_type": "Bearer"})
+        if seen.headers["authorization"] == "Bearer token 0" and seen.path != "/v1/check/0001":
+            return Reply({"error": "expired"}, 401)
+        return Reply({"state": "known"})
+
+    async with (
+        standing_in(taxes) as service,
+        living(declared(service, valkey_url, text)) as assay,
+    ):
+        for number in ("0001", "0002", "0003"):
+            answer = await assay.validate("results { status }", [{"taxId": number}])
+            assert answer["results"] == [{"status": "VALID"}]
+    assert given_out == ["token 0", "token 1"]
+    assert [call.path for call in service.calls] == [
+        *("/login/token", "/v1/check/0001", "/v1/check/0002"),
+        *("/login/token", "/v1/check/0002", "/v1/check/0003"),
+    ]

@@ -4,9 +4,14 @@ import asyncio
 import csv
 import io
 import json
+import tomllib
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
+from gateway.cli.findings import Level
+from gateway.cli.network_probes import provider_findings
+from gateway.settings import Settings
 from tests.declared_standin import Reply, Seen, StandIn, standing_in
 from tests.gateway.cli.program import assay, serving
 from tests.promises.test_declared import DECLARED, answering
@@ -60,6 +65,14 @@ def test_check_explains_every_mistake(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "answer.reasons.map.accept_all: no reason code 'CATCHALL'; did you mean" in done.stderr
     assert "assay.toml, line " in done.stderr
+    panel = '[checks.email.hunter]\nproviders = ["huntr", "vies"]\n'
+    more = "[providers.second]\nservice = 'veis'\n"
+    (tmp_path / "other.toml").write_text(DECLARED.replace("STAND_IN", "http://a") + panel + more)
+    done = assay("providers", "check", "--config", "other.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "providers.second: no service 'veis'; did you mean 'vies'?" in done.stderr
+    assert "no provider 'huntr'; did you mean 'hunter'?" in done.stderr
+    assert "'vies' answers vatNumber.registry, not this check" in done.stderr
     served = assay("serve", "--port", "0", cwd=tmp_path)
     assert served.returncode == 2
     assert "CATCHALL" in served.stderr
@@ -110,6 +123,16 @@ async def test_test_hides_tokens_and_says_what_failed(tmp_path: Path) -> None:
     for secret in ("hush-hush", "a-token-of-theirs", "b3Vyc2VsdmVzOmh1c2gtaHVzaA=="):
         assert secret not in busy.stdout + drifted.stdout
     assert [call.path for call in there.calls] == ["/token", "/v1/check/00"] * 2
+
+
+async def test_the_doctor_connects_to_a_declared_service_and_asks_nothing(tmp_path: Path) -> None:
+    async with standing_in(answering) as there:
+        given: dict[str, Any] = tomllib.loads(configured(there, tmp_path).read_text())
+        given["gateway"] = {"sandbox": True}
+        settings = Settings(**given)
+        found = {one.subject: one async for one in provider_findings(settings)}
+    assert found["hunter"].level is Level.ok, found["hunter"]
+    assert there.calls == []
 
 
 async def test_test_refuses_what_it_cannot_ask(tmp_path: Path) -> None:
