@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -26,6 +27,7 @@ from console.page import (
 )
 from gateway.assembly import Assembly, assembled, policies_of
 from gateway.endpoint import Endpoint
+from gateway.hosts import HostCheck
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
 from gateway.valkey import StoreAway
@@ -54,16 +56,24 @@ def create_app(settings: Settings | None = None) -> Starlette:
             yield
             ready.clear()
 
-    app = Starlette(routes=routes(settings, lambda: ready[0]), lifespan=lifespan)
+    app = Starlette(
+        routes=routes(settings, lambda: ready[0]), lifespan=lifespan, middleware=before(settings)
+    )
     collect_less()
     return app
 
 
 def app_of(assembly: Assembly) -> Starlette:
     """Return the application of what is assembled already."""
-    app = Starlette(routes=routes(assembly.settings, lambda: assembly))
+    settings = assembly.settings
+    app = Starlette(routes=routes(settings, lambda: assembly), middleware=before(settings))
     collect_less()
     return app
+
+
+def before(settings: Settings) -> list[Middleware]:
+    """Return what every request passes before it comes to a route."""
+    return [Middleware(HostCheck, names=(settings.gateway.host, *settings.gateway.hosts))]
 
 
 def collect_less() -> None:
