@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -27,6 +28,7 @@ from gateway.assembly import Assembly, assembled, policies_of
 from gateway.declarations import Declarations, declarations_of
 from gateway.endpoint import Endpoint
 from gateway.garbage import collect_less
+from gateway.hosts import HostCheck
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
 from gateway.valkey import StoreAway
@@ -54,16 +56,29 @@ def create_app(settings: Settings | None = None) -> Starlette:
             yield
             ready.clear()
 
-    app = Starlette(routes=routes(settings, declarations, lambda: ready[0]), lifespan=lifespan)
+    app = Starlette(
+        routes=routes(settings, declarations, lambda: ready[0]),
+        lifespan=lifespan,
+        middleware=before(settings),
+    )
     collect_less()
     return app
 
 
 def app_of(assembly: Assembly) -> Starlette:
     """Return the application of what is assembled already."""
-    app = Starlette(routes=routes(assembly.settings, assembly.declarations, lambda: assembly))
+    settings = assembly.settings
+    app = Starlette(
+        routes=routes(settings, assembly.declarations, lambda: assembly),
+        middleware=before(settings),
+    )
     collect_less()
     return app
+
+
+def before(settings: Settings) -> list[Middleware]:
+    """Return what every request passes before it comes to a route."""
+    return [Middleware(HostCheck, names=(settings.gateway.host, *settings.gateway.hosts))]
 
 
 def routes(

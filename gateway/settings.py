@@ -70,6 +70,10 @@ class GatewaySettings(Section):
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port that `assay serve` listens on."
     )
+    hosts: Words = Field(
+        default=(),
+        description="Names under which Assay answers, beside `localhost` and addresses; `*`: any.",
+    )
     data_dir: Path = Field(default=Path("data"), description="Where Assay keeps its own files.")
     sandbox: bool = Field(
         default=False, description="Let stand-ins answer for providers without credentials."
