@@ -1,6 +1,7 @@
 """Bulk answers, matched to what was asked by what they repeat of it, never by their order."""
 
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import TypeVar
 
 from providers.errors import ProtocolBroken
@@ -21,9 +22,6 @@ def matched(
     Raises:
         ProtocolBroken: an item is about something that was not asked.
     """
-    unreadable = Found(
-        Conclusion.UNDECIDED, (because(ReasonCode.PROVIDER_PROTOCOL, check, retryable=True),)
-    )
     found: dict[str, Found] = {}
     for key, item in items:
         if key not in asked:
@@ -31,8 +29,14 @@ def matched(
         try:
             says = read(item)
         except ProtocolBroken:
-            says = unreadable
+            says = _unreadable(check)
         before = found.setdefault(key, says)
         if before is not says and before != says:
-            found[key] = unreadable
+            found[key] = _unreadable(check)
     return found
+
+
+@cache
+def _unreadable(check: str) -> Found:
+    reasons = (because(ReasonCode.PROVIDER_PROTOCOL, check, retryable=True),)
+    return Found(Conclusion.UNDECIDED, reasons)

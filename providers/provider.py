@@ -28,6 +28,8 @@ HALVING_STATUSES = {400, 413, 422}
 HALVING_CALLS_MAX = 20
 """Calls that one bulk call may become in the search for the values that it is refused for."""
 
+_NOTHING = Decimal(0)
+
 _log = logging.getLogger(__name__)
 
 Deliver = Callable[[Mapping[str, Found], Bill], None]
@@ -216,21 +218,26 @@ class ServiceProvider:
         while chunks:
             values = order.asker.next_of(chunks)
             bill = Bill(self.name)
+            found: Mapping[str, Found]
+            singly: Sequence[str] = ()
             try:
-                found, singly = await self._halved(values, order, bill)
+                try:
+                    found = await self._found(values, order, bill)
+                except ProviderError as error:
+                    found, singly = await self._halved(values, error, order, bill)
             except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
                 kind = type(error).__name__
                 _log.error("exchange failed", extra={"provider": self.name, "error": kind})
-                found, singly = self._failed(values, ProviderError(kind)), []
+                found = self._failed(values, ProviderError(kind))
             if found:
                 order.deliver(found, bill)
             if singly:
                 await self._in_calls(singly, 1, order)
 
     async def _halved(
-        self, values: Sequence[str], order: _Order, bill: Bill
-    ) -> tuple[Mapping[str, Found], list[str]]:
-        """Carry an exchange for `values`; where it is refused for some, find out for which.
+        self, values: Sequence[str], error: ProviderError, order: _Order, bill: Bill
+    ) -> tuple[Mapping[str, Found], Sequence[str]]:
+        """Find out for which of `values` their call failed with `error`, if it was refused.
 
         A bulk call that is refused as a whole is halved, and its halves likewise, so that nobody's
         values fail with those of somebody else; at most `HALVING_CALLS_MAX` calls in all. Returned
@@ -239,22 +246,23 @@ class ServiceProvider:
         """
         found: dict[str, Found] = {}
         singly: list[str] = []
-        waiting = deque([values])
-        calls = 0
-        while waiting:
-            some = waiting.popleft()
-            calls += 1
-            try:
-                found |= await self._found(some, order, bill)
-            except ProviderError as error:
-                middle = len(some) // 2
-                apart = middle > 0 and self._bulk_permits is not self.permits
-                if _is_halved(error, some) and calls + len(waiting) + 2 <= HALVING_CALLS_MAX:
-                    waiting += (some[:middle], some[middle:])
-                elif apart and not error.called:
-                    singly += some
-                else:
-                    found |= self._failed(some, error, innocent=_is_halved(error, some))
+        failed = deque([(values, error)])
+        calls = 1
+        while failed:
+            some, why = failed.popleft()
+            middle = len(some) // 2
+            apart = middle > 0 and self._bulk_permits is not self.permits
+            if _is_halved(why, some) and calls + 2 <= HALVING_CALLS_MAX:
+                calls += 2
+                for half in (some[:middle], some[middle:]):
+                    try:
+                        found |= await self._found(half, order, bill)
+                    except ProviderError as again:
+                        failed.append((half, again))
+            elif apart and not why.called:
+                singly += some
+            else:
+                found |= self._failed(some, why, innocent=_is_halved(why, some))
         return found, singly
 
     async def _found(self, values: Sequence[str], order: _Order, bill: Bill) -> Mapping[str, Found]:
@@ -288,8 +296,9 @@ class ServiceProvider:
         return found | self._failed(missing, error)
 
     def _charge(self, values: int, bill: Bill) -> None:
-        cost = self.terms.price * values
-        bill.cost += cost
+        cost = self.terms.price * values if self.terms.price else _NOTHING
+        if cost:
+            bill.cost += cost
         self.statistics.charged(values, cost)
 
     def _failed(

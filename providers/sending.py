@@ -117,6 +117,7 @@ class Sender:
         self.breakers = breakers
         self.tokens = RetryTokens()
         self.in_flight = InFlight(terms.concurrency)
+        self._places = (self.in_flight,)
         self._in_partition: dict[str, InFlight] = {}
         self._ways: dict[tuple[bool, str], Way] = {}
         self._fault_of = fault_of
@@ -186,7 +187,10 @@ class Sender:
         loop = asyncio.get_running_loop()
         admission = await Admission.past(self._way_of(errand), self.breakers, loop.time)
         try:
-            answer = await self._placed(errand, admission)
+            if errand.partition:
+                answer = await self._placed(errand, admission)
+            else:
+                answer = await self._in_place(errand, admission, self._places)
         except ProviderError as error:
             admission.failed(error)
             if isinstance(error, Faulted) and error.opens:
@@ -203,8 +207,6 @@ class Sender:
 
     async def _placed(self, errand: Errand, admission: Admission) -> Answer:
         """Send in a place of the account's, and of the partition's before it."""
-        if not errand.partition:
-            return await self._in_place(errand, admission, (self.in_flight,))
         here = self.limit_of(errand.partition)
         await here.enter(errand.deadline)
         try:

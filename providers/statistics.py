@@ -1,20 +1,21 @@
 """What a provider did so far in this process: calls, failures, latency."""
 
 from collections import Counter, deque
-from datetime import UTC, date, datetime
 from decimal import Decimal
+from time import time
 
 from msgspec import Struct
 
 from verdicts.reason import ReasonCode
 
 LATENCIES_KEPT = 512
+DAY_S = 86_400
 
 
 class Day(Struct):
-    """What one day (UTC) took."""
+    """What one day (UTC) took; `number` counts the days since 1970."""
 
-    date: date
+    number: int
     calls: int = 0
     cost: Decimal = Decimal(0)
 
@@ -42,8 +43,9 @@ class Statistics:
     def charged(self, values: int, cost: Decimal) -> None:
         """Note that so many values were answered, at this cost for all of them."""
         self.values += values
-        self.cost += cost
-        self._this_day().cost += cost
+        if cost:
+            self.cost += cost
+            self._this_day().cost += cost
 
     def answered(self, latency_s: float) -> None:
         """Note an answer and how long it took."""
@@ -56,7 +58,7 @@ class Statistics:
 
     def _this_day(self) -> Day:
         today = _today()
-        if self._day.date != today:
+        if self._day.number != today:
             self._day = Day(today)
         return self._day
 
@@ -96,8 +98,8 @@ class Snapshot(Struct, frozen=True):
     latency_p95_ms: float | None
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _today() -> int:
+    return int(time() // DAY_S)
 
 
 def _at(ordered: list[float], share: float) -> float | None:
