@@ -192,7 +192,7 @@ def outage(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     lies = wrong(found, truth)
     return Kept(
         f"{len(probes)} probes in {down_s:.0f} s, at most {most} a second; {len(took)} answers,"
-        f" p99 {p99_ms:.0f} ms (calm {calm_ms:.0f} ms); whole {recovered_s:.1f} s after it was back;"
+        f" p99 {p99_ms:.0f} ms (calm {calm_ms:.0f}); whole {recovered_s:.1f} s after it was back;"
         f" {lies} wrong",
         most <= 1 and p99_ms <= max(50, calm_ms) and recovered_s <= 15 and not lies,
     )
