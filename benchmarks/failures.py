@@ -295,7 +295,9 @@ def revoked(seed: int, quick: bool) -> Kept:  # noqa: FBT001
         (COMPANIES, "status_401", records),
         (MAILBOXES, "no_credit", addresses),
     )
-    sections = {**mailboxes(bulk=1), **FORGETFUL}
+    unlimited: Mapping[str, object] = {"rates": [], "bulk_rates": [], "bulk": 1}
+    providers = {"zerobounce": unlimited, "companies_house": unlimited}
+    sections = {**mailboxes(), **FORGETFUL, "providers": providers}
     for mount, mode, some in wanted:
         with house(sections) as home:
             fault = {"mode": mode, "after": count // 2}
