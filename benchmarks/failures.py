@@ -192,8 +192,8 @@ def outage(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     lies = wrong(found, truth)
     return Kept(
         f"{len(probes)} probes in {down_s:.0f} s, at most {most} a second; {len(took)} answers,"
-        f" p99 {p99_ms:.0f} ms (calm {calm_ms:.0f} ms); whole {recovered_s:.1f} s after it was"
-        f" back; {lies} wrong",
+        f" p99 {p99_ms:.0f} ms (calm {calm_ms:.0f}); whole {recovered_s:.1f} s after it was back;"
+        f" {lies} wrong",
         most <= 1 and p99_ms <= max(50, calm_ms) and recovered_s <= 15 and not lies,
     )
 
@@ -295,7 +295,9 @@ def revoked(seed: int, quick: bool) -> Kept:  # noqa: FBT001
         (COMPANIES, "status_401", records),
         (MAILBOXES, "no_credit", addresses),
     )
-    sections = {**mailboxes(bulk=1), **FORGETFUL}
+    unlimited: Mapping[str, object] = {"rates": [], "bulk_rates": [], "bulk": 1}
+    providers = {"zerobounce": unlimited, "companies_house": unlimited}
+    sections = {**mailboxes(), **FORGETFUL, "providers": providers}
     for mount, mode, some in wanted:
         with house(sections) as home:
             fault = {"mode": mode, "after": count // 2}

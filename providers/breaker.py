@@ -137,7 +137,7 @@ class Breaker:
         if not self.holds(given):
             return
         if given.probe:
-            self._close()
+            self.close()
         elif isinstance(self._standing, _Closed):
             self._standing.run = 0
             self._standing.window.note(now, failed=False)
@@ -187,6 +187,12 @@ class Breaker:
             case _:
                 assert_never(standing)
 
+    def close(self) -> None:
+        """Close it: what it rests for is over, as a call past another breaker has shown."""
+        self.told_closed()
+        if self._told is not None:
+            self._told(None)
+
     def told_open(self, resting: Resting) -> None:
         """Open as another process has; it probes no later than this one would have."""
         self._standing = _Open(resting)
@@ -208,11 +214,6 @@ class Breaker:
         self.told_open(resting)
         if self._told is not None:
             self._told(resting)
-
-    def _close(self) -> None:
-        self.told_closed()
-        if self._told is not None:
-            self._told(None)
 
 
 class _Window:

@@ -159,9 +159,19 @@ class Sender:
     def refused(self, error: Faulted) -> None:
         """Open the breakers of the account, whose single and bulk calls are refused alike."""
         now = asyncio.get_running_loop().time()
-        for bulk in (False, True):
-            breaker = self.breakers.of(Scope(self.account, bulk))
+        for breaker in self._both():
             breaker.trip(None, now, error.code, error.fault.pause_s or 0.0)
+
+    def _accepted(self) -> None:
+        """Close the breakers of the account that a refusal opened: a probe was answered."""
+        for breaker in self._both():
+            if breaker.resting is not None and breaker.resting.refused:
+                breaker.close()
+
+    def _both(self) -> list[Breaker]:
+        """Return the breakers of the account's single calls and, if there are any, bulk calls."""
+        capabilities = (False, True) if self.terms.bulk > 1 else (False,)
+        return [self.breakers.of(Scope(self.account, bulk)) for bulk in capabilities]
 
     def limit_of(self, partition: str) -> InFlight:
         """Return the places of `partition`, besides those of the whole account."""
@@ -203,6 +213,8 @@ class Sender:
             admission.left()
             raise
         admission.answered()
+        if admission.probe:
+            self._accepted()
         return answer
 
     async def _placed(self, errand: Errand, admission: Admission) -> Answer:

@@ -120,7 +120,22 @@ async def test_a_refused_account_is_left_alone_after_the_calls_under_way(
     assert {told for value in values for told in answers.codes(value)} == {code}
     assert await calls_of(sandbox, mount) <= 4
     assert phase_of(provider) is Phase.OPEN
-    assert phase_of(provider, bulk=True) is Phase.OPEN, "its bulk calls are refused alike"
+    in_bulk = provider.values_per_call > 1
+    assert (phase_of(provider, bulk=True) is Phase.OPEN) == in_bulk, "they are refused alike"
+
+
+async def test_a_key_that_works_again_works_for_bulk_calls_too(
+    outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    await sandbox.fault("zerobounce", "no_credit", count=1)
+    provider = outfit(zerobounce)
+    await asked(provider, [MAILBOX])
+    assert phase_of(provider, bulk=True) is Phase.OPEN
+    resting = provider.sender.breakers.of(Scope(zerobounce.NAME)).resting
+    assert resting is not None
+    await asyncio.sleep(max(0.0, resting.until - asyncio.get_running_loop().time()))
+    assert (await asked(provider, [MAILBOX])).conclusions() == {MAILBOX: "CONFIRMED"}
+    assert provider.sender.open_breakers() == []
 
 
 async def test_a_refused_token_opens_it_too(outfit: Outfit, sandbox: RunningSandbox) -> None:
