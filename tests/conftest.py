@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from blockbuster import blockbuster_ctx
 
@@ -9,6 +10,10 @@ from blockbuster import blockbuster_ctx
 from tests.valkey_process import valkey_server_url, valkey_url
 
 __all__ = ["valkey_server_url", "valkey_url"]
+
+# How long an example takes is the machine's business: no test asserts a time.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 # Only calls that one of our rooms makes count: a test may read a file as it likes.
 SCANNED = (

@@ -37,6 +37,9 @@ class BulkAnswerTable(Table):
         default=None, description="For `index`: where an item says the place of its value."
     )
     first_index: int = Field(default=0, ge=0, le=1, description="The index of the first value.")
+    total: ExpressionSetting | None = Field(
+        default=None, description="Where the answer says how many items there are; so many it has."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

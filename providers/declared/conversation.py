@@ -121,6 +121,8 @@ class DeclaredService:
         if not isinstance(items, list):
             raise ProtocolBroken("the answer has no list of items")
         listed = cast("list[object]", items)
+        if bulk.total is not None and bulk.total.read(document) != len(listed):
+            raise ProtocolBroken("the answer has not as many items as it says")
         named = self._named(values, listed, bulk)
         root = table.item if self._single is None else None
         return [

@@ -230,6 +230,19 @@ def test_a_value_that_a_bulk_answer_leaves_out_may_be_absent() -> None:
     }
 
 
+def test_a_bulk_answer_that_is_not_whole_makes_nothing_absent() -> None:
+    one = matching(
+        f'{BY_KEY}, total = "count"',
+        f'{ABOUT}answer.absent = {{ missing = true, status = "INVALID" }}\n',
+    )
+    whole = answer({"data": [{"of": A, "status": "good"}], "count": 1})
+    assert single(one, whole)[B] == "REFUTED NOT_REGISTERED"
+    broken: list[object] = [{"data": [], "count": 1}, {"data": []}, {"data": [], "count": "0"}]
+    for body in broken:
+        with pytest.raises(ProtocolBroken, match="not as many items as it says"):
+            single(one, answer(body))
+
+
 def test_an_item_that_is_an_error_decides_nothing_of_its_value() -> None:
     error = (
         'answer.errors = [{ when = "status == \'throttled\'", reason = "RATE_LIMITED" },'
