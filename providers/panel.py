@@ -17,6 +17,11 @@ class Panel:
         self.providers = tuple(providers)
         self.bulk = bulk
 
+    @property
+    def vacant(self) -> bool:
+        """Whether nobody on it is configured, so that waiting for an answer is no use."""
+        return all(one.state is State.NOT_CONFIGURED for one in self.providers)
+
     async def ask(self, values: Sequence[str], deadline: float, deliver: Deliver) -> None:
         """Ask about all `values` until `deadline`; see `Provider.ask`."""
         shares: dict[int, list[str]] = {}
