@@ -36,6 +36,11 @@ class Panel:
         self.bulk = bulk
         self.strategy = strategy
 
+    @property
+    def vacant(self) -> bool:
+        """Whether nobody on it is configured, so that waiting for an answer is no use."""
+        return all(one.state is State.NOT_CONFIGURED for one in self.providers)
+
     async def ask(
         self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
     ) -> None:

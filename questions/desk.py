@@ -70,6 +70,7 @@ class Desk:
         self._freshness = freshness
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
+        self._late = ReasonCode.NOT_CONFIGURED if panel.vacant else ReasonCode.DEADLINE
         self._open = OpenQuestions()
         self._gathered: dict[str, datetime | None] = {}
         self._askers = Askers()
@@ -134,7 +135,7 @@ class Desk:
             await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
         found = waiting.found
         if len(found) < len(values):
-            late = self._undecided(ReasonCode.DEADLINE)
+            late = self._undecided(self._late)
             return {value: found.get(value, late) for value in values}
         return found
 
@@ -358,7 +359,7 @@ class Desk:
         return self._open.settle(outcomes)
 
     def _undecided(self, code: ReasonCode) -> Outcome:
-        reasons = (because(code, self.check, retryable=True),)
+        reasons = (because(code, self.check, retryable=code is not ReasonCode.NOT_CONFIGURED),)
         return Outcome(self.check, UNDECIDED, reasons=reasons)
 
 

@@ -59,7 +59,7 @@ _describe(
     {
         State.READY: "It is configured and is asked.",
         State.SANDBOX: "It has no credentials; the sandbox's stand-in answers in its place.",
-        State.NOT_CONFIGURED: "It has no credentials; its checks are UNKNOWN/NOT_CONFIGURED.",
+        State.NOT_CONFIGURED: "It has no credentials; its check is UNDECIDED with NOT_CONFIGURED.",
     },
 )
 strawberry.enum(Phase, name="BreakerState", description="Whether calls pass a breaker.")

@@ -184,9 +184,7 @@ async def _provider(provider: Provider, settings: Settings) -> Finding:
             f"ASSAY_PROVIDERS__{name.upper()}__{secret.upper()}"
             for secret in provider.service.SECRETS
         )
-        return warn(
-            name, "has no credentials: its check is UNKNOWN/NOT_CONFIGURED", f"set {variables}"
-        )
+        return warn(name, "has no credentials: its check is NOT_CONFIGURED", f"set {variables}")
     url = shown_url(provider.terms.base_url)
     whose = "the sandbox answers in its place, " if provider.state is State.SANDBOX else ""
     problem = await _connected(provider.terms.base_url)

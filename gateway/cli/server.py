@@ -158,7 +158,7 @@ def _announce(assembly: Assembly, where: str) -> None:
     for state, meaning in (
         (State.READY, "ready"),
         (State.SANDBOX, "answered by the sandbox"),
-        (State.NOT_CONFIGURED, "without credentials, so UNKNOWN/NOT_CONFIGURED"),
+        (State.NOT_CONFIGURED, "without credentials, so NOT_CONFIGURED"),
     ):
         names = [name for name, one in providers.items() if one is state]
         if names:

@@ -91,6 +91,27 @@ async def test_an_address_keeps_the_verdict_of_its_parts_and_says_that_nobody_wa
     assert {one["address"]["deliverability"] for one in results} == {None}
 
 
+async def test_a_short_deadline_makes_nobody_late_who_is_not_there(valkey_url: str) -> None:
+    """Time would not help: an address keeps its verdict, a phone number says what is missing."""
+    records: list[Record] = [
+        {
+            "address": {**ADDRESS, "lines": [f"{number} Road"]},
+            "phone": {"number": f"+467017408{number:02}"},
+        }
+        for number in range(100)
+    ]
+    selection = (
+        "results { address { status reasons { code } }"
+        " phone { status reasons { code retryable } } }"
+    )
+    async with living(sections(None, valkey_url)) as assay:
+        results = (await assay.validate(selection, records, deadlineMs=1))["results"]
+    for one in results:
+        assert one["address"] == {"status": "VALID", "reasons": [{"code": "NOT_CONFIGURED"}]}
+        reasons = [{"code": "NOT_CONFIGURED", "retryable": False}]
+        assert one["phone"] == {"status": "UNKNOWN", "reasons": reasons}
+
+
 async def test_a_check_that_the_configuration_names_is_demanded(valkey_url: str) -> None:
     """A machine that lacks its secret must not quietly vouch for less than the others."""
     optional = "{ kinds { name checks { name inPolicy optional } } }"
