@@ -10,10 +10,12 @@ import time
 from collections.abc import Sequence
 from secrets import randbelow
 
+from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
-from benchmarks.promises import PROMISES
+from benchmarks.promises import PROMISES as OTHERS
 
+PROMISES = {**OTHERS, **LIMIT_PROMISES}
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000
 HOW = "against real processes: Assay, Valkey and the sandbox's services."
