@@ -12,11 +12,12 @@ from secrets import randbelow
 
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
+from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 from benchmarks.promises import PROMISES, Promise
 
-EVERY: Mapping[str, Promise] = {**PROMISES, **FAILURES, **FAULTS}
+EVERY: Mapping[str, Promise] = {**PROMISES, **FAILURES, **FAULTS, **LIMIT_PROMISES}
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000
 HOW = "against real processes: Assay, Valkey and the sandbox's services."

@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 import msgspec
 import uvloop
@@ -23,17 +24,19 @@ from providers.permits import Permits
 from providers.priority import Asker, Priority, Turn
 from providers.rates import rate_of
 from providers.transport import Transport
+from verdicts.reason import ReasonCode
 
 STORE_TIMEOUT_S = 1.0
 PATIENCE_S = 5.0
 CALL_TIMEOUT_S = 10.0
+PAUSE_S = 1.0
 
 
 class Order(Struct):
     """What to do: whom to call within which limits, how many at once, for how long.
 
     `every_s` is the time between two calls of a worker, nought for as often as permitted;
-    `stall_ms` blocks the loop so long, five times a second.
+    `stall_ms` blocks the loop so long, five times a second; who `heeds` tells the account of a 429.
     """
 
     store: str
@@ -47,6 +50,7 @@ class Order(Struct):
     every_s: float = 0.0
     stall_ms: float = 0.0
     concurrency: int = 1_000
+    heeds: bool = False
 
 
 class Seen(Struct):
@@ -85,6 +89,8 @@ async def share(order: Order, seen: Seen) -> None:
                 answer = await transport.send(order.url, Call("GET", ""), CALL_TIMEOUT_S)
             finally:
                 permit.end()
+            if order.heeds and answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                await permits.pause(PAUSE_S, ReasonCode.RATE_LIMITED, too_much=True)
             seen.statuses[answer.status] = seen.statuses.get(answer.status, 0) + 1
             if order.every_s:
                 await asyncio.sleep(max(0.0, now + order.every_s - time.monotonic()))

@@ -31,6 +31,8 @@ OF_HORIZON = 0.7
 """What is reserved of a horizon; the rest is for the way there and for timers."""
 OF_PERIOD = 0.25
 """How far ahead is reserved of a window at most: the calls before have ended and been told then."""
+LATE_SHARE = 0.25
+"""Of the time in which a call arrives: how late it may be let go; the rest is for its way."""
 KNOWN_FOR_S = 0.1
 """How long an account without limits sends on before it looks for a pause again."""
 REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.1, 0.1
@@ -71,7 +73,9 @@ class Permits:
         self._logged = bool(logs)
         self._longest_s = max((rate.guarded_s for rate in logs), default=0.0)
         self._arrival_s = arrival_s(rates)
-        self._late_s = min((self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced)))
+        self._late_s = min(
+            (LATE_SHARE * self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced))
+        )
         ahead_max_s = OF_PERIOD * shortest_s(rates)
         self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
         self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)

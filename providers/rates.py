@@ -31,14 +31,14 @@ PACED_GUARD_SHARE = 0.005
 """As above, where calls are paced: two may come closer on their way to the service."""
 BURST_SHARE = 0.02
 """Of a limit that is paced: how many calls may go at once."""
-OF_SERVICES_BURST = 0.6
+OF_SERVICES_BURST = 0.4
 OF_SERVICES_RATE = 0.997
 """What of a bucket is used, so that jitter does not empty it."""
 SLICES = 96
 """Of a quota window: it is counted as if it began with a slice."""
 CALENDAR_GUARD_S = 2.0
 """After midnight, before a new day's calls are sent: the service has a clock of its own."""
-ARRIVAL_MIN_S, ARRIVAL_MAX_S, ARRIVAL_SHARE = 0.05, 0.25, 0.25
+ARRIVAL_MIN_S, ARRIVAL_MAX_S, ARRIVAL_SHARE = 0.05, 1.0, 1.0
 """Bounds of the time in which a call has reached the service, and its share of the period."""
 _US = 1e6
 
@@ -112,7 +112,7 @@ class Rate(Struct, frozen=True):
         if self.burst is None:
             return PACED_GUARD_MIN_S
         interval_s, ours = self.pace
-        return max(0.001, (self.burst - ours) * interval_s)
+        return max(0.001, (self.burst - ours - 1) * interval_s)
 
 
 class Window(Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,7 @@ class Share:
     def __init__(self, rates: Sequence[Rate], arrival_s: float) -> None:
         """Divide `rates`; a call has reached the service within `arrival_s`, or never does."""
         self._rates = rates
-        self._arrival_s = arrival_s
+        self._periods_s = [rate.guarded_s + arrival_s for rate in rates]
         self._intervals_s: list[float] = []
         self._next: list[float] = []
         self._budgets: list[float] = []
@@ -31,11 +31,10 @@ class Share:
         """
         known = iter(left)
         self._intervals_s, self._next, self._budgets, self._whole = [], [], [], []
-        for rate in self._rates:
+        for rate, period_s in zip(self._rates, self._periods_s, strict=True):
             part = rate.limit // processes
             if rate.burst is not None and rate.pace[1] < processes:
                 part = 0  # all at the same moment would be more than the bucket holds
-            period_s = rate.guarded_s + self._arrival_s
             interval_s = period_s / part if part else math.inf
             opens = contact + ahead_s + period_s
             budget = 0.0
@@ -61,7 +60,8 @@ class Share:
         for index, interval_s, whole in zip(count(), self._intervals_s, self._whole, strict=False):
             if at < whole:
                 self._budgets[index] -= 1
-                self._next[index] = at if self._budgets[index] > 0 else whole
+                self._whole[index] = at + self._periods_s[index]
+                self._next[index] = at if self._budgets[index] > 0 else self._whole[index]
             else:
                 self._next[index] = at + interval_s
 

@@ -1,0 +1,141 @@
+"""Without the store each process keeps to its part, and all parts together are no more than all."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import providers.fleet
+from gateway.valkey import StoreAway, Valkey
+from providers.errors import NoPermit
+from providers.fleet import Fleet
+from providers.permit import Bounds
+from providers.permits import AHEAD_S, Permits
+from providers.rates import arrival_s, rate_of
+from providers.share import Share
+from providers.trip import Run
+from tests.providers.test_permits import most_in
+from tests.waiting import eventually_async
+from verdicts.reason import ReasonCode
+
+RATES = st.lists(
+    st.sampled_from(["20/s", "3/s", "100/5s", "600/5m", "5000/d", "50000/day", "200/s burst 9"]),
+    min_size=1,
+    max_size=3,
+    unique=True,
+)
+UNTIL_S = 400.0
+
+
+@given(
+    texts=RATES,
+    processes=st.integers(1, 5),
+    used=st.floats(0, 1),
+    sent_late=st.lists(st.floats(0, 1), min_size=8, max_size=8),
+)
+def test_all_parts_together_are_within_the_limits(
+    texts: list[str], processes: int, used: float, sent_late: list[float]
+) -> None:
+    """The windows were used as much as they may be when the store was lost, at 0."""
+    rates = tuple(map(rate_of, texts))
+    within_s = arrival_s(rates)
+    calls: list[float] = []
+    left = [rate.limit * (1 - used) for rate in rates if rate.long]
+    for at in range(processes):
+        share = Share(rates, within_s)
+        share.begin(0.0, AHEAD_S, processes, left)
+        now = 0.0
+        for number in range(60):
+            now = share.due(now)
+            if now > UNTIL_S:
+                break
+            share.send(now)
+            calls.append(now + sent_late[(number + at) % 8] * within_s)
+    calls.sort()
+    for rate in rates:
+        early = [at for at in calls if at < AHEAD_S + rate.period_s]
+        assert len(early) <= (rate.limit * (1 - used) if rate.long else 0)
+        for start in calls:
+            assert sum(start <= at < start + rate.period_s for at in calls) <= rate.limit
+
+
+class Cut:
+    """A store that can be cut off."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._valkey = valkey
+        self.off = False
+
+    def script(self, source: str) -> Run:
+        run = self._valkey.script(source)
+
+        async def reached(keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> object:
+            if self.off:
+                raise StoreAway("cut off")
+            return await run(keys, arguments)
+
+        return reached
+
+
+@pytest.fixture
+async def pair(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[tuple[Cut, Fleet, Permits]]:
+    """Be one of two processes that find out quickly that the store is lost."""
+    for name, seconds in {"HEARTBEAT_S": 0.05, "LOST_AFTER_S": 0.3}.items():
+        monkeypatch.setattr(providers.fleet, name, seconds)
+    for name, seconds in {"SEEN_BY_ALL_S": 0.1, "REJOIN_S": 0.3}.items():
+        monkeypatch.setattr(providers.fleet, name, seconds)
+    valkeys = [Valkey(valkey_url, 2.0) for _ in range(2)]
+    cut = Cut(valkeys[0])
+    ours, other = Fleet(cut), Fleet(valkeys[1])
+    permits = Permits(cut, ours, "account", Bounds((rate_of("40/500ms"),), concurrency=8))
+    for fleet in (ours, other):
+        fleet.start()
+    assert await eventually_async(lambda: ours.part() == 2)
+    yield cut, ours, permits
+    await permits.close()
+    for closing in (ours, other, *valkeys):
+        await closing.close()
+
+
+async def test_a_lost_store_leaves_each_process_its_part(
+    pair: tuple[Cut, Fleet, Permits],
+) -> None:
+    cut, fleet, permits = pair
+    (await permits.take(monotonic() + 5)).end()
+    cut.off = True
+    with pytest.raises(NoPermit) as refused:  # it may be no more than slow
+        await permits.take(monotonic() + 5)
+    assert refused.value.code is ReasonCode.LIMITS_UNAVAILABLE
+    assert await eventually_async(lambda: fleet.alone_since is not None)
+    moments: list[float] = []
+
+    async def work() -> None:
+        for _ in range(4):
+            permit = await permits.take(monotonic() + 10)
+            moments.append(monotonic())
+            permit.end()
+
+    await asyncio.gather(*(work() for _ in range(8)))
+    assert most_in(0.5, moments) <= 40 // 2
+    assert permits.in_use == 0
+    cut.off = False
+    assert await eventually_async(lambda: fleet.alone_since is None)
+    (await permits.take(monotonic() + 5)).end()
+    standing = await permits.standing()
+    assert standing.windows[0].used >= 1
+
+
+async def test_who_has_just_joined_has_no_part(valkey_url: str) -> None:
+    """The others may not have counted it, and so their parts are all there is."""
+    valkey = Valkey(valkey_url, 2.0)
+    fleet = Fleet(valkey)
+    fleet.start()
+    assert await eventually_async(lambda: fleet.processes == 1)
+    assert fleet.part() is None
+    await fleet.close()
+    await valkey.close()
