@@ -6,6 +6,7 @@ import pytest
 
 from gateway.declarations import declarations_of
 from gateway.settings import ConfigurationError, load_settings
+from providers.declared.settings import DeclaredProvider
 
 GOOD = """\
 [kinds.isin]
@@ -191,3 +192,20 @@ evidence.score = { type = "Float", read = "score" }
     message = refused(GOOD + other, tmp_path)
     assert "providers.other.evidence.score: another provider of this check has a fact" in message
     started(GOOD + other.replace("Float", "Int"), tmp_path)
+
+
+def test_the_environment_sets_what_the_file_declares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_PROVIDERS__HUNTER__API_KEY", "from the environment")
+    monkeypatch.setenv("ASSAY_PROVIDERS__HUNTER__RATES", "5/s,7/m")
+    file = tmp_path / "assay.toml"
+    file.write_text(GOOD)
+    provider = load_settings(file).providers["hunter"]
+    assert isinstance(provider, DeclaredProvider)
+    assert provider.api_key is not None
+    assert provider.api_key.get_secret_value() == "from the environment"
+    assert [rate.text for rate in provider.rates or ()] == ["5/s", "7/m"]
+    monkeypatch.setenv("ASSAY_PROVIDERS__HUNTER__CALL__METHOD", "PUT")
+    with pytest.raises(ConfigurationError, match="variable ASSAY_PROVIDERS__HUNTER__CALL__METHOD"):
+        load_settings(file)
