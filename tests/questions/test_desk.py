@@ -1,13 +1,15 @@
 """A question is asked once, whoever asks it, and a failure is never more than UNDECIDED."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from cache.outcomes import WRITE, Apart
 from gateway.valkey import Valkey
-from providers.priority import Asker
+from providers.priority import Asker, Priority
 from providers.provider import Deliver
 from questions.desk import Desk
 from tests.questions.house import (
@@ -238,3 +240,33 @@ async def test_no_value_stands_in_the_shared_store(valkey_url: str) -> None:
     await valkey.close()
     assert keys
     assert not any(b"secret" in bytes(one) for one in [*keys, *stored])  # type: ignore[misc]
+
+
+async def test_a_question_is_as_urgent_as_the_most_urgent_of_its_askers(valkey_url: str) -> None:
+    provider = TableProvider(values_per_call=1)
+    provider.gate.clear()
+    async with desks(valkey_url) as new:
+        desk = new(provider)
+        batch = replace(terms(), priority=Priority.BATCH, tenant="them")
+        asking = asyncio.create_task(desk.ask(["a@x.example", "b@x.example"], batch))
+        await until(lambda: provider.askers)
+        (asker,) = provider.askers
+        assert (asker.priority, asker.tenant) == (Priority.BATCH, "them")
+        assert asker.priority_of(["b@x.example"]) is Priority.BATCH
+        joining = asyncio.create_task(desk.ask(["b@x.example"], terms()))
+        await until(lambda: asker.urgent)
+        assert asker.priority_of(["b@x.example"]) is Priority.INTERACTIVE
+        assert asker.priority_of(["a@x.example"]) is Priority.BATCH
+        waiting = deque[Sequence[str]]([["a@x.example"], ["b@x.example"]])
+        assert asker.next_of(waiting) == ["b@x.example"]
+        provider.gate.set()
+        await asyncio.gather(asking, joining)
+
+
+async def test_each_tenant_and_priority_is_asked_for_by_itself(valkey_url: str) -> None:
+    provider = TableProvider()
+    async with desks(valkey_url) as new:
+        desk = new(provider)
+        theirs = replace(terms(), tenant="them")
+        await asyncio.gather(desk.ask(["a@x.example"], terms()), desk.ask(["b@x.example"], theirs))
+    assert sorted(asker.tenant for asker in provider.askers) == ["default", "them"]
