@@ -14,7 +14,8 @@ from providers.exchange import Answer, Call
 from providers.patience import Patience
 
 ANSWER_BYTES_MAX = 1 << 20
-BULK_ANSWER_BYTES_MAX = 64 << 20
+BULK_ANSWER_BYTES_MAX = 8 << 20
+"""Forty kilobytes for each of 200 values; several of them at once must fit into memory."""
 KEEPALIVE_S = 15.0
 """Below what services keep an idle connection for, so that it rarely breaks under a call."""
 DNS_TTL_S = 300

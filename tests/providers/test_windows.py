@@ -54,7 +54,7 @@ def test_windows_are_never_exceeded(
     least = (
         SECONDS / slowest / (1 + (arrival_s(rules) + 0.1) / min(r.period_s for r in rules)) / 1.3
     )
-    if processes == 1 and longest_s <= 1:
+    if processes == 1 and longest_s <= 1 and answer_s < min(r.period_s for r in rules) / 2:
         assert len(world.arrived) >= least
 
 
