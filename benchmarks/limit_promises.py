@@ -127,7 +127,7 @@ def store_lost(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     return Kept(
         f"{came.refused} refused; {per_s:.0f} calls/s while it was away (from 4 s on),"
         f" {len(after) / (lasts - away[1] - 4.0):.0f}/s after it was back",
-        not came.refused and per_s > RATE / 2 and bool(after),
+        not came.refused and per_s > RATE / 4 and bool(after),
     )
 
 

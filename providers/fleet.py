@@ -54,6 +54,11 @@ class Fleet:
         self._closed = False
         self._told: list[Callable[[], None]] = []
 
+    @property
+    def back(self) -> bool:
+        """Whether the store answers again, while the others may still be alone."""
+        return self._back_since is not None
+
     def start(self) -> None:
         """Say from now on that this process lives."""
         self._task = asyncio.get_running_loop().create_task(self._live())

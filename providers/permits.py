@@ -19,8 +19,8 @@ from providers.rates import arrival_s, shortest_s, usual_interval_s
 from providers.share import Share
 from providers.slots import Slots
 from providers.standing import Standing, View
-from providers.told import Told as Heard
-from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Told, Windows, reserve
+from providers.told import Told
+from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
 from providers.waiters import Waiter, Waiters, Waiting, wants
 from verdicts.reason import ReasonCode
 
@@ -44,7 +44,6 @@ ENDED_MAX = 5_000
 """Ends that wait to be told; of more the latest possible end counts, as for a killed process."""
 RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
-TOLD_SLACK_SHARE, TOLD_SLACK_MIN = 0.05, 2
 AHEAD_S = 1.5
 """What others may have reserved after our last word: a heartbeat, and the longest horizon."""
 
@@ -94,7 +93,7 @@ class Permits:
         self._per_s = RATE_UNKNOWN_PER_S
         self._ended: list[tuple[int, float]] = []
         self._unused: list[int] = []
-        self._heard: tuple[Heard, float] | None = None
+        self._heard: tuple[Told, float] | None = None
         self._left: list[float] = []
         self._alone: list[float] = []
         self._alone_begun = self._closed = False
@@ -142,7 +141,7 @@ class Permits:
         except OSError:
             return  # the next reservation fails the same way, and says so
 
-    async def hear(self, heard: Heard) -> None:
+    async def hear(self, heard: Told) -> None:
         """Take note of what the service says is left: others may use the account, too."""
         if any(rate.limit == heard.limit for rate in self.bounds.rates):
             self._heard = (heard, monotonic())
@@ -250,9 +249,12 @@ class Permits:
                 self._next_trip = monotonic() + self._report_s
             return bool(self._waiters or slots.held or slots.in_use)
         waiting = self._waiters.groups(PERMITS_PER_TRIP_MAX)
-        if self._fleet.alone_since is not None:
+        if self._fleet.alone_since is None:
+            self._alone_begun = False
+        elif not self._fleet.back:
             return self._serve_alone(waiting)
-        self._alone_begun = False
+        else:
+            waiting = self._cautious(waiting)
         self._free_until = 0.0
         began = monotonic()
         asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
@@ -273,6 +275,7 @@ class Permits:
         ended, self._ended = self._ended, []
         unused, self._unused = self._unused, []
         alone, self._alone = self._alone, []
+        told, self._heard = self._heard, None
         slots = self._slots
         urgent = slots.in_use - slots.batch
         urgent += sum(len(waiters) for _, batch, waiters in waiting if not batch)
@@ -294,22 +297,10 @@ class Permits:
             windows=self._windows.encoded(),
             ended=[part for number, at in ended for part in (number, int((now - at) * US))],
             unused=unused,
-            alone=[int((now - at) * US) for at in alone],
+            alone=[int((now - at - self._arrival_s) * US) for at in alone],
             groups=wants(waiting, now),
-            told=self._told(now),
+            told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
-
-    def _told(self, now: float) -> Told | None:
-        """Return what the service said last as the script takes it, when we know the window."""
-        heard, self._heard = self._heard, None
-        if heard is None:
-            return None
-        what, at = heard
-        for number, rate in enumerate(self.bounds.rates, 1):
-            if rate.limit == what.limit and rate.counting != "paced":
-                slack = max(TOLD_SLACK_MIN, int(rate.limit * TOLD_SLACK_SHARE))
-                return Told(number, rate.limit - what.remaining, slack, int((now - at) * US))
-        return None
 
     def _hand_out(self, waiting: Sequence[Waiting], answer: Answered) -> None:
         """Give each waiter its permit, refuse who can't wait; find when the next trip is due."""
@@ -358,6 +349,23 @@ class Permits:
         for waiter in self._waiters:
             self._waiters.discard(waiter)
             waiter.refuse(NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
+
+    def _cautious(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Return who may be served though not everybody has told yet what it sent alone.
+
+        That is who is within our part; the store counts it again, and what we sent alone, too.
+        """
+        now = monotonic()
+        patient = [
+            (tenant, batch, [one for one in waiters if self._patient(one, now, "")][:1])
+            for tenant, batch, waiters in waiting
+        ]
+        if not self._alone_begun or self._share.due(now) > now:
+            return []
+        first = [group for group in patient if group[2]][:1]
+        if first:
+            self._share.send(now)
+        return first
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""

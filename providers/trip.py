@@ -13,8 +13,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from providers.rates import Rate, window_of
+from providers.told import Told
 
 US = 1e6
+SLACK_SHARE, SLACK_MIN = 0.05, 2
+"""Of a limit: by so much the service's count may be above ours, and nobody else be using it."""
 _SCRIPTS = files("providers") / "scripts"
 _SLOWNESS = (_SCRIPTS / "slowness.lua").read_text()
 RESERVE = _SLOWNESS + (_SCRIPTS / "permits.lua").read_text()
@@ -41,7 +44,7 @@ class Group(Struct, frozen=True):
     patience: int
 
 
-class Told(Struct, frozen=True):
+class Counted(Struct, frozen=True):
     """What the service counted in the window numbered `window` (from 1), `age` ago.
 
     Only what is `slack` above our own count is taken for somebody else's.
@@ -84,7 +87,7 @@ class Asked(Struct, frozen=True):
     unused: Sequence[int]
     alone: Sequence[int]
     groups: Sequence[Group]
-    told: Told | None = None
+    told: Counted | None = None
 
 
 class Given(Struct, frozen=True):
@@ -135,6 +138,18 @@ class Windows:
 
     def _encode(self, now: datetime) -> Raw:
         return Raw(_ENCODER.encode([window_of(rate, now) for rate in self._rates]))
+
+
+def counted(rates: Sequence[Rate], told: Told, age_s: float) -> Counted | None:
+    """Return what the service told `age_s` ago as the script takes it; None for no window of ours.
+
+    Paced windows have no count to compare it with.
+    """
+    for number, rate in enumerate(rates, 1):
+        if rate.limit == told.limit and not rate.is_paced:
+            slack = max(SLACK_MIN, int(rate.limit * SLACK_SHARE))
+            return Counted(number, rate.limit - told.remaining, slack, int(age_s * US))
+    return None
 
 
 async def reserve(run: Run, keys: Sequence[str], asked: Asked) -> Answered:
