@@ -60,7 +60,8 @@ def schema(
             known.splitlines(keepends=True), text.splitlines(keepends=True), str(check), "schema"
         )
     )
-    raise CommandError(f"{check} is not the schema. If the change is meant: assay schema > {check}")
+    command = "assay schema --toml" if toml else "assay schema"
+    raise CommandError(f"{check} is not the schema. If the change is meant: {command} > {check}")
 
 
 def _graphql_of_all() -> str:
