@@ -75,6 +75,7 @@ class Claims:
         self._held: set[bytes] = set()
         self._waiting: dict[bytes, list[asyncio.Event]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
 
     def start(self) -> None:
         """Begin to listen for settled claims and to renew our own; needs a running loop."""
@@ -85,6 +86,7 @@ class Claims:
 
     async def close(self) -> None:
         """Give up what is held and stop listening."""
+        self._closed = True  # redis-py may take a cancellation for a failure while it connects
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -167,16 +169,17 @@ class Claims:
         return found
 
     async def _listen(self) -> None:
-        while True:
+        while not self._closed:
             try:
                 async for message in self._shared.listen(CHANNEL):
                     self.heard(message)
             except Exception as error:  # noqa: BLE001 - a deaf process would poll for ever
                 _log.warning("claims not heard", extra={"error": type(error).__name__})
-            await asyncio.sleep(LISTEN_AGAIN_S)
+            if not self._closed:
+                await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _keep_renewing(self) -> None:
-        while True:
+        while not self._closed:
             await asyncio.sleep(RENEW_EVERY_S)
             if self._held:
                 try:
