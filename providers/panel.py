@@ -45,14 +45,8 @@ class Panel:
         self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
     ) -> None:
         """Ask about all `values` until `deadline`; see `Provider.ask`."""
-        shares: dict[tuple[int, ...], list[str]] = {}
-        nobodys: list[str] = []
-        for value in values:
-            chosen = self._chosen(value)
-            if chosen:
-                shares.setdefault(chosen, []).append(value)
-            else:
-                nobodys.append(value)
+        shares = self._shares(values)
+        nobodys = shares.pop((), None)
         if nobodys:
             reasons = (because(ReasonCode.NOT_COVERED, self.check),)
             deliver(dict.fromkeys(nobodys, Found(Conclusion.UNDECIDED, reasons)), Bill(""))
@@ -79,6 +73,15 @@ class Panel:
             await take_votes(self.check, providers, values, deadline, deliver, asker)
         else:
             await fail_over(providers, values, deadline, deliver, asker)
+
+    def _shares(self, values: Sequence[str]) -> dict[tuple[int, ...], list[str]]:
+        """Return `values` by the places of those to ask about them; nobody's are under ()."""
+        if len(self.providers) == 1 and all(map(self.providers[0].serves, values)):
+            return {(0,): list(values)}  # as it mostly is
+        shares: dict[tuple[int, ...], list[str]] = {}
+        for value in values:
+            shares.setdefault(self._chosen(value), []).append(value)
+        return shares
 
     def _chosen(self, value: str) -> tuple[int, ...]:
         """Return the places of those to ask about `value`, or else who could if configured."""
