@@ -97,9 +97,10 @@ def no_verdict_from_a_fault(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     shown = f" ({'; '.join(wrong[:3])})" if wrong else ""
     return Kept(
         f"{len(modes)} ways to fail x {len(SERVICES)} services, singly and in bulk:"
-        f" {sum(verdicts.values())} verdicts, {verdicts['UNKNOWN']} UNKNOWN, {len(wrong)} wrong{shown}, {errors} failed"
-        f" requests, memory {sum(step for _, step in steps) / 1e6:+.0f} MB (most at once:"
-        f" {hungriest} {most / 1e6:+.0f})",
+        f" {sum(verdicts.values())} verdicts, {verdicts['UNKNOWN']} UNKNOWN,"
+        f" {len(wrong)} wrong{shown}, {errors} failed requests,"
+        f" memory {sum(step for _, step in steps) / 1e6:+.0f} MB"
+        f" (most at once: {hungriest} {most / 1e6:+.0f})",
         not wrong and not errors and bool(verdicts),
     )
 

@@ -82,6 +82,7 @@ class _Poll:
         self._deliver = deliver
         self._owed = Owed()
         self._open = {value: _Ballot() for value in values}
+        self._ranks = {provider.name: at for at, provider in enumerate(providers)}
 
     def turns(self) -> Mapping[int, Sequence[str]]:
         """Return who is to be asked about which values next; nobody once all are delivered."""
@@ -105,12 +106,16 @@ class _Poll:
                 ballot.voices.append((name, one))
                 ballot.pending -= 1
                 if not ballot.pending and not self._next(ballot):
-                    closed[value] = agreed(self._check, ballot.voices)
+                    closed[value] = agreed(self._check, sorted(ballot.voices, key=self._rank))
                     del self._open[value]
             if closed:
                 self._deliver(closed, self._owed.settle(closed, Bill(bill.provider)))
 
         return take
+
+    def _rank(self, voice: tuple[str, Found]) -> int:
+        """Return the place of the provider whose voice it is: who answers first is chance."""
+        return self._ranks[voice[0]]
 
     def _next(self, ballot: _Ballot) -> list[int]:
         """Return who is to be asked about the value of `ballot` now, as many as are wanted."""
