@@ -311,12 +311,13 @@ class Permits:
             patient = iter(waiters)
             for delay in given.delays:
                 due = now + delay / US
-                waiter = next((one for one in patient if self._patient(one, due, "")), None)
-                if waiter is None:  # gone meanwhile: the permit was reserved in vain
+                for waiter in patient:
+                    if self._patient(waiter, due, ""):
+                        self._waiters.discard(waiter)
+                        self._give(waiter, due, numbered=True)
+                        break
+                else:  # gone meanwhile: the permit was reserved in vain
                     self._granted(due, batch=False, numbered=True).unused()
-                else:
-                    self._waiters.discard(waiter)
-                    self._give(waiter, due, numbered=True)
             if given.why:
                 due = now + given.due / US
                 self._blocked[tenant, batch] = due
