@@ -1,0 +1,1 @@
+"""Batches: durable sets of records, worked on until each has its verdict."""
