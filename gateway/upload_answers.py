@@ -99,7 +99,7 @@ def _file(dialect: Dialect) -> dict[str, Any]:
 def _next(batch: Batch, upload: Upload) -> str:
     if not upload.complete:
         return (
-            f"Send the rest by PATCH {upload_path(batch)} with Upload-Offset: {batch.offset}; or the"
+            f"Send the rest by PATCH {upload_path(batch)}, Upload-Offset: {batch.offset}; or the"
             " whole file again, by the same request with the same Idempotency-Key."
         )
     if batch.state is not State.DRAFT:

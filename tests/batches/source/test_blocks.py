@@ -41,10 +41,7 @@ def lines_of(content: bytes) -> Lines:
 def carefully(content: bytes) -> Told:
     """Return what the row-by-row reader makes of a file, by line."""
     table = Table(lines_of(content), ",")
-    return [
-        (row.line, list(row.cells) if isinstance(row, Row) else row.why)
-        for row in table
-    ]
+    return [(row.line, list(row.cells) if isinstance(row, Row) else row.why) for row in table]
 
 
 def pieces(content: bytes, size: int) -> Iterator[bytes]:
@@ -111,7 +108,8 @@ def test_objects_in_blocks_and_line_by_line_are_the_same(content: bytes, piece_l
         reader = ObjectBlocks(Dialect(Format.NDJSON, coding_of(content, "utf-8"), 0, 1), ())
         found = reader.read(content, 1, final=True)
     told: Told = [
-        (line, msgspec.to_builtins(record)) for line, record in zip(found.lines, found.taken, strict=True)
+        (line, msgspec.to_builtins(record))
+        for line, record in zip(found.lines, found.taken, strict=True)
     ]
     told += [(error.line, error.why) for error in found.errors]
     assert sorted(told, key=lambda one: one[0]) == expected
