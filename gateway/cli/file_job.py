@@ -11,6 +11,10 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 from rich.console import Console
 
+from batches.source.lines import EncodingError, Lines
+from batches.source.mapping import ColumnMapping, MappingError, mapping_of
+from batches.source.objects import Objects
+from batches.source.table import DELIMITER_NAMES, Table
 from gateway.cli.asking import Gateway
 from gateway.cli.documents import FIELDS
 from gateway.cli.errors import (
@@ -25,11 +29,7 @@ from gateway.cli.progress import Moving, show_summary
 from gateway.cli.running import run
 from gateway.cli.tally import Tally
 from gateway.cli.validating import Plan, validate_rows
-from gateway.mapping import ColumnMapping, MappingError, mapping_of
-from gateway.ndjson_in import Objects
-from gateway.records_in import DELIMITER_NAMES, Table
 from gateway.results_out import CsvResults, NdjsonResults, Output, Results, output_file
-from gateway.source_lines import EncodingError, Lines
 
 NDJSON_SUFFIXES = {".ndjson", ".jsonl"}
 DASH = "-"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from gateway.source_lines import Line, Lines
+from batches.source.lines import Line, Lines
 
 DELIMITERS = ",;\t|"
 FIELD_CHARACTERS_MAX = 65_536

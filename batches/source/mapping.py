@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from gateway.column_names import COUNTRY, NAMES, POSTCODE
+from batches.source.column_names import COUNTRY, NAMES, POSTCODE
 
 TARGETS = (
     "ref",

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.mapping import nearest_field
-from gateway.records_in import FIELD_CHARACTERS_MAX, Unreadable
-from gateway.source_lines import Lines
+from batches.source.lines import Lines
+from batches.source.mapping import nearest_field
+from batches.source.table import FIELD_CHARACTERS_MAX, Unreadable
 
 
 class _Part(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
