@@ -7,26 +7,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from charset_normalizer import from_bytes
 from msgspec import Struct
 
-SAMPLE_BYTES = 1 << 20
-"""What is looked at, of a file, to find out encoding and delimiter; of a pipe what is there."""
+from batches.source.coding import SAMPLE_BYTES, Coding, coding_of
+
 BLOCK_BYTES = 1 << 16
 LINE_BYTES_MAX = 1 << 20
-LIKELY_ENCODINGS = ["cp1252", "iso8859_15", "cp1250", "cp1251", "cp1253", "mac_roman", "cp850"]
-UTF8 = "utf-8"
-WIDE = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-"""Encodings whose letters are no single bytes, by their byte order marks."""
-
-
-class EncodingError(Exception):
-    """An encoding that Python does not know."""
 
 
 class Line(Struct):
@@ -38,10 +24,11 @@ class Line(Struct):
 
 
 class Lines:
-    """The lines of a stream. `encoding` is what they are in, `guessed` whether that is a guess.
+    """The lines of a stream.
 
+    `encoding` is what they are in, `guessed` whether that is a guess; `coding` says both.
     `had_mark` tells whether it began with a byte order mark. `size` is how many bytes
-    the stream has, None for a pipe.
+    the stream has, None for a pipe, `count` how many lines were read of it.
     """
 
     def __init__(self, stream: BinaryIO, encoding: str | None = None) -> None:
@@ -54,22 +41,11 @@ class Lines:
         self._stream = stream
         self.size = _size(stream)
         self._head = stream.read(SAMPLE_BYTES) if self.size is not None else _some(stream)
-        self.had_mark = self._head.startswith((codecs.BOM_UTF8, *WIDE))
-        self._narrow = next(
-            (name for mark, name in WIDE.items() if self._head.startswith(mark)), None
-        )
-        self.guessed = False
-        if self._narrow is not None:
-            self.encoding = self._narrow
-        elif encoding is not None:
-            self.encoding = _known(encoding)
-            if "\n".encode(self.encoding) != b"\n":
-                self._narrow = self.encoding
-        elif self._head.startswith(codecs.BOM_UTF8):
-            self.encoding = UTF8
-        else:
-            self.encoding, self.guessed = _guess(self._head)
-        self._counted = self._counted_bytes = 0
+        self.coding = coding_of(self._head, encoding)
+        self.encoding = self.coding.encoding
+        self.guessed = self.coding.guessed
+        self.had_mark = self.coding.mark > 0
+        self._counted_bytes = self.count = 0
         self._back: deque[Line] = deque()
         self._lines = self._read()
 
@@ -82,7 +58,7 @@ class Lines:
     @property
     def line_bytes(self) -> float:
         """The bytes of a line, on average of those read so far; 0 before the first."""
-        return self._counted_bytes / self._counted if self._counted else 0.0
+        return self._counted_bytes / self.count if self.count else 0.0
 
     def push_back(self, lines: list[Line]) -> None:
         """Give `lines` again, before all others."""
@@ -95,35 +71,39 @@ class Lines:
         return found
 
     def _read(self) -> Iterator[Line]:
-        encoding = UTF8 if self._narrow is not None else self.encoding
         for number, (raw, whole) in enumerate(_split(self._blocks()), start=1):
-            self._counted = number
+            self.count = number
             self._counted_bytes += len(raw)
-            if not whole:
-                yield Line(number, "", f"is longer than {LINE_BYTES_MAX:,} bytes")
-                continue
-            flaw = "holds a NUL byte" if b"\0" in raw else None
-            try:
-                text = raw.decode(encoding)
-            except UnicodeDecodeError:
-                text = raw.decode(encoding, "replace")
-                flaw = f"is not valid {self.encoding.upper()}"
-            yield Line(number, text, flaw)
+            yield line_of(number, raw, self.coding) if whole else too_long(number)
 
     def _blocks(self) -> Iterator[bytes]:
         head, self._head = self._head, b""
-        # the line ends of old Macs: only where the sample has no other
-        lone_returns = b"\n" not in head and b"\r" in head
-        if head.startswith(codecs.BOM_UTF8):
-            head = head.removeprefix(codecs.BOM_UTF8)
-        decoder = codecs.getincrementaldecoder(self._narrow)("replace") if self._narrow else None
-        block = head
+        coding = self.coding
+        decoder = None
+        if coding.wide:
+            decoder = codecs.getincrementaldecoder(coding.encoding)("replace")
+        block = head[coding.mark :] or _some(self._stream)
         while block:
-            if decoder is not None:
-                yield decoder.decode(block).encode()
-            else:
-                yield block.replace(b"\r", b"\n") if lone_returns else block
+            yield decoder.decode(block).encode() if decoder is not None else coding.plain(block)
             block = _some(self._stream)
+
+
+def line_of(number: int, raw: bytes, coding: Coding) -> Line:
+    """Return the line that these bytes are, which `coding.plain` gave."""
+    if len(raw) > LINE_BYTES_MAX + raw.endswith(b"\n"):
+        return too_long(number)
+    flaw = "holds a NUL byte" if b"\0" in raw else None
+    try:
+        text = raw.decode(coding.line_encoding)
+    except UnicodeDecodeError:
+        text = raw.decode(coding.line_encoding, "replace")
+        flaw = f"is not valid {coding.encoding.upper()}"
+    return Line(number, text, flaw)
+
+
+def too_long(number: int) -> Line:
+    """Return what stands for a line that is longer than `LINE_BYTES_MAX`."""
+    return Line(number, "", f"is longer than {LINE_BYTES_MAX:,} bytes")
 
 
 def _split(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -155,43 +135,3 @@ def _size(stream: BinaryIO) -> int | None:
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _known(encoding: str) -> str:
-    try:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        raise EncodingError(
-            f"--encoding {encoding!r}: no such encoding; common ones are utf-8, cp1252, utf-16."
-        ) from None
-
-
-def _guess(head: bytes) -> tuple[str, bool]:
-    """Return the encoding that the sample is in, and whether that is a guess.
-
-    UTF-8 when more of its lines with other letters than ASCII are UTF-8 than are not: the others
-    are then mistakes of single rows, which are reported.
-    """
-    foreign = [line for line in head.split(b"\n")[:-1] or [head] if not line.isascii()]
-    wrong = [line for line in foreign if not _is_utf8(line)]
-    if len(wrong) * 2 <= len(foreign):
-        return UTF8, False
-    matches = from_bytes(b"\n".join(wrong), cp_isolation=LIKELY_ENCODINGS)
-    best = matches.best()
-    if best is None:
-        return LIKELY_ENCODINGS[0], True
-    as_good = {
-        name
-        for match in matches
-        if match.chaos <= best.chaos
-        for name in match.could_be_from_charset
-    }
-    return next(name for name in (*LIKELY_ENCODINGS, best.encoding) if name in as_good), True
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode(UTF8)
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -2,54 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from batches.source.lines import Lines
 from batches.source.mapping import nearest_field
+from batches.source.record import GivenRecord, record_class
 from batches.source.table import FIELD_CHARACTERS_MAX, Unreadable
-
-
-class _Part(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """What all objects here have in common."""
-
-
-class _Phone(_Part):
-    number: str
-    region: str | None = None
-
-
-class _Company(_Part):
-    name: str | None = None
-    number: str | None = None
-    jurisdiction: str | None = None
-
-
-class _Address(_Part):
-    lines: list[str] | None = None
-    locality: str | None = None
-    administrative_area: str | None = None
-    postal_code: str | None = None
-    country: str | None = None
-
-
-class _Postcode(_Part):
-    code: str
-    country: str | None = None
-
-
-class _Record(_Part):
-    ref: str | None = None
-    email: str | None = None
-    phone: _Phone | None = None
-    vat_number: str | None = None
-    iban: str | None = None
-    lei: str | None = None
-    company: _Company | None = None
-    address: _Address | None = None
-    postcode: _Postcode | None = None
 
 
 class Given(Struct, frozen=True):
@@ -59,7 +20,7 @@ class Given(Struct, frozen=True):
     record: dict[str, Any]
 
 
-_BUILT_IN = frozenset(_Record.__struct_encode_fields__)
+RecordDecoder: TypeAlias = msgspec.json.Decoder[GivenRecord]
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
@@ -70,7 +31,7 @@ class Objects:
         """Read `lines`; `fields` of a record that are not built in are texts."""
         self.lines = lines
         self.blank = 0
-        self._decoder = _decoder(tuple(name for name in fields if name not in _BUILT_IN))
+        self._decoder = msgspec.json.Decoder(record_class(fields, strict=True))
 
     def __iter__(self) -> Iterator[Given | Unreadable]:
         """Yield every record, and every line that is none."""
@@ -83,29 +44,17 @@ class Objects:
                 yield _given(line.number, line.text, self._decoder)
 
 
-def _decoder(declared: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """Return what decodes records that may have these fields, too."""
-    if not declared:
-        return msgspec.json.Decoder(_Record)
-    fields: list[tuple[str, Any, Any]] = [
-        (f"declared_{at}", str | None, None) for at in range(len(declared))
-    ]
-    names = {f"declared_{at}": name for at, name in enumerate(declared)}
-    own = {one.name: one.encode_name for one in msgspec.structs.fields(_Record)}
-    made = msgspec.defstruct(
-        "_Record",
-        fields,
-        bases=(_Record,),
-        rename={**own, **names},
-        forbid_unknown_fields=True,
-        omit_defaults=True,
-    )
-    return msgspec.json.Decoder(made)
+def _given(number: int, text: str, decoder: RecordDecoder) -> Given | Unreadable:
+    record = read_record(number, text, decoder)
+    if isinstance(record, Unreadable):
+        return record
+    return Given(number, msgspec.to_builtins(record))
 
 
-def _given(number: int, text: str, decoder: msgspec.json.Decoder[Any]) -> Given | Unreadable:
+def read_record(number: int, text: str, decoder: RecordDecoder) -> GivenRecord | Unreadable:
+    """Return the record that a line is, or why it is none."""
     try:
-        record = msgspec.to_builtins(decoder.decode(text))
+        record = decoder.decode(text)
     except msgspec.ValidationError as error:
         message = str(error)
         unknown = UNKNOWN_FIELD.search(message)
@@ -113,9 +62,13 @@ def _given(number: int, text: str, decoder: msgspec.json.Decoder[Any]) -> Given 
         return Unreadable(number, f"is no record: {message}{hint}")
     except (msgspec.DecodeError, RecursionError) as error:
         return Unreadable(number, f"is not JSON: {error}")
-    if len(text) > FIELD_CHARACTERS_MAX and _longest(record) > FIELD_CHARACTERS_MAX:
-        return Unreadable(number, f"has a value of more than {FIELD_CHARACTERS_MAX:,} characters")
-    return Given(number, record)
+    if len(text) > FIELD_CHARACTERS_MAX:
+        longest = _longest(msgspec.to_builtins(record))
+        if longest > FIELD_CHARACTERS_MAX:
+            return Unreadable(
+                number, f"has a value of more than {FIELD_CHARACTERS_MAX:,} characters"
+            )
+    return record
 
 
 def _longest(value: Any) -> int:  # noqa: ANN401 - JSON

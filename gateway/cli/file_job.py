@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 from rich.console import Console
 
-from batches.source.lines import EncodingError, Lines
+from batches.source.coding import EncodingError
+from batches.source.lines import Lines
 from batches.source.mapping import ColumnMapping, MappingError, mapping_of
 from batches.source.objects import Objects
 from batches.source.table import DELIMITER_NAMES, Table
@@ -92,7 +93,7 @@ def prepared(stream: BinaryIO, name: str, wishes: Wishes, console: Console) -> F
     try:
         lines = Lines(stream, wishes.encoding)
     except EncodingError as error:
-        raise CommandError(str(error), WRONG_USAGE) from None
+        raise CommandError(f"--encoding {error}", WRONG_USAGE) from None
     except OSError as error:
         raise CommandError(f"{name}: can't be read: {error.strerror}.", WRONG_USAGE) from None
     if lines.guessed:
@@ -133,7 +134,7 @@ def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob
     try:
         mapping = mapping_of(table.columns, wishes.maps, wishes.fields)
     except MappingError as error:
-        raise CommandError(str(error), WRONG_USAGE) from None
+        raise CommandError(f"--map {error}", WRONG_USAGE) from None
     if not mapping.fields:
         raise CommandError(_nothing_to_validate(name, table), WRONG_USAGE)
     _tell_mapping(console, mapping, table)
