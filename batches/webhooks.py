@@ -154,7 +154,7 @@ class Webhooks:
         try:
             ended = await self._attempted(delivery)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not stop all others
-            _log.error(  # noqa: TRY400 - a traceback may hold what a log must not
+            _log.error(
                 "webhook failed", extra={"delivery": delivery.id, "error": type(error).__name__}
             )
             ended = Ended(Attempt.FAILED, "a fault of ours")
