@@ -18,7 +18,7 @@ from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.lane.errors import INTERNAL, origin
-from schema.lane.schema import Response
+from schema.lane.response import Response
 
 BODY_BYTES_MAX = 8 << 20
 BODY_WAIT_S = 30.0
