@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from batches.broker import HintBroker
-from batches.delivery import Delivery
+from batches.hints import Hints
 
 
 async def consume(url: str, slots: int, lease_s: float) -> None:
@@ -15,8 +15,8 @@ async def consume(url: str, slots: int, lease_s: float) -> None:
         sys.stdout.flush()
         await asyncio.Event().wait()
 
-    delivery = Delivery(HintBroker(url, slots, lease_s), slots, begin)
-    delivery.start()
+    hints = Hints(HintBroker(url, slots, lease_s), slots, begin)
+    hints.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

@@ -14,7 +14,7 @@ import pytest
 from taskiq import InMemoryBroker
 
 from batches.broker import GROUP, STREAM, BrokerError, HintBroker, broker_named
-from batches.delivery import Delivery
+from batches.hints import Hints
 from gateway.private_valkey import PrivateValkey
 from tests.logged import logged
 from tests.valkey_process import ask_valkey, throwaway_valkey
@@ -45,15 +45,15 @@ class Taken:
 
 
 @asynccontextmanager
-async def delivering(url: str, slots: int = SLOTS) -> AsyncGenerator[tuple[Delivery, Taken]]:
+async def delivering(url: str, slots: int = SLOTS) -> AsyncGenerator[tuple[Hints, Taken]]:
     taken = Taken()
-    delivery = Delivery(HintBroker(url, slots, LEASE_S), slots, taken.begin)
-    delivery.start()
+    hints = Hints(HintBroker(url, slots, LEASE_S), slots, taken.begin)
+    hints.start()
     try:
-        yield delivery, taken
+        yield hints, taken
     finally:
         taken.gate.set()
-        await delivery.close()
+        await hints.close()
 
 
 @contextmanager
@@ -81,19 +81,19 @@ async def empty(url: str) -> bool:
 
 
 async def test_a_hint_comes_in_once_and_nothing_of_it_stays(valkey_url: str) -> None:
-    async with delivering(valkey_url) as (delivery, taken):
+    async with delivering(valkey_url) as (hints, taken):
         for seq in range(20):
-            assert await delivery.send("batch", seq)
+            assert await hints.send("batch", seq)
         assert await came(taken, 20)
         assert await empty(valkey_url)
     assert sorted(taken.seqs) == list(range(20))
 
 
 async def test_no_more_hints_are_taken_than_there_are_slots(valkey_url: str) -> None:
-    async with delivering(valkey_url) as (delivery, taken):
+    async with delivering(valkey_url) as (hints, taken):
         taken.gate.clear()
         for seq in range(3 * SLOTS):
-            assert await delivery.send("batch", seq)
+            assert await hints.send("batch", seq)
         assert await came(taken, SLOTS)
         pending = ask_valkey(valkey_url, f"XPENDING {STREAM} {GROUP}").split("\r\n")[1]
         assert pending == f":{SLOTS}", "what nobody has a slot for is left to others"
@@ -105,7 +105,7 @@ async def test_no_more_hints_are_taken_than_there_are_slots(valkey_url: str) -> 
 async def test_what_a_killed_consumer_held_comes_to_the_survivor(valkey_url: str) -> None:
     """Also when no new hint comes, after which alone taskiq-redis would look for it."""
     broker = HintBroker(valkey_url, SLOTS, LEASE_S)
-    sender = Delivery(broker, SLOTS, Taken().begin)  # not started: it takes nothing itself
+    sender = Hints(broker, SLOTS, Taken().begin)  # not started: it takes nothing itself
     with consumer(valkey_url) as doomed:
         for seq in range(SLOTS):
             assert await sender.send("batch", seq)
@@ -125,31 +125,31 @@ async def test_a_valkey_that_comes_back_is_listened_to_again() -> None:
         valkey = PrivateValkey(Path(folder), persistent=False)
         await asyncio.to_thread(valkey.start)
         try:
-            async with delivering(valkey.url) as (delivery, taken):
-                assert await delivery.send("batch", 0)
+            async with delivering(valkey.url) as (hints, taken):
+                assert await hints.send("batch", 0)
                 assert await came(taken, 1)
                 await asyncio.to_thread(valkey.stop)
-                assert not await delivery.send("batch", 1), "nobody takes it, and that is said"
+                assert not await hints.send("batch", 1), "nobody takes it, and that is said"
                 assert await eventually_async(lambda: bool(said))
                 await asyncio.to_thread(valkey.start)
-                assert await sent(delivery, 2)
+                assert await sent(hints, 2)
                 assert await came(taken, 2)
         finally:
             await asyncio.to_thread(valkey.stop)
     assert [one["event"] for one in said] == ["broker away", "broker back"]
 
 
-async def sent(delivery: Delivery, seq: int) -> bool:
+async def sent(hints: Hints, seq: int) -> bool:
     for _ in range(100):
-        if await delivery.send("batch", seq):
+        if await hints.send("batch", seq):
             return True
         await asyncio.sleep(0.05)
     return False
 
 
 async def test_a_stop_ends_while_the_valkey_is_frozen() -> None:
-    async with throwaway_valkey() as url, delivering(url) as (delivery, taken):
-        assert await delivery.send("batch", 0)
+    async with throwaway_valkey() as url, delivering(url) as (hints, taken):
+        assert await hints.send("batch", 0)
         assert await came(taken, 1)
         pid = next(
             int(line.partition(":")[2])
@@ -159,7 +159,7 @@ async def test_a_stop_ends_while_the_valkey_is_frozen() -> None:
         os.kill(pid, signal.SIGSTOP)
         try:
             async with asyncio.timeout(15):
-                await delivery.close()
+                await hints.close()
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -170,8 +170,8 @@ async def test_consumers_that_are_no_more_are_forgotten(
     monkeypatch.setattr("batches.broker.FORGOTTEN_AFTER_S", 0.0)
     ask_valkey(valkey_url, f"XGROUP CREATE {STREAM} {GROUP} 0 MKSTREAM")
     ask_valkey(valkey_url, f"XGROUP CREATECONSUMER {STREAM} {GROUP} gone")
-    async with delivering(valkey_url) as (delivery, taken):
-        assert await delivery.send("batch", 0)
+    async with delivering(valkey_url) as (hints, taken):
+        assert await hints.send("batch", 0)
         assert await came(taken, 1)
         assert "gone" not in ask_valkey(valkey_url, f"XINFO CONSUMERS {STREAM} {GROUP}")
     assert ask_valkey(valkey_url, f"XINFO CONSUMERS {STREAM} {GROUP}") == "*0"
@@ -180,9 +180,9 @@ async def test_consumers_that_are_no_more_are_forgotten(
 async def test_the_stream_is_bounded(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batches.broker.HINTS_MAX", 100)
     broker = HintBroker(valkey_url, SLOTS, LEASE_S)
-    delivery = Delivery(broker, SLOTS, Taken().begin)
+    hints = Hints(broker, SLOTS, Taken().begin)
     for seq in range(400):
-        assert await delivery.send("batch", seq)
+        assert await hints.send("batch", seq)
     assert await broker.waiting() < 400
     await broker.shutdown()
 
@@ -243,13 +243,13 @@ async def test_nats_jetstream_carries_hints_too(tmp_path: Path) -> None:
         options = {"servers": [url], "subject": "hints", "pull_consume_timeout": 0.2}
         broker = broker_named("taskiq_nats:PullBasedJetStreamBroker", options)
         taken = Taken()
-        delivery = Delivery(broker, SLOTS, taken.begin)
-        delivery.start()
+        hints = Hints(broker, SLOTS, taken.begin)
+        hints.start()
         try:
-            assert await sent(delivery, 0)
+            assert await sent(hints, 0)
             for seq in range(1, 20):
-                assert await delivery.send("batch", seq)
+                assert await hints.send("batch", seq)
             assert await came(taken, 20)
         finally:
-            await delivery.close()
+            await hints.close()
     assert taken.most <= SLOTS

@@ -1,4 +1,4 @@
-"""Delivery: hints go out over the broker and come in where there is room, in our own event loop."""
+"""Hints: out over the broker, and in again where there is room, in our own event loop."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ Begin = Callable[[str, int], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-class Delivery:
+class Hints:
     """Sends hints, and calls `begin` for each that comes in, for at most `slots` at a time."""
 
     def __init__(self, broker: AsyncBroker, slots: int, begin: Begin) -> None:
