@@ -1,0 +1,164 @@
+"""How much of a batch is decided, how, and what it took. Pure."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from verdicts.reason import Reason
+from verdicts.verdict import RecordResult, Status
+
+Numbers: TypeAlias = dict[str, int]
+
+
+class Tally(Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Results of one status: how many, and for each kind their verdicts and reasons.
+
+    `verdicts` counts by kind and status of the field's verdict, `reasons` by kind and code. A
+    reason counts once a verdict, however many checks give it.
+    """
+
+    records: int = 0
+    verdicts: dict[str, Numbers] = {}
+    reasons: dict[str, Numbers] = {}
+
+
+class Counts(Struct, frozen=True, array_like=True):
+    """Tallies of results, by the name of the record's status.
+
+    Apart for each status, so that opening all records of one status again is exact without
+    reading a single result.
+    """
+
+    of: dict[str, Tally] = {}
+
+    @property
+    def records(self) -> int:
+        """Results in all."""
+        return sum(tally.records for tally in self.of.values())
+
+    @property
+    def statuses(self) -> dict[Status, int]:
+        """Results by the record's status; each status is there."""
+        return {status: self.of.get(status.value, _NONE).records for status in Status}
+
+    @property
+    def verdicts(self) -> dict[str, Numbers]:
+        """Verdicts by kind and status."""
+        return _summed(tally.verdicts for tally in self.of.values())
+
+    @property
+    def reasons(self) -> dict[str, Numbers]:
+        """Verdicts that give a reason, by kind and code."""
+        return _summed(tally.reasons for tally in self.of.values())
+
+    def plus(self, other: "Counts", times: int = 1) -> "Counts":
+        """Return these and `times` those of `other`, without what comes to nothing."""
+        names = [*self.of, *(name for name in other.of if name not in self.of)]
+        sums = {
+            name: _added(self.of.get(name, _NONE), other.of.get(name, _NONE), times)
+            for name in names
+        }
+        return Counts({name: tally for name, tally in sums.items() if tally != _NONE})
+
+    def minus(self, other: "Counts") -> "Counts":
+        """Return these without those of `other`."""
+        return self.plus(other, -1)
+
+    def without(self, statuses: AbstractSet[Status]) -> "Counts":
+        """Return these without all results of `statuses`."""
+        gone = {status.value for status in statuses}
+        return Counts({name: tally for name, tally in self.of.items() if name not in gone})
+
+
+class Spent(Struct, frozen=True, array_like=True):
+    """What work on a batch took; the fields are those of `questions.usage.Usage`."""
+
+    calls_made: int = 0
+    values_asked: int = 0
+    saved_by_local_checks: int = 0
+    saved_by_dedupe: int = 0
+    saved_by_cache: int = 0
+    cost_millionths: int = 0
+
+    def plus(self, other: "Spent") -> "Spent":
+        """Return the sum of both."""
+        return Spent(
+            self.calls_made + other.calls_made,
+            self.values_asked + other.values_asked,
+            self.saved_by_local_checks + other.saved_by_local_checks,
+            self.saved_by_dedupe + other.saved_by_dedupe,
+            self.saved_by_cache + other.saved_by_cache,
+            self.cost_millionths + other.cost_millionths,
+        )
+
+
+_NONE = Tally()
+NOTHING = Counts()
+NO_COST = Spent()
+
+
+def counted(results: Iterable[RecordResult]) -> Counts:
+    """Return the counts of `results`, each counted once."""
+    records: dict[int, int] = {}
+    names: dict[int, str] = {}
+    # by identity: enums hash slowly, and verdicts of equal findings share their reasons
+    verdicts: dict[tuple[int, str, int, int], int] = {}
+    found: dict[int, tuple[Reason, ...]] = {}
+    for result in results:
+        status = result.status
+        key = id(status)
+        records[key] = records.get(key, 0) + 1
+        if key not in names:
+            names[key] = status.value
+        for verdict in result.verdicts:
+            own, reasons = verdict.status, verdict.reasons
+            same = (key, verdict.kind, id(own), id(reasons))
+            seen = verdicts.get(same)
+            if seen is None:
+                names[id(own)], found[id(reasons)] = own.value, reasons
+                verdicts[same] = 1
+            else:
+                verdicts[same] = seen + 1
+    tallies = {names[key]: Tally(number, {}, {}) for key, number in records.items()}
+    for (key, kind, own, why), number in verdicts.items():
+        tally = tallies[names[key]]
+        _add(tally.verdicts.setdefault(kind, {}), names[own], number)
+        for code in {reason.code.value for reason in found[why]}:
+            _add(tally.reasons.setdefault(kind, {}), code, number)
+    return Counts(tallies)
+
+
+def _add(numbers: Numbers, name: str, number: int) -> None:
+    numbers[name] = numbers.get(name, 0) + number
+
+
+def _added(one: Tally, other: Tally, times: int) -> Tally:
+    return Tally(
+        one.records + times * other.records,
+        _merged(one.verdicts, other.verdicts, times),
+        _merged(one.reasons, other.reasons, times),
+    )
+
+
+def _merged(
+    one: Mapping[str, Numbers], other: Mapping[str, Numbers], times: int
+) -> dict[str, Numbers]:
+    """Return one sum a kind and name; what comes to nothing is left out."""
+    merged: dict[str, Numbers] = {}
+    for kind in (*one, *(kind for kind in other if kind not in one)):
+        numbers = dict(one.get(kind, {}))
+        for name, number in other.get(kind, {}).items():
+            _add(numbers, name, times * number)
+        kept = {name: number for name, number in numbers.items() if number}
+        if kept:
+            merged[kind] = kept
+    return merged
+
+
+def _summed(parts: Iterable[Mapping[str, Numbers]]) -> dict[str, Numbers]:
+    summed: dict[str, Numbers] = {}
+    for part in parts:
+        summed = _merged(summed, part, 1)
+    return summed

@@ -1,0 +1,287 @@
+"""The store of batches: the truth about what was given, what is decided, and who works on what.
+
+Each method is one transaction, unless it says otherwise: what it returns is on disk, and what
+raises was not done (after `StoreUnavailable` it may have been; asking again is safe throughout).
+Blobs go in and come out as plain bytes; the store packs and seals them. Another tenant's batch
+answers exactly as one that does not exist.
+
+All moments are of the database's clock (`batches.database`), so that workers on several machines
+agree on whose lease has run out.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from batches import batch_rows, chunk_rows, delivery_rows, result_rows, retention_rows, turns
+from batches.batch import Batch, Move, NewBatch, PauseReason
+from batches.blobs import Blobs
+from batches.chunk import (
+    ChunkRef,
+    ChunkResults,
+    Claim,
+    Claimed,
+    Expired,
+    NewChunk,
+    RowError,
+    Standing,
+    Swept,
+)
+from batches.counts import NO_COST, Counts, Spent
+from batches.database import Database
+from batches.delivery import Delivery
+from verdicts.verdict import Status
+
+HINT_S = 60.0
+"""Seconds after which a hint that nobody took counts as lost."""
+LEASE_S = 30.0
+"""Seconds that a claim holds without being renewed."""
+DELETED_PER_TRIP_MAX = 200
+"""Chunks that one transaction removes at most."""
+
+
+class Created(Struct, frozen=True):
+    """A batch, and whether this call made it: False when its idempotency key had made it before."""
+
+    batch: Batch
+    anew: bool
+
+
+class Page(Struct, frozen=True):
+    """Batches of a list, the newest first; where the next page goes on, None when it is the last."""
+
+    batches: tuple[Batch, ...]
+    after: str | None
+
+
+class Amendment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What changes of a batch; what is left out stays. The fields are those of `Batch`."""
+
+    name: str | None = None
+    priority: int | None = None
+    weight: float | None = None
+    cost_cap_millionths: int | None = None
+    start_after: datetime | None = None
+    webhook: str | None = None
+    layout: bytes | None = None
+
+
+class Store:
+    """Batches in a database. One a process; made by `batches.opening.open_store`."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        """Keep batches in `database`, their blobs as `blobs` packs them."""
+        self.database = database
+        self._blobs = blobs
+
+    async def close(self) -> None:
+        """Let every connection go. What is under way ends first."""
+        await self.database.close()
+
+    async def now(self) -> datetime:
+        """Return the moment by the clock that everything here goes by."""
+        return await self.database.read(self.database.moment)
+
+    # -- batches ---------------------------------------------------------------------------------
+
+    async def create(self, new: NewBatch, chunks: Sequence[NewChunk] = ()) -> Created:
+        """Make a DRAFT that holds `chunks`, or return the one that its idempotency key has made.
+
+        Raises:
+            IdempotencyConflict: the key was used with another fingerprint.
+        """
+
+    async def append(
+        self,
+        tenant: str,
+        batch_id: str,
+        chunks: Sequence[NewChunk],
+        *,
+        errors: Sequence[RowError] = (),
+        offsets: tuple[int, int] | None = None,
+        layout: bytes | None = None,
+    ) -> Batch:
+        """Add `chunks` to a DRAFT, in their order, behind those that it has.
+
+        All `errors` are counted, and the first `ROW_ERRORS_MAX` of a batch kept. `offsets` are the
+        bytes of the client's file that these came from: the first must be the batch's `offset`,
+        the second becomes it. What was said twice is so taken once.
+
+        Raises:
+            NoSuchBatch: there is none.
+            NotADraft: it was started.
+            OffsetMismatch: it goes on elsewhere; the error says where.
+        """
+
+    async def batch(self, tenant: str, batch_id: str) -> Batch:
+        """Return a batch as it is now. Raise NoSuchBatch."""
+
+    async def batches(self, tenant: str, first: int, after: str | None = None) -> Page:
+        """Return the `first` batches of `tenant` behind the cursor `after`, the newest first.
+
+        A cursor stays good when batches come and go, its own included.
+
+        Raises:
+            BadCursor: `after` is none of ours.
+        """
+
+    async def snapshots(self, batch_ids: Collection[str]) -> dict[str, Batch]:
+        """Return those of the batches that there are, whosever they are: for progress."""
+
+    async def row_errors(self, tenant: str, batch_id: str) -> tuple[RowError, ...]:
+        """Return the errors by row that were kept, in the order of the file. Raise NoSuchBatch."""
+
+    async def move(
+        self,
+        tenant: str,
+        batch_id: str,
+        move: Move,
+        *,
+        reason: PauseReason = PauseReason.REQUESTED,
+        retry_at: datetime | None = None,
+    ) -> Batch:
+        """Make a move that a client or a worker asks for; `reason` and `retry_at` are of a PAUSE.
+
+        CANCEL leads to CANCELLED at once where no chunk is being worked on. A pause that somebody
+        asked for is not ended by a `retry_at`, and no other reason takes its place.
+
+        Raises:
+            NoSuchBatch: there is none.
+            MoveRefused: its state does not allow it, or it has no records to START with.
+        """
+
+    async def amend(self, tenant: str, batch_id: str, amendment: Amendment) -> Batch:
+        """Change what `amendment` names, in whatever state. Raise NoSuchBatch."""
+
+    async def retry(self, tenant: str, batch_id: str, statuses: Collection[Status]) -> Batch:
+        """Open all records of `statuses` of a COMPLETED batch again; the other results stand.
+
+        Where there are none the batch stays as it is.
+
+        Raises:
+            NoSuchBatch: there is none.
+            MoveRefused: it is not COMPLETED, or what was given is not kept any longer.
+        """
+
+    async def delete(self, tenant: str, batch_id: str) -> None:
+        """Remove a batch and every row and byte of it, in whatever state it is.
+
+        It is gone, and its data key with it, after the first transaction; its chunks go in further
+        ones of DELETED_PER_TRIP_MAX each. Should this end early, `expire` goes on.
+
+        Raises:
+            NoSuchBatch: there is none.
+        """
+
+    # -- work ------------------------------------------------------------------------------------
+
+    async def next_chunks(
+        self, limit: int, *, beyond: int = 0, hint_s: float = HINT_S
+    ) -> list[ChunkRef]:
+        """Return the chunks whose turn it is, and mark them HINTED for `hint_s` seconds.
+
+        By priority, then the least-served tenant, then the age of the batch, then their place in
+        it. After `limit` of these come up to `beyond` more, each of a batch of which nothing is
+        HINTED or RUNNING. Calls of several processes wait for each other.
+        """
+
+    async def hinted(self) -> int:
+        """Return how many chunks are HINTED: told to the broker, and not yet claimed."""
+
+    async def claim(self, ref: ChunkRef, owner: str, lease_s: float = LEASE_S) -> Claimed | None:
+        """Take a chunk to work on it, for `lease_s` seconds; the first of a batch sets it RUNNING.
+
+        None: it is not to be worked on (now), or somebody else does. `owner` names a process, and
+        each time that it runs.
+        """
+
+    async def renew(
+        self, claims: Collection[Claim], lease_s: float = LEASE_S
+    ) -> dict[Claim, Standing]:
+        """Hold all `claims` of one process for `lease_s` more seconds; return how each stands."""
+
+    async def flush(
+        self, claim: Claim, number: int, part: bytes, counts: Counts, spent: Spent
+    ) -> Standing:
+        """Keep what was decided since the last flush: `part` number `number`, from 0 on.
+
+        A claimed chunk that has parts already goes on behind them. `counts` are of the results in
+        `part`, `spent` what it took since it was last said. The same number again is taken for the
+        same part, and changes nothing. LOST: nothing was kept.
+        """
+
+    async def finish(self, claim: Claim, results: bytes, counts: Counts, spent: Spent) -> Standing:
+        """Put the results of all its records in the place of its parts; the chunk is DONE.
+
+        `results` are in the order in which they were decided: first those that `Claimed` brought.
+        `counts` are of all of them, `spent` what it took since it was last said. The last chunk
+        completes its batch. LOST: nothing was kept. STOPPING says, as HELD, that it was taken.
+
+        Raises:
+            ValueError: `counts` are not of as many results as the chunk has records.
+        """
+
+    async def release(self, claim: Claim, spent: Spent = NO_COST, *, failed: bool = False) -> None:
+        """Give a chunk back with what was flushed; `failed` counts as an attempt. LOST is ignored."""
+
+    async def sweep(self) -> Swept:
+        """Open again whatever has waited too long; end what has nothing left to do.
+
+        For every process, every few seconds: chunks whose lease or hint has run out become READY,
+        pauses whose `retry_at` has come end, CANCELLING batches without work end, chunks that have
+        failed beyond all attempts die: their open records count as UNKNOWN, without results.
+        """
+
+    # -- results ---------------------------------------------------------------------------------
+
+    async def chunk_results(
+        self,
+        tenant: str,
+        batch_id: str,
+        after_seq: int,
+        limit: int,
+        where: Callable[[Counts], bool] | None = None,
+    ) -> list[ChunkResults]:
+        """Return up to `limit` chunks behind `after_seq` (-1: from the first), in input order.
+
+        With `where` only those whose counts it finds worth reading.
+
+        Raises:
+            NoSuchBatch: there is none.
+        """
+
+    async def results_since(
+        self, tenant: str, batch_id: str, version: int, limit: int
+    ) -> list[ChunkResults]:
+        """Return up to `limit` chunks that have results newer than `version` of their batch.
+
+        In the order in which they changed. What comes next is behind the last one's `version`.
+
+        Raises:
+            NoSuchBatch: there is none.
+        """
+
+    # -- after -----------------------------------------------------------------------------------
+
+    async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
+        """Remove what ended batches have kept for so long: what was given, then all of them.
+
+        Also goes on with deletions that were cut short. At most DELETED_PER_TRIP_MAX chunks a call;
+        `more` says that it should be called again.
+        """
+
+    async def due(self, limit: int, lease_s: float) -> list[Delivery]:
+        """Return deliveries that are due; nobody else gets them for `lease_s` seconds."""
+
+    async def delivered(self, delivery_id: str) -> None:
+        """Note that a webhook was told."""
+
+    async def deliver_again(self, delivery_id: str, after_s: float, error: str) -> None:
+        """Note that a webhook could not be told, and try it again in `after_s` seconds."""
+
+    async def give_up(self, delivery_id: str, error: str) -> None:
+        """Note that a webhook will not be told any more."""
+
+    async def deliveries(self, tenant: str, batch_id: str) -> tuple[Delivery, ...]:
+        """Return a batch's deliveries, the oldest first. Raise NoSuchBatch."""
