@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from batches import batch_rows, chunk_rows, delivery_rows, result_rows, retention_rows, turns
 from batches.batch import Batch, Move, NewBatch, PauseReason
 from batches.blobs import Blobs
 from batches.chunk import (

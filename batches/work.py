@@ -45,7 +45,7 @@ class Bench(Protocol):
 class Work:
     """Works on chunks; `begin` is called for each that may be worked on, by whoever says so."""
 
-    def __init__(  # noqa: PLR0913 - the composition root hands in each part by name
+    def __init__(
         self,
         *,
         store: Store,
