@@ -102,6 +102,14 @@ class Claims:
         """
         return await self._ask(digests, "l")
 
+    async def peek(self, digests: Sequence[bytes]) -> list[bytes | Taken]:
+        """Return for each digest what the same server keeps for it; nothing is claimed.
+
+        Raises:
+            OSError: the store is away.
+        """
+        return await self._ask(digests, "p")
+
     async def take(self, digests: Sequence[bytes], *, anew: bool = False) -> list[Taken]:
         """Claim all `digests` at once.
 

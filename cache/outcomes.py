@@ -107,6 +107,19 @@ class Outcomes:
                 found[at] = one
         return cast("list[Outcome | Taken]", found)
 
+    async def peek(self, digests: Sequence[bytes], now: datetime) -> list[Outcome | None]:
+        """Return for each digest its outcome, if it is fresh at `now`; nothing is claimed.
+
+        Raises:
+            OSError: the store is away.
+        """
+        try:
+            packs = await (self._claims.peek if self.apart is None else self.apart.read)(digests)
+        except RedisError as error:
+            raise OSError(type(error).__name__) from None
+        found, _ = _opened(packs, digests, now)
+        return [one if isinstance(one, Outcome) else None for one in found]
+
     def packed(self, outcomes: Mapping[bytes, Outcome], now: datetime) -> bytes:
         """Return those of `outcomes`, by digest, that have an expiry, as the scripts take them.
 

@@ -80,10 +80,10 @@ class Panel:
             return {(0,): list(values)}  # as it mostly is
         shares: dict[tuple[int, ...], list[str]] = {}
         for value in values:
-            shares.setdefault(self._chosen(value), []).append(value)
+            shares.setdefault(self.asked_about(value), []).append(value)
         return shares
 
-    def _chosen(self, value: str) -> tuple[int, ...]:
+    def asked_about(self, value: str) -> tuple[int, ...]:
         """Return the places of those to ask about `value`, or else who could if configured."""
         serving = [at for at, one in enumerate(self.providers) if one.serves(value)]
         ready = [at for at in serving if self.providers[at].state is not State.NOT_CONFIGURED]

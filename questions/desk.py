@@ -95,6 +95,26 @@ class Desk:
             known = known | found if known else found
         return known
 
+    async def known(self, values: Iterable[str], max_age_s: float | None) -> set[str]:
+        """Return those of `values` that would not be asked about now, being known.
+
+        Raises:
+            OSError: the shared store is away.
+        """
+        now = datetime.now(UTC)
+        not_before = None if max_age_s is None else now - timedelta(seconds=max_age_s)
+        near, missing = self._recent.recall(dict.fromkeys(values), now, not_before)
+        known = set(near)
+        for at in range(0, len(missing), VALUES_PER_TRIP_MAX):
+            some = missing[at : at + VALUES_PER_TRIP_MAX]
+            found = await self._outcomes.peek(self._keys.digests(some), now)
+            known.update(
+                value
+                for value, one in zip(some, found, strict=True)
+                if one is not None and is_recent(one, not_before)
+            )
+        return known
+
     async def close(self) -> None:
         """Let what is under way finish for `GRACE_S`, then end it."""
         loop = asyncio.get_running_loop()
