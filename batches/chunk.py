@@ -78,9 +78,9 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """A chunk to work on.
 
     `given`: its records, as they came in `NewChunk`. What is decided already, in the order in which
-    it was: `results` without records of a status in `reopened`, then the `parts` that were
-    flushed. `attempts`: how often it failed its worker. `given_up`: that was too often, so nothing
-    is to be asked; what is open becomes UNKNOWN.
+    it was: `results`, then the `parts` that were flushed; of `results` and of the first
+    `reopened_parts` without records of a status in `reopened`. `attempts`: how often it failed its
+    worker. `given_up`: that was too often, so nothing is to be asked; what is open becomes UNKNOWN.
     """
 
     claim: Claim
@@ -90,6 +90,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     given: bytes
     results: bytes | None
     reopened: frozenset[Status]
+    reopened_parts: int
     parts: tuple[bytes, ...]
     attempts: int
 
@@ -114,6 +115,7 @@ class ChunkResults(Struct, frozen=True, kw_only=True):
     given: bytes | None
     results: bytes | None
     reopened: frozenset[Status]
+    reopened_parts: int
     parts: tuple[bytes, ...]
     counts: Counts
     version: int
@@ -134,11 +136,11 @@ class Swept(Struct, frozen=True):
 
 
 class Expired(Struct, frozen=True):
-    """What retention removed: chunks without what was given any longer, batches in whole.
+    """What retention removed: blobs of so many chunks, and so many batches in whole.
 
     `more`: the bound of one call was reached, and there is more to remove.
     """
 
-    given: int
+    chunks: int
     batches: int
     more: bool

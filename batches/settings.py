@@ -24,7 +24,7 @@ class StoreSettings(BaseModel):
     )
     encryption_key: SecretStr | None = Field(
         default=None,
-        description="32 bytes as base64; with it what is given and found is sealed, batch by batch.",
+        description="32 bytes as base64; what is given and found is then sealed, batch by batch.",
     )
     encryption_keys_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
         default=(), description="Keys that were `encryption_key` before, to read older batches."

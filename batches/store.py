@@ -12,9 +12,18 @@ agree on whose lease has run out.
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
-from batches import batch_rows, chunk_rows, delivery_rows, result_rows, retention_rows, turns
+from batches import (
+    batch_rows,
+    chunk_rows,
+    delivery_rows,
+    reopening,
+    result_rows,
+    retention_rows,
+    turns,
+)
 from batches.batch import Batch, Move, NewBatch, PauseReason
 from batches.blobs import Blobs
 from batches.chunk import (
@@ -29,8 +38,8 @@ from batches.chunk import (
     Swept,
 )
 from batches.counts import NO_COST, Counts, Spent
-from batches.database import Database
-from batches.delivery import Delivery
+from batches.database import Database, now_of
+from batches.delivery import Delivery, DeliveryState
 from verdicts.verdict import Status
 
 HINT_S = 60.0
@@ -49,22 +58,22 @@ class Created(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """Batches of a list, the newest first; where the next page goes on, None when it is the last."""
+    """Batches of a list, the newest first; where the next page goes on, None behind the last."""
 
     batches: tuple[Batch, ...]
     after: str | None
 
 
-class Amendment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Amendment(Struct, frozen=True, kw_only=True):
     """What changes of a batch; what is left out stays. The fields are those of `Batch`."""
 
-    name: str | None = None
-    priority: int | None = None
-    weight: float | None = None
-    cost_cap_millionths: int | None = None
-    start_after: datetime | None = None
-    webhook: str | None = None
-    layout: bytes | None = None
+    name: str | UnsetType | None = UNSET
+    priority: int | UnsetType = UNSET
+    weight: float | UnsetType = UNSET
+    cost_cap_millionths: int | UnsetType | None = UNSET
+    start_after: datetime | UnsetType | None = UNSET
+    webhook: str | UnsetType | None = UNSET
+    layout: bytes | UnsetType = UNSET
 
 
 class Store:
@@ -81,7 +90,7 @@ class Store:
 
     async def now(self) -> datetime:
         """Return the moment by the clock that everything here goes by."""
-        return await self.database.read(self.database.moment)
+        return await self.database.read(now_of)
 
     # -- batches ---------------------------------------------------------------------------------
 
@@ -91,6 +100,8 @@ class Store:
         Raises:
             IdempotencyConflict: the key was used with another fingerprint.
         """
+        batch, anew = await self.database.write(batch_rows.create, self._blobs, new, chunks)
+        return Created(batch, anew)
 
     async def append(
         self,
@@ -113,9 +124,20 @@ class Store:
             NotADraft: it was started.
             OffsetMismatch: it goes on elsewhere; the error says where.
         """
+        return await self.database.write(
+            batch_rows.append,
+            self._blobs,
+            tenant,
+            batch_id,
+            chunks,
+            errors=errors,
+            offsets=offsets,
+            layout=layout,
+        )
 
     async def batch(self, tenant: str, batch_id: str) -> Batch:
         """Return a batch as it is now. Raise NoSuchBatch."""
+        return (await self.database.read(batch_rows.get, tenant, batch_id)).batch
 
     async def batches(self, tenant: str, first: int, after: str | None = None) -> Page:
         """Return the `first` batches of `tenant` behind the cursor `after`, the newest first.
@@ -125,12 +147,15 @@ class Store:
         Raises:
             BadCursor: `after` is none of ours.
         """
+        return Page(*await self.database.read(batch_rows.listed, tenant, first, after))
 
     async def snapshots(self, batch_ids: Collection[str]) -> dict[str, Batch]:
         """Return those of the batches that there are, whosever they are: for progress."""
+        return await self.database.read(batch_rows.snapshots, batch_ids)
 
     async def row_errors(self, tenant: str, batch_id: str) -> tuple[RowError, ...]:
         """Return the errors by row that were kept, in the order of the file. Raise NoSuchBatch."""
+        return await self.database.read(batch_rows.errors_of, tenant, batch_id)
 
     async def move(
         self,
@@ -150,9 +175,16 @@ class Store:
             NoSuchBatch: there is none.
             MoveRefused: its state does not allow it, or it has no records to START with.
         """
+        return await self.database.write(batch_rows.move, tenant, batch_id, move, reason, retry_at)
 
     async def amend(self, tenant: str, batch_id: str, amendment: Amendment) -> Batch:
         """Change what `amendment` names, in whatever state. Raise NoSuchBatch."""
+        changes = {
+            name: value
+            for name, value in msgspec.structs.asdict(amendment).items()
+            if value is not UNSET
+        }
+        return await self.database.write(batch_rows.amend, tenant, batch_id, changes)
 
     async def retry(self, tenant: str, batch_id: str, statuses: Collection[Status]) -> Batch:
         """Open all records of `statuses` of a COMPLETED batch again; the other results stand.
@@ -163,6 +195,7 @@ class Store:
             NoSuchBatch: there is none.
             MoveRefused: it is not COMPLETED, or what was given is not kept any longer.
         """
+        return await self.database.write(reopening.retry, tenant, batch_id, frozenset(statuses))
 
     async def delete(self, tenant: str, batch_id: str) -> None:
         """Remove a batch and every row and byte of it, in whatever state it is.
@@ -173,6 +206,10 @@ class Store:
         Raises:
             NoSuchBatch: there is none.
         """
+        await self.database.write(retention_rows.forget, tenant, batch_id)
+        while not await self.database.write(retention_rows.remove, batch_id, DELETED_PER_TRIP_MAX):
+            pass
+        await self.database.tidy()
 
     # -- work ------------------------------------------------------------------------------------
 
@@ -185,9 +222,11 @@ class Store:
         it. After `limit` of these come up to `beyond` more, each of a batch of which nothing is
         HINTED or RUNNING. Calls of several processes wait for each other.
         """
+        return await self.database.write(turns.next_chunks, limit, beyond, hint_s)
 
     async def hinted(self) -> int:
         """Return how many chunks are HINTED: told to the broker, and not yet claimed."""
+        return await self.database.read(turns.hinted)
 
     async def claim(self, ref: ChunkRef, owner: str, lease_s: float = LEASE_S) -> Claimed | None:
         """Take a chunk to work on it, for `lease_s` seconds; the first of a batch sets it RUNNING.
@@ -195,11 +234,13 @@ class Store:
         None: it is not to be worked on (now), or somebody else does. `owner` names a process, and
         each time that it runs.
         """
+        return await self.database.write(chunk_rows.claim, self._blobs, ref, owner, lease_s)
 
     async def renew(
         self, claims: Collection[Claim], lease_s: float = LEASE_S
     ) -> dict[Claim, Standing]:
         """Hold all `claims` of one process for `lease_s` more seconds; return how each stands."""
+        return await self.database.write(chunk_rows.renew, claims, lease_s)
 
     async def flush(
         self, claim: Claim, number: int, part: bytes, counts: Counts, spent: Spent
@@ -210,6 +251,9 @@ class Store:
         `part`, `spent` what it took since it was last said. The same number again is taken for the
         same part, and changes nothing. LOST: nothing was kept.
         """
+        return await self.database.write(
+            chunk_rows.flush, self._blobs, claim, number, part, counts, spent
+        )
 
     async def finish(self, claim: Claim, results: bytes, counts: Counts, spent: Spent) -> Standing:
         """Put the results of all its records in the place of its parts; the chunk is DONE.
@@ -221,9 +265,16 @@ class Store:
         Raises:
             ValueError: `counts` are not of as many results as the chunk has records.
         """
+        return await self.database.write(
+            chunk_rows.finish, self._blobs, claim, results, counts, spent
+        )
 
     async def release(self, claim: Claim, spent: Spent = NO_COST, *, failed: bool = False) -> None:
-        """Give a chunk back with what was flushed; `failed` counts as an attempt. LOST is ignored."""
+        """Give a chunk back, with what was flushed; `failed` counts as an attempt.
+
+        One that is held no longer is left as it is.
+        """
+        await self.database.write(reopening.release, claim, spent, failed=failed)
 
     async def sweep(self) -> Swept:
         """Open again whatever has waited too long; end what has nothing left to do.
@@ -232,6 +283,7 @@ class Store:
         pauses whose `retry_at` has come end, CANCELLING batches without work end, chunks that have
         failed beyond all attempts die: their open records count as UNKNOWN, without results.
         """
+        return await self.database.write(reopening.sweep)
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -250,6 +302,9 @@ class Store:
         Raises:
             NoSuchBatch: there is none.
         """
+        return await self.database.read(
+            result_rows.in_order, self._blobs, tenant, batch_id, after_seq, limit, where
+        )
 
     async def results_since(
         self, tenant: str, batch_id: str, version: int, limit: int
@@ -261,6 +316,9 @@ class Store:
         Raises:
             NoSuchBatch: there is none.
         """
+        return await self.database.read(
+            result_rows.since, self._blobs, tenant, batch_id, version, limit
+        )
 
     # -- after -----------------------------------------------------------------------------------
 
@@ -270,18 +328,33 @@ class Store:
         Also goes on with deletions that were cut short. At most DELETED_PER_TRIP_MAX chunks a call;
         `more` says that it should be called again.
         """
+        chunks, batches, more = await self.database.write(
+            retention_rows.expire, _ms(given_after), _ms(results_after), DELETED_PER_TRIP_MAX
+        )
+        if chunks:
+            await self.database.tidy()
+        return Expired(chunks, batches, more)
 
     async def due(self, limit: int, lease_s: float) -> list[Delivery]:
         """Return deliveries that are due; nobody else gets them for `lease_s` seconds."""
+        return await self.database.write(delivery_rows.due, limit, lease_s)
 
     async def delivered(self, delivery_id: str) -> None:
         """Note that a webhook was told."""
+        await self.database.write(delivery_rows.settle, delivery_id, DeliveryState.DELIVERED, None)
 
     async def deliver_again(self, delivery_id: str, after_s: float, error: str) -> None:
         """Note that a webhook could not be told, and try it again in `after_s` seconds."""
+        await self.database.write(delivery_rows.again, delivery_id, after_s, error)
 
     async def give_up(self, delivery_id: str, error: str) -> None:
         """Note that a webhook will not be told any more."""
+        await self.database.write(delivery_rows.settle, delivery_id, DeliveryState.GIVEN_UP, error)
 
     async def deliveries(self, tenant: str, batch_id: str) -> tuple[Delivery, ...]:
         """Return a batch's deliveries, the oldest first. Raise NoSuchBatch."""
+        return await self.database.read(delivery_rows.told, tenant, batch_id)
+
+
+def _ms(age: timedelta) -> int:
+    return age // timedelta(milliseconds=1)

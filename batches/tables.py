@@ -58,7 +58,7 @@ batches = Table(
     Column("wrapped_key", LargeBinary),
     UniqueConstraint("tenant", "idempotency_key", name="batches_idempotency"),
     Index("batches_listed", "tenant", "created_at", "id"),
-    Index("batches_by_state", "state"),
+    Index("batches_by_state", "state", "finished_at"),
 )
 
 chunks = Table(
@@ -79,6 +79,8 @@ chunks = Table(
     Column("counts", LargeBinary, nullable=False),
     # names of statuses, with commas, whose records are open again
     Column("reopened", Text, nullable=False),
+    # how many of its parts came before those were opened again
+    Column("reopened_parts", Integer, nullable=False),
     Column("version", BigInteger, nullable=False),
     # (version, results) for each time that results came
     Column("stamps", LargeBinary, nullable=False),
@@ -91,8 +93,8 @@ chunks = Table(
     ),
     Index(
         "chunks_under_way",
-        "state",
         "until",
+        "batch",
         sqlite_where=text("until IS NOT NULL"),
         postgresql_where=text("until IS NOT NULL"),
     ),
@@ -161,10 +163,11 @@ deliveries = Table(
     Index("deliveries_of", "batch"),
 )
 
-# Batches that are gone, and whose chunks are still to be removed.
+# What is gone for everybody, and still to be removed: what was given of a batch, or all of it.
 deletions = Table(
     "deletions",
     METADATA,
     Column("batch", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
     Column("deleted_at", BigInteger, nullable=False),
 )

@@ -1,0 +1,89 @@
+"""The keys that seal batches: each its own data key, wrapped by a master key of the configuration.
+
+Removing the wrapped key of a batch makes all that was sealed with it unreadable, in every backup
+of a later day too.
+"""
+
+import binascii
+import os
+from base64 import b64decode
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from batches.errors import StoreLocked
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+_ID_BYTES = 4
+_HOW = "make one with `openssl rand -base64 32`"
+
+
+class WrappedKey(Struct, frozen=True):
+    """A data key as it lies in the store, and the id of the master key that opens it."""
+
+    key_id: str
+    sealed: bytes
+
+
+def key_of(text: str) -> bytes:
+    """Return the master key that a setting writes as base64. Raise ValueError for anything else."""
+    try:
+        key = b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"an encryption key is base64: {_HOW}") from error
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"an encryption key has {KEY_BYTES} bytes, this one {len(key)}: {_HOW}")
+    return key
+
+
+def key_id_of(key: bytes) -> str:
+    """Return the name by which a master key is found again; it tells nothing of the key."""
+    return blake2b(key, digest_size=_ID_BYTES, person=b"assay key id").hexdigest()
+
+
+class Keyring:
+    """Master keys: the first wraps, all unwrap. Without any nothing is sealed."""
+
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+        """Hold `keys`, of KEY_BYTES each, the present one first."""
+        self.key_id = key_id_of(keys[0]) if keys else None
+        self.older = [key_id_of(key) for key in keys[1:]]
+        self._masters = {key_id_of(key): AESGCM(key) for key in keys}
+
+    def new_key(self, batch_id: str) -> WrappedKey | None:
+        """Return a new data key for a batch; None when nothing is to be sealed."""
+        return None if self.key_id is None else self._wrap(os.urandom(KEY_BYTES), batch_id)
+
+    def unwrap(self, wrapped: WrappedKey, batch_id: str) -> bytes:
+        """Return the data key of a batch.
+
+        Raises:
+            StoreLocked: none of these keys opens it.
+        """
+        master = self._masters.get(wrapped.key_id)
+        if master is None:
+            raise StoreLocked(
+                f"batch {batch_id} is sealed with the key {wrapped.key_id}, which is not"
+                " configured: put it into store.encryption_keys_old"
+            )
+        nonce, sealed = wrapped.sealed[:NONCE_BYTES], wrapped.sealed[NONCE_BYTES:]
+        try:
+            return master.decrypt(nonce, sealed, batch_id.encode())
+        except InvalidTag:
+            raise StoreLocked(f"the data key of batch {batch_id} is damaged") from None
+
+    def rewrap(self, wrapped: WrappedKey, batch_id: str) -> WrappedKey | None:
+        """Return the key of a batch under the present master key, None if it already is."""
+        if self.key_id in {None, wrapped.key_id}:
+            return None
+        return self._wrap(self.unwrap(wrapped, batch_id), batch_id)
+
+    def _wrap(self, key: bytes, batch_id: str) -> WrappedKey:
+        assert self.key_id is not None, "whoever wraps has a key"
+        nonce = os.urandom(NONCE_BYTES)
+        master = self._masters[self.key_id]
+        return WrappedKey(self.key_id, nonce + master.encrypt(nonce, key, batch_id.encode()))

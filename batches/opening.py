@@ -1,0 +1,130 @@
+"""A store is opened: its tables are brought to this version, its data keys to the present key."""
+
+import asyncio
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+import batches.migrations
+from batches import batch_rows
+from batches.blobs import Blobs
+from batches.database import MIGRATING, Clock, Database, Transaction
+from batches.errors import StoreTooNew, StoreUnavailable, StoreUnreadable
+from batches.keys import Keyring, key_of
+from batches.postgres import PostgresDatabase
+from batches.settings import StoreSettings
+from batches.sqlite import SqliteDatabase
+from batches.store import Store
+from batches.tables import METADATA
+
+REWRAPPED_PER_TRIP_MAX = 500
+_SCHEMES = {"postgresql", "postgres", "postgresql+asyncpg"}
+
+
+async def open_store(settings: StoreSettings, path: Path, clock: Clock | None = None) -> Store:
+    """Return the store that `settings` name, or the SQLite file at `path` where they name none.
+
+    It is made when it is not there, and migrated when an older Assay made it; of several processes
+    that open it at once, one does that. `clock` takes the place of the database's own, for
+    simulations.
+
+    Raises:
+        StoreUnavailable: it cannot be reached, or not be written.
+        StoreUnreadable: what lies there is no store.
+        StoreTooNew: a newer Assay made it.
+        StoreLocked: it holds data keys that the keys of `settings` do not open.
+    """
+    secrets = [settings.encryption_key, *settings.encryption_keys_old]
+    keys = Keyring([key_of(one.get_secret_value()) for one in secrets if one is not None])
+    url = None if settings.url is None else _url_of(settings.url.get_secret_value())
+    database = await _database(url, path, settings.connections, clock)
+    try:
+        revisions = await asyncio.to_thread(_revisions)
+        await database.write(_migrate, revisions)
+        blobs = Blobs(keys)
+        while await database.write(batch_rows.rewrap, blobs, REWRAPPED_PER_TRIP_MAX):
+            pass
+    except BaseException:
+        await database.close()
+        raise
+    return Store(database, blobs)
+
+
+def _url_of(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise StoreUnreadable(
+            "store.url is no address of a database: write sqlite:///PATH or"
+            " postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    if url.drivername != "sqlite" and url.drivername not in _SCHEMES:
+        raise StoreUnreadable(
+            f"store.url begins with {url.drivername}: batches are kept in sqlite or postgresql"
+        )
+    return url
+
+
+async def _database(url: URL | None, path: Path, connections: int, clock: Clock | None) -> Database:
+    if url is not None and url.drivername in _SCHEMES:
+        return PostgresDatabase(url, connections, clock)
+    file = Path(url.database) if url is not None and url.database else path
+    try:
+        await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{file.parent} cannot be made ({error.strerror}): Assay's user needs the right to"
+        ) from error
+    return SqliteDatabase(file, clock)
+
+
+def _revisions() -> ScriptDirectory:
+    """Return the revisions, read from their files."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(batches.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    list(scripts.walk_revisions())  # reads every file: not in the event loop, later
+    return scripts
+
+
+def _migrate(transaction: Transaction, scripts: ScriptDirectory) -> None:
+    """Bring the tables to the newest of `scripts`, alone.
+
+    Raises:
+        StoreTooNew: they are at a revision that is none of `scripts`.
+        StoreUnreadable: there are tables of these names that no revision made.
+    """
+    transaction.hold(MIGRATING)
+    connection = transaction.connection
+    present = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    if present is None:
+        foreign = METADATA.tables.keys() & set(inspect(connection).get_table_names())
+        if foreign:
+            raise StoreUnreadable(
+                f"the database has tables of its own called {', '.join(sorted(foreign))}: give"
+                " Assay a database, or a file, to itself"
+            )
+    elif present not in known:
+        raise StoreTooNew(
+            f"the store is at revision {present}, which this version of Assay does not know: a"
+            " newer one has written it. Run that one, or put back a backup from before"
+        )
+    if present == scripts.get_current_head():
+        return
+    config = Config()
+
+    def steps(at: str, context: object) -> object:
+        del context
+        return scripts._upgrade_revs("head", at)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - alembic's recipe
+
+    with EnvironmentContext(config, scripts, fn=steps) as context:
+        context.configure(connection=connection, target_metadata=METADATA)
+        context.run_migrations()

@@ -1,0 +1,150 @@
+"""PostgreSQL: for several machines. Its own clock is the clock of all of them."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from asyncpg.exceptions import PostgresError
+from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from batches.database import Clock, P, T, Transaction, Work
+from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
+from batches.tables import batches
+
+CONNECT_S = 5.0
+"""How long connecting may take."""
+FREE_S = 10.0
+"""How long a transaction waits for a free connection."""
+STATEMENT_S = 60.0
+"""How long one statement may take, waiting for others included."""
+TRIES_MAX = 4
+"""Times that a transaction is run which the server wants to be run again, or ended by itself."""
+_AGAIN = {"40001", "40P01"}  # could not serialize, deadlock
+_FULL = {"53100"}
+_REFUSED = {"28000", "28P01", "3D000", "42501"}
+_LOCKS = 0x61737361  # any number, the same in every version
+_LOCK_BATCH = select(batches.c.id).where(batches.c.id == bindparam("id")).with_for_update()
+
+_R = TypeVar("_R")
+
+
+class PostgresDialect:
+    """Many machines: a clock and a lock that the server keeps."""
+
+    def insert(self, table: Table) -> Any:  # noqa: ANN401 - as in Dialect
+        """Return PostgreSQL's INSERT."""
+        return insert(table)
+
+    def now_ms(self, connection: Connection) -> int:
+        """Return the server's time."""
+        moment = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return int(cast("datetime", moment).timestamp() * 1000)
+
+    def hold(self, connection: Connection, what: int) -> None:
+        """Wait for whoever holds `what`, and hold it until the transaction ends."""
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCKS, what)))
+
+    def lock(self, connection: Connection, batch_id: str) -> None:
+        """Wait for whoever changes the batch; what is read from now on is what that one left."""
+        connection.execute(_LOCK_BATCH, {"id": batch_id})
+
+
+class PostgresDatabase:
+    """A database on a server; satisfies `batches.database.Database`."""
+
+    def __init__(self, url: URL, connections: int, clock: Clock | None = None) -> None:
+        """Use at most `connections`; none is made before the first transaction."""
+        self.place = f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
+        self._dialect = PostgresDialect()
+        self._clock = clock
+        self._engine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=FREE_S,
+            connect_args={"timeout": CONNECT_S, "command_timeout": STATEMENT_S},
+        )
+
+    async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as one transaction, again where the server wants that."""
+        return await self._run(lambda transaction: work(transaction, *args, **kwargs))
+
+    async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on one state of the database."""
+        return await self._run(
+            lambda transaction: work(transaction, *args, **kwargs), "REPEATABLE READ"
+        )
+
+    async def tidy(self) -> None:
+        """Do nothing: the server gives room back by itself (autovacuum)."""
+
+    async def close(self) -> None:
+        """Let every connection go."""
+        await self._engine.dispose()
+
+    async def _run(self, work: Callable[[Transaction], _R], isolation: str | None = None) -> _R:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await self._once(work, isolation)
+            except _RunAgain:
+                continue
+        with self._told():
+            try:
+                return await self._once(work, isolation)
+            except _RunAgain as again:
+                raise again.cause from again
+
+    async def _once(self, work: Callable[[Transaction], _R], isolation: str | None) -> _R:
+        with self._told():
+            async with self._engine.connect() as connection:
+                if isolation is not None:
+                    await connection.execution_options(isolation_level=isolation)
+                try:
+                    result = await connection.run_sync(self._work, work)
+                except DBAPIError as error:
+                    if error.connection_invalidated or _sqlstate(error) in _AGAIN:
+                        raise _RunAgain(error) from error
+                    raise
+                await connection.commit()
+                return result
+
+    def _work(self, connection: Connection, work: Callable[[Transaction], _R]) -> _R:
+        return work(Transaction(connection, self._dialect, self._clock))
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        """Say in words of ours what the server, or the way to it, reports."""
+        try:
+            yield
+        except (TimeoutError, SQLAlchemyError, PostgresError, OSError) as error:
+            raise self._error_of(error) from error
+
+    def _error_of(self, error: Exception) -> StoreError:
+        state = _sqlstate(error)
+        why = str(getattr(error, "orig", None) or error) or type(error).__name__
+        if state in _FULL:
+            return StoreFull(f"PostgreSQL at {self.place} has no room left: {why}")
+        if state in _REFUSED:
+            return StoreUnreadable(
+                f"PostgreSQL at {self.place} refuses us ({why}): see user, password and database in"
+                " store.url, and what that user may do"
+            )
+        return StoreUnavailable(f"PostgreSQL at {self.place} cannot be reached or failed: {why}")
+
+
+class _RunAgain(Exception):
+    """A transaction that was surely not made, and may be run once more."""
+
+    def __init__(self, cause: DBAPIError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _sqlstate(error: Exception) -> str | None:
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlstate", None)

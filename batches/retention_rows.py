@@ -1,0 +1,116 @@
+"""Transactions that remove: a batch at once for everybody, its chunks bit by bit."""
+
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from batches import batch_rows
+from batches.batch import ENDED, State
+from batches.database import Transaction
+from batches.tables import (
+    batches,
+    chunks,
+    deletions,
+    deliveries,
+    flushed,
+    given,
+    results,
+    row_errors,
+)
+
+GIVEN, ALL = "given", "all"
+"""What of a batch is to be removed."""
+BATCHES_PER_TRIP_MAX = 50
+_ENDED = sorted(state.value for state in ENDED)
+_FORGOTTEN = [*_ENDED, State.DRAFT.value]
+_SINCE = func.coalesce(batches.c.finished_at, batches.c.updated_at)
+
+
+def forget(transaction: Transaction, tenant: str, batch_id: str) -> None:
+    """Let a batch be gone, with its data key; its chunks are to be removed."""
+    batch_rows.locked(transaction, tenant, batch_id)
+    _forget(transaction, batch_id)
+
+
+def _forget(transaction: Transaction, batch_id: str) -> None:
+    for table in (row_errors, deliveries):
+        transaction.execute(delete(table).where(table.c.batch == batch_id))
+    transaction.execute(delete(batches).where(batches.c.id == batch_id))
+    _note(transaction, batch_id, ALL)
+
+
+def _note(transaction: Transaction, batch_id: str, what: str) -> None:
+    statement = transaction.insert(deletions).on_conflict_do_nothing()
+    row = {"batch": batch_id, "what": what, "deleted_at": transaction.now_ms}
+    transaction.execute(statement, row)
+
+
+def remove(transaction: Transaction, batch_id: str, limit: int) -> bool:
+    """Remove up to `limit` chunks of a batch that is gone; return whether that was the rest."""
+    number = _remove(transaction, batch_id, ALL, limit)
+    return number < limit
+
+
+def _remove(transaction: Transaction, batch_id: str, what: str, limit: int) -> int:
+    """Remove up to `limit` chunks, or what was given of them; return how many there were."""
+    of = given if what == GIVEN else chunks
+    seqs = transaction.values(
+        select(of.c.seq).where(of.c.batch == batch_id).order_by(of.c.seq).limit(limit)
+    )
+    if seqs:
+        tables: tuple[Any, ...] = (given,) if what == GIVEN else (given, results, flushed, chunks)
+        for table in tables:
+            transaction.execute(
+                delete(table).where(
+                    table.c.batch == batch_id, table.c.seq.between(seqs[0], seqs[-1])
+                )
+            )
+    if len(seqs) < limit:
+        transaction.execute(
+            delete(deletions).where(deletions.c.batch == batch_id, deletions.c.what == what)
+        )
+    return len(seqs)
+
+
+def expire(
+    transaction: Transaction, given_ms: int, results_ms: int, limit: int
+) -> tuple[int, int, bool]:
+    """Remove what is old enough; return chunks, batches, and whether there is more.
+
+    `given_ms` and `results_ms`: after how many milliseconds what was given, and all, is to go.
+    """
+    now = transaction.now_ms
+    gone = _ended_before(transaction, now - results_ms, _FORGOTTEN)
+    for batch_id in gone:
+        transaction.lock(batch_id)
+        _forget(transaction, batch_id)
+    bare = _ended_before(transaction, now - given_ms, _ENDED, given_kept=True)
+    for batch_id in bare:
+        transaction.lock(batch_id)
+        transaction.execute(
+            update(batches)
+            .where(batches.c.id == batch_id)
+            .values(given_kept=False, version=batches.c.version + 1, updated_at=now)
+        )
+        _note(transaction, batch_id, GIVEN)
+    number = 0
+    waiting = transaction.rows(
+        select(deletions.c.batch, deletions.c.what)
+        .order_by(deletions.c.deleted_at, deletions.c.batch)
+        .limit(BATCHES_PER_TRIP_MAX)
+    )
+    for batch_id, what in waiting:
+        if number < limit:
+            number += _remove(transaction, batch_id, what, limit - number)
+    more = number >= limit or BATCHES_PER_TRIP_MAX in {len(gone), len(bare), len(waiting)}
+    return number, len(gone), more
+
+
+def _ended_before(
+    transaction: Transaction, ms: int, states: list[str], *, given_kept: bool = False
+) -> list[str]:
+    """Return batches in `states` that nothing has happened to since `ms`."""
+    statement = select(batches.c.id).where(batches.c.state.in_(states), ms > _SINCE)
+    if given_kept:
+        statement = statement.where(batches.c.given_kept.is_(True))
+    return transaction.values(statement.order_by(batches.c.id).limit(BATCHES_PER_TRIP_MAX))

@@ -1,0 +1,262 @@
+"""SQLite: one file, one thread of ours that writes, some that read.
+
+What arrives while the writer is busy is written together, each transaction in a savepoint of its
+own, all with one sync to the disk. Several processes may share the file; they wait for each other.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from batches.database import Clock, P, T, Transaction, Work
+from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
+
+WRITTEN_TOGETHER_MAX = 32
+"""Transactions that share one sync to the disk at most."""
+WAITING_MAX = 10_000
+"""Transactions that wait for the writer at most."""
+READERS = 2
+"""Threads that read."""
+BUSY_S = 10.0
+"""How long one process waits for another that writes."""
+LOG_BYTES_MAX = 64 << 20
+"""What the write-ahead log may keep of the disk when it is empty."""
+OLDEST = (3, 35, 0)
+"""The first that knows RETURNING."""
+_PRAGMAS = (
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "secure_delete=ON",
+    "cache_size=-16000",
+    f"journal_size_limit={LOG_BYTES_MAX}",
+)
+
+_R = TypeVar("_R")
+
+
+class SqliteDialect:
+    """One machine, whose clock is everybody's; and who writes has the file to itself."""
+
+    def insert(self, table: Table) -> Any:  # noqa: ANN401 - as in Dialect
+        """Return SQLite's INSERT."""
+        return insert(table)
+
+    def now_ms(self, connection: Connection) -> int:
+        """Return this machine's time."""
+        del connection
+        return time.time_ns() // 1_000_000
+
+    def hold(self, connection: Connection, what: int) -> None:
+        """Do nothing: a transaction that writes excludes all others."""
+
+    def lock(self, connection: Connection, batch_id: str) -> None:
+        """Do nothing, as in `hold`."""
+
+
+class _Waiting:
+    """A transaction that waits for the writer, and who waits for it."""
+
+    __slots__ = ("failed", "future", "result", "work")
+
+    def __init__(self, work: Callable[[Transaction], Any], future: "asyncio.Future[Any]") -> None:
+        self.work = work
+        self.future = future
+        self.result: Any = None
+        self.failed: BaseException | None = None
+
+    def tell(self) -> None:
+        if self.future.done():
+            return  # nobody waits any more; what was written stands
+        if self.failed is not None:
+            self.future.set_exception(self.failed)
+        else:
+            self.future.set_result(self.result)
+
+
+class SqliteDatabase:
+    """The file at a path; satisfies `batches.database.Database`."""
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        """Use the file at `path`; nothing is opened before the first transaction."""
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise StoreUnreadable(
+                f"SQLite {sqlite3.sqlite_version} is too old for batches: run Assay with 3.35 or"
+                " newer, or set store.url to a PostgreSQL"
+            )
+        self.path = path
+        self._dialect = SqliteDialect()
+        self._clock = clock
+        self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
+        self._reader = _engine(path, "BEGIN", READERS)
+        self._writing = ThreadPoolExecutor(1, "batches-writer")
+        self._reading = ThreadPoolExecutor(READERS, "batches-reader")
+        self._waiting: deque[_Waiting] = deque()
+        self._lock = threading.Lock()
+        self._busy = False
+
+    async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as one transaction, together with others that wait."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        waiting = _Waiting(_bound(work, *args, **kwargs), future)
+        with self._lock:
+            if len(self._waiting) >= WAITING_MAX:
+                raise StoreUnavailable(f"{self.path}: {WAITING_MAX} changes wait to be written")
+            self._waiting.append(waiting)
+            start, self._busy = not self._busy, True
+        if start:
+            self._writing.submit(self._write_all, loop)
+        return await future
+
+    async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on the state that is on disk now, beside whatever is being written."""
+        loop = asyncio.get_running_loop()
+        whole = partial(self._read, _bound(work, *args, **kwargs))
+        return await loop.run_in_executor(self._reading, whole)
+
+    async def tidy(self) -> None:
+        """Empty the log into the file, which overwrites what was removed, and shrink both."""
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._tidy)
+
+    async def close(self) -> None:
+        """End what is under way and close the file."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _tidy(self) -> None:
+        with _told(self.path), self._writer.connect() as connection:
+            raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+            raw.execute("PRAGMA incremental_vacuum").fetchall()
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _read(self, work: Callable[[Transaction], _R]) -> _R:
+        with _told(self.path), self._reader.begin() as connection:
+            return work(Transaction(connection, self._dialect, self._clock))
+
+    def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write until nothing waits."""
+        while True:
+            with self._lock:
+                number = min(len(self._waiting), WRITTEN_TOGETHER_MAX)
+                group = [self._waiting.popleft() for _ in range(number)]
+                self._busy = bool(group)
+            if not group:
+                return
+            self._write_group(group)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, group)
+
+    def _write_group(self, group: list[_Waiting]) -> None:
+        """Write `group` together; should that fail, each by itself, so that each hears its own."""
+        try:
+            with _told(self.path), self._writer.begin() as connection:
+                for one in group:
+                    self._write_one(connection, one, alone=len(group) == 1)
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+            if len(group) == 1:
+                group[0].failed = error
+                return
+            for one in group:
+                one.failed = None
+                self._write_group([one])
+
+    def _write_one(self, connection: Connection, one: _Waiting, *, alone: bool) -> None:
+        transaction = Transaction(connection, self._dialect, self._clock)
+        if alone:
+            one.result = one.work(transaction)
+            return
+        connection.exec_driver_sql("SAVEPOINT one")
+        try:
+            one.result = one.work(transaction)
+        except SQLAlchemyError:
+            raise  # a full disk, say, may have undone more than the savepoint
+        except Exception as error:  # noqa: BLE001 - told to whoever waits
+            connection.exec_driver_sql("ROLLBACK TO one")
+            one.failed = error
+        connection.exec_driver_sql("RELEASE one")
+
+
+def _bound(work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[Transaction], T]:
+    return lambda transaction: work(transaction, *args, **kwargs)
+
+
+def _tell(group: list[_Waiting]) -> None:
+    for one in group:
+        one.tell()
+
+
+def _engine(path: Path, begin: str, connections: int) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=BUSY_S,
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+
+    # the driver would begin late, and two processes could then deadlock on their way to write
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, record: object) -> None:
+    del record
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+@contextmanager
+def _told(path: Path) -> Generator[None]:
+    """Say in words of ours what SQLite reports of the file at `path`."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None)
+        raise _error_of(path, cause if isinstance(cause, sqlite3.Error) else error) from error
+    except sqlite3.Error as error:
+        raise _error_of(path, error) from error
+
+
+def _error_of(path: Path, error: Exception) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"{path}: the disk is full; make room, nothing that was told is lost")
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StoreUnreadable(
+            f"{path} is no SQLite file, or is damaged ({error}): put a backup in its place, or move"
+            " it away to begin anew"
+        )
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return StoreUnavailable(
+            f"{path} cannot be opened for writing ({error}): Assay's user needs the right to write"
+            " it and its directory"
+        )
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreUnavailable(f"{path}: another process has been writing for {BUSY_S:.0f} s")
+    return StoreUnavailable(f"{path}: {error}")
