@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
+from batches.ingest import Ingest
+from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -34,6 +36,8 @@ from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
 
+BATCHES_FILE = "batches.db"
+"""Where batches are kept, in the data directory, when no other store is configured."""
 START_PATIENCE_S = 2.0
 """With the store's first answer: at a start everything starts at once."""
 
@@ -45,6 +49,8 @@ class Assembly(Struct):
     declarations: Declarations
     valkey: Valkey
     context: Context
+    ingest: Ingest | None = None
+    """None for a guest: it works on no batches."""
 
 
 class Court(Struct):
@@ -110,8 +116,12 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
+        ingest = None
+        if not guest:
+            store = await _store(settings, stack)
+            ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
         await loading
-        yield Assembly(settings, declarations, valkey, context)
+        yield Assembly(settings, declarations, valkey, context, ingest)
 
 
 class _Builder:
@@ -287,6 +297,15 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
 async def _close_all(desks: Iterable[Desk]) -> None:
     """Close all desks side by side: together they take as long as the slowest."""
     await asyncio.gather(*(desk.close() for desk in desks))
+
+
+async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+    # here, because what keeps no batches starts sooner without a database
+    from batches.opening import open_store  # noqa: PLC0415
+
+    store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
+    stack.push_async_callback(store.close)
+    return store
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:
