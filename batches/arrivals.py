@@ -82,9 +82,19 @@ class _Place:
 class Arrivals:
     """Reads the results of batches as they come."""
 
-    def __init__(self, store: Store, progress: Progress, unpacking: Unpacking) -> None:
-        """Read from `store` when `progress` says that there may be more."""
+    def __init__(
+        self,
+        store: Store,
+        progress: Progress,
+        unpacking: Unpacking,
+        made: type[RecordResult] = RecordResult,
+    ) -> None:
+        """Read from `store` when `progress` says that there may be more.
+
+        `made` is the class of results, where kinds are declared another one than usual.
+        """
         self._store = store
+        self._made = made
         self._progress = progress
         self._unpacking = unpacking
 
@@ -137,4 +147,4 @@ class Arrivals:
                     open_.discard(at)
                     yield result
         for at in sorted(open_):  # given up: the store counts them so
-            yield RecordResult(None, chunk.first_index + at, Status.UNKNOWN)
+            yield self._made(None, chunk.first_index + at, Status.UNKNOWN)

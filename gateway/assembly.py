@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from msgspec import Struct
 
+from batches.arrivals import Arrivals
 from batches.ingest import Ingest
+from batches.progress import Progress
 from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
+from checks.declared import result_class
 from checks.kinds import KindModule, load
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
@@ -120,6 +124,7 @@ async def assembled(
         if not guest:
             store = await _store(settings, stack)
             ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
+            context = _following(context, store, valkey, declarations, stack)
         await loading
         yield Assembly(settings, declarations, valkey, context, ingest)
 
@@ -306,6 +311,26 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
     store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
     stack.push_async_callback(store.close)
     return store
+
+
+def _following(
+    context: Context,
+    store: Store,
+    valkey: Valkey,
+    declarations: Declarations,
+    stack: AsyncExitStack,
+) -> Context:
+    """Return `context` with what follows batches."""
+    # here, as the store: what keeps no batches starts sooner without
+    from batches.results import Results  # noqa: PLC0415
+
+    progress = Progress(store, valkey)
+    progress.start()
+    stack.push_async_callback(progress.close)
+    arrivals = Arrivals(
+        store, progress, Results(declarations.kinds), result_class(declarations.kinds)
+    )
+    return replace(context, progress=progress, arrivals=arrivals)
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:
