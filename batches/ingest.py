@@ -10,29 +10,13 @@ from collections.abc import AsyncIterable, Sequence
 
 import msgspec
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field
 
 from batches.batch import Batch, Move, NewBatch, State
 from batches.given import Layout, Upload, packed_layout, unpacked_layout
 from batches.intake import READ_BYTES, Intake, Portion
+from batches.settings import UploadSettings
 from batches.source.errors import SourceError
 from batches.store import Created, Store
-
-
-class UploadSettings(BaseModel):
-    """What files may be sent to `/batches`: the table `[uploads]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bytes_max: int = Field(
-        default=20_000_000_000, ge=1, description="Bytes of a file at most, unpacked."
-    )
-    records_max: int = Field(
-        default=20_000_000, ge=1, description="Records that a file may have at most."
-    )
-    at_once_max: int = Field(
-        default=8, ge=1, le=1000, description="Files that one process takes in at once."
-    )
 
 
 class TooManyUploads(Exception):

@@ -1,4 +1,4 @@
-"""What an operator may say of the store of batches: the table `[store]`."""
+"""What an operator may say of batches: the tables `[store]` and `[uploads]`."""
 
 import base64
 from typing import Annotated
@@ -85,3 +85,19 @@ def _is_webhook_secret(text: str) -> bool:
     except ValueError:
         return False
     return text.startswith(WEBHOOK_SECRET_PREFIX) and len(secret) in WEBHOOK_SECRET_BYTES
+
+
+class UploadSettings(BaseModel):
+    """What files may be sent to `/batches`: the table `[uploads]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes_max: int = Field(
+        default=20_000_000_000, ge=1, description="Bytes of a file at most, unpacked."
+    )
+    records_max: int = Field(
+        default=20_000_000, ge=1, description="Records that a file may have at most."
+    )
+    at_once_max: int = Field(
+        default=8, ge=1, le=1000, description="Files that one process takes in at once."
+    )

@@ -17,6 +17,7 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from batches.ingest import Ingest
 from console.page import (
     ASSET_CACHE_CONTROL,
     ASSETS_PATH,
@@ -33,6 +34,7 @@ from gateway.hosts import HostCheck, Origins
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
 from gateway.sockets import Sockets
+from gateway.uploads import Uploads
 from gateway.valkey import StoreAway
 from providers.priority import TENANT
 from resolvers.context import Context
@@ -127,8 +129,22 @@ def routes(
             return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
         return JSONResponse({"status": "ready"})
 
+    def ingest() -> Ingest:
+        found = assembly().ingest
+        assert found is not None, "what serves keeps batches"
+        return found
+
+    uploads = Uploads(
+        ingest,
+        lambda _: TENANT,
+        Origins(_names(settings)),
+        currency=settings.gateway.currency,
+        sandbox=settings.gateway.sandbox,
+    )
+
     return [
         Route("/graphql", endpoint),
+        *uploads.routes(),
         WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),

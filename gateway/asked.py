@@ -120,7 +120,10 @@ def parsed(text: bytes | str, what: str) -> object:
 
 
 def encoded(answer: Response) -> bytes:
-    """Return the JSON of an answer: without `data` where nothing ran."""
+    """Return the JSON of an answer: without `data` where nothing ran, with an event's cursor."""
+    if answer.cursor is not None:
+        told: dict[str, Any] = {"data": answer.data, "extensions": {"cursor": answer.cursor}}
+        return orjson.dumps(told if answer.errors is None else {"errors": answer.errors, **told})
     if answer.errors is None:
         return orjson.dumps({"data": answer.data})
     if answer.stopped is not None:

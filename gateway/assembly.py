@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from msgspec import Struct
 
+from batches.arrivals import Arrivals
+from batches.ingest import Ingest
+from batches.progress import Progress
+from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
+from checks.declared import result_class
 from checks.kinds import KindModule, load
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
@@ -34,6 +40,8 @@ from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
 
+BATCHES_FILE = "batches.db"
+"""Where batches are kept, in the data directory, when no other store is configured."""
 START_PATIENCE_S = 2.0
 """With the store's first answer: at a start everything starts at once."""
 
@@ -45,6 +53,8 @@ class Assembly(Struct):
     declarations: Declarations
     valkey: Valkey
     context: Context
+    ingest: Ingest | None = None
+    """None for a guest: it works on no batches."""
 
 
 class Court(Struct):
@@ -110,8 +120,13 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
+        ingest = None
+        if not guest:
+            store = await _store(settings, stack)
+            ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
+            context = _following(context, store, valkey, declarations, stack)
         await loading
-        yield Assembly(settings, declarations, valkey, context)
+        yield Assembly(settings, declarations, valkey, context, ingest)
 
 
 class _Builder:
@@ -287,6 +302,35 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
 async def _close_all(desks: Iterable[Desk]) -> None:
     """Close all desks side by side: together they take as long as the slowest."""
     await asyncio.gather(*(desk.close() for desk in desks))
+
+
+async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+    # here, because what keeps no batches starts sooner without a database
+    from batches.opening import open_store  # noqa: PLC0415
+
+    store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
+    stack.push_async_callback(store.close)
+    return store
+
+
+def _following(
+    context: Context,
+    store: Store,
+    valkey: Valkey,
+    declarations: Declarations,
+    stack: AsyncExitStack,
+) -> Context:
+    """Return `context` with what follows batches."""
+    # here, as the store: what keeps no batches starts sooner without
+    from batches.results import Results  # noqa: PLC0415
+
+    progress = Progress(store, valkey)
+    progress.start()
+    stack.push_async_callback(progress.close)
+    arrivals = Arrivals(
+        store, progress, Results(declarations.kinds), result_class(declarations.kinds)
+    )
+    return replace(context, progress=progress, arrivals=arrivals)
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

@@ -20,6 +20,9 @@ from schema.lane.response import Response
 
 _log = logging.getLogger(__name__)
 
+IN_A_ROW_MAX = 16
+"""Events that one follower gets before the loop looks after others."""
+
 Key = tuple[str, str | None, bytes, str]
 
 
@@ -179,14 +182,23 @@ class _Sharing:
 
 
 class _Alone:
-    """The only follower of an execution, which goes on as it reads."""
+    """The only follower of an execution, which goes on as it reads.
 
-    __slots__ = ("_events",)
+    Events that are there already, for a client that reads them as fast, would keep the loop from
+    everybody else: so it lets others go first now and then.
+    """
+
+    __slots__ = ("_events", "_in_a_row")
 
     def __init__(self, events: AsyncGenerator[Told]) -> None:
         self._events = events
+        self._in_a_row = 0
 
     async def next(self) -> Told | None:
+        self._in_a_row += 1
+        if self._in_a_row > IN_A_ROW_MAX:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
         return await anext(self._events, None)
 
     async def close(self) -> None:

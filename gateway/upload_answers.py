@@ -22,7 +22,7 @@ from batches.intake import OtherFile
 from batches.source.dialect import Dialect
 from batches.source.errors import SourceError
 from batches.source.unpacking import NOT_WHAT_IT_SAYS
-from gateway.endpoint import Refusal
+from gateway.asked import Refusal
 
 ROW_ERRORS_SHOWN_MAX = 20
 AGAIN_S = 5

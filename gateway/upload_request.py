@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 from msgspec import Struct
@@ -14,7 +14,8 @@ from batches.given import Upload
 from batches.ingest import Sent
 from batches.source.dialect import Format, Wishes
 from batches.source.unpacking import PLAIN
-from gateway.endpoint import QUERY_STRING_BYTES_MAX, Refusal
+from gateway.asked import Refusal
+from gateway.endpoint import QUERY_STRING_BYTES_MAX
 
 NAME_CHARACTERS_MAX = 200
 KEY_CHARACTERS_MAX = 200
@@ -147,13 +148,6 @@ def offset_of(headers: Mapping[str, str]) -> int:
             "Say by Upload-Offset where in the file the body goes on; HEAD tells it.",
         )
     return int(told)
-
-
-def check_origin(headers: Mapping[str, str]) -> None:
-    """Raise Refusal when a page of another site made a browser send this."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
-        raise Refusal(403, "CROSS_ORIGIN", "Files are not taken from pages of other sites.")
 
 
 def _parameters(query: bytes) -> dict[str, list[str]]:

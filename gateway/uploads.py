@@ -8,23 +8,27 @@ header sends the rest. The headers are those of the IETF's draft on resumable up
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
 import orjson
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from batches.batch import Batch
 from batches.errors import BatchError, OffsetMismatch, StoreError
 from batches.ingest import Ingest, upload_of
 from batches.source.errors import SourceError
-from gateway.endpoint import Refusal
+from gateway.asked import Refusal
+from gateway.hosts import Origins
 from gateway.upload_answers import Problem, answered, headers_of, problem_of
-from gateway.upload_request import check_origin, offset_of, sent_by, told_by
+from gateway.upload_request import offset_of, sent_by, told_by
 from schema.lane.errors import INTERNAL, origin
 
+BATCHES = "/batches"
+UPLOAD = "/batches/{id}/upload"
 IDLE_S = 60.0
 """The longest that a client may send nothing."""
 PACE_BYTES_PER_S_MIN = 1024
@@ -100,21 +104,28 @@ class Uploads:
     """Answers `/batches` and `/batches/{id}/upload`.
 
     `ingest` is called for each request; `tenant_for` tells whose it is, and may raise `Refusal`.
-    `currency` is that of cost caps; `sandbox` tells whether one runs.
+    `origins` are the pages whose files are taken. `currency` is that of cost caps; `sandbox` tells
+    whether one runs.
     """
 
     def __init__(
         self,
         ingest: Callable[[], Ingest],
-        tenant_for: Callable[[Scope], Awaitable[str]],
+        tenant_for: Callable[[Scope], str],
+        origins: Origins,
         *,
         currency: str,
         sandbox: bool,
     ) -> None:
         self._ingest = ingest
         self._tenant_for = tenant_for
+        self._origins = origins
         self._currency = currency
         self._sandbox = sandbox
+
+    def routes(self) -> list[Route]:
+        """Return the addresses that this answers."""
+        return [Route(BATCHES, self), Route(UPLOAD, self)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -123,8 +134,9 @@ class Uploads:
         }
         request = _Request(scope["method"], headers, _Incoming(receive, headers), send)
         try:
-            check_origin(headers)
-            request.tenant = await self._tenant_for(scope)
+            if not self._origins.allow(scope["headers"]):
+                raise Refusal(403, "CROSS_ORIGIN", "Files are not taken from pages of other sites.")
+            request.tenant = self._tenant_for(scope)
             request.ingest = self._ingest()
             batch_id: str | None = scope.get("path_params", {}).get("id")
             if batch_id is None:

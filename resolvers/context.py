@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from batches.arrivals import Arrivals
+from batches.progress import Progress
 from providers.panel import Panel
+from providers.priority import TENANT
 from questions.judging import Judge
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Kind
@@ -26,6 +29,7 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check). `deadline_ms` is that of a request which names none.
+    `progress` and `arrivals` follow batches, None for a guest, which keeps none.
     """
 
     judge: Judge
@@ -37,3 +41,6 @@ class Context:
     deadline_ms: int
     records_max: int
     currency: str
+    tenant: str = TENANT
+    progress: Progress | None = None
+    arrivals: Arrivals | None = None

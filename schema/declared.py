@@ -16,9 +16,10 @@ Declared = DeclaredKind | ExtendedKind
 
 
 class Types(Struct, frozen=True):
-    """The types that a schema of these kinds needs: the record, the payload, every verdict."""
+    """The types that a schema of these kinds needs: record, result, payload, every verdict."""
 
     record: type
+    result: type
     payload: type
     verdict_types: tuple[type, ...]
 
@@ -27,7 +28,9 @@ def types_for(kinds: Sequence[KindModule]) -> Types:
     """Return the types for `kinds`: the usual ones where nothing is declared."""
     declared = [kind for kind in kinds if isinstance(kind, DeclaredKind | ExtendedKind)]
     if not declared:
-        return Types(RecordInput, verdicts.ValidatePayload, verdicts.VERDICT_TYPES)
+        return Types(
+            RecordInput, verdicts.RecordResult, verdicts.ValidatePayload, verdicts.VERDICT_TYPES
+        )
     usual = {one.represents: one for one in cast("Any", verdicts.VERDICT_TYPES)}
     fields: dict[str, tuple[Any, str]] = {}
     types: list[type] = []
@@ -42,7 +45,7 @@ def types_for(kinds: Sequence[KindModule]) -> Types:
     result = _made("RecordResult", verdicts.RecordResult, fields)
     results = {"results": (list[result], "One result a record, in the order of the records.")}
     payload = _made("ValidatePayload", verdicts.ValidatePayload, results)
-    return Types(_record(declared), payload, tuple(types))
+    return Types(_record(declared), result, payload, tuple(types))
 
 
 def _record(declared: Sequence[Declared]) -> type:

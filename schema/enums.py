@@ -16,7 +16,7 @@ from verdicts.reason import MEANING, ReasonCode
 from verdicts.verdict import Source, Status
 
 
-def _describe(enum: type[Enum], meanings: Mapping[Any, str]) -> None:
+def describe(enum: type[Enum], meanings: Mapping[Any, str]) -> None:
     """Give each value of a decorated enum its description; every one must have it."""
     definition = cast("Any", enum).__strawberry_definition__
     assert {member.name for member in meanings} == {value.name for value in definition.values}
@@ -25,7 +25,7 @@ def _describe(enum: type[Enum], meanings: Mapping[Any, str]) -> None:
 
 
 strawberry.enum(Status, name="VerdictStatus", description="A verdict in one word.")
-_describe(
+describe(
     Status,
     {
         Status.VALID: "Every check of the policy confirmed the value; see `Kind.meaning`.",
@@ -35,7 +35,7 @@ _describe(
     },
 )
 strawberry.enum(Source, name="Source", description="Where the newest part of a verdict is from.")
-_describe(
+describe(
     Source,
     {
         Source.LOCAL: "From the value itself; nobody was asked.",
@@ -44,7 +44,7 @@ _describe(
     },
 )
 strawberry.enum(Conclusion, name="Conclusion", description="What a check concluded.")
-_describe(
+describe(
     Conclusion,
     {
         Conclusion.CONFIRMED: "The check found what it looked for.",
@@ -54,11 +54,11 @@ _describe(
     },
 )
 strawberry.enum(ReasonCode, name="ReasonCode", description="Why a check concluded what it did.")
-_describe(ReasonCode, MEANING)
+describe(ReasonCode, MEANING)
 strawberry.enum(FindingCode, name="FindingCode", description="What of a record was compared.")
-_describe(FindingCode, consistency.MEANING)
+describe(FindingCode, consistency.MEANING)
 strawberry.enum(State, name="ProviderState", description="Whether a provider can be asked.")
-_describe(
+describe(
     State,
     {
         State.READY: "It is configured and is asked.",
@@ -67,7 +67,7 @@ _describe(
     },
 )
 strawberry.enum(Phase, name="BreakerState", description="Whether calls pass a breaker.")
-_describe(
+describe(
     Phase,
     {
         Phase.CLOSED: "Every call passes.",
@@ -77,7 +77,7 @@ _describe(
 )
 
 strawberry.enum(Priority, name="Priority", description="How urgent something is.")
-_describe(
+describe(
     Priority,
     {
         Priority.INTERACTIVE: "Somebody waits for it: it goes before whatever is not.",

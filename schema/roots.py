@@ -16,6 +16,7 @@ from schema.declared import Types, types_for
 from schema.lane.schema import FastSchema, selected
 from schema.records import ValidateOptions
 from schema.scalars import DURATION, Duration
+from schema.subscriptions import subscription_root
 
 Info = strawberry.Info[Context, None]
 
@@ -74,6 +75,7 @@ def build_schema(kinds: Sequence[KindModule] = KINDS) -> FastSchema:
     return FastSchema(
         Query,
         _mutation(types),
+        subscription_root(types.result),
         types=types.verdict_types,
         config=StrawberryConfig(scalar_map={Duration: DURATION}),
         public=(PublicError,),

@@ -23,7 +23,7 @@ from schema.lane.plan import Execution, NoSuchOperation, Plan, PlannedInfo, comp
 from schema.lane.reading import Readers
 from schema.lane.response import Response, answered, refused, subscription
 from schema.lane.selection import Collector, Selection
-from schema.lane.subscribing import Event, checked, events, newest_only
+from schema.lane.subscribing import Event, checked, events, newest_only, unmark
 
 _QUERIES = frozenset({OperationType.QUERY})
 _QUERIES_AND_MUTATIONS = _QUERIES | {OperationType.MUTATION}
@@ -77,6 +77,7 @@ class FastSchema(strawberry.Schema):
             extensions=(*others, _Prepared),
             config=config,
         )
+        unmark(self._schema.subscription_type)
         self.statistics = LaneStatistics()
         self.documents = Documents(self._schema, (*specified_rules, *rules))
         self._public = public

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from inspect import isasyncgenfunction
 from typing import Any, cast
 
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLObjectType
 from msgspec import Struct
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -20,10 +20,17 @@ Equal subscriptions of one tenant then share one execution, and who reads slowly
 """
 
 
+class Marked(Struct, frozen=True):
+    """An event that says where to go on after it: what a source may yield instead of a `value`."""
+
+    value: Any
+    cursor: str
+
+
 class Event(Struct):
     """What becomes of one event of the source, or of its failure.
 
-    `cursor` is where to go on after it, if the event says so.
+    `cursor` is that of a `Marked` event.
     """
 
     result: ExecutionResult
@@ -70,12 +77,24 @@ async def events(
             except Exception as error:  # noqa: BLE001 - as the stock executor: it is told
                 yield Event(ExecutionResult(data=None, errors=[_located(error)]), failed=True)
                 return
+            cursor = None
+            if value.__class__ is Marked:
+                value, cursor = value.value, value.cursor
             try:
                 result = ExecutionResult(data={root.key: root.complete(value)}, errors=None)
             except Exception:  # noqa: BLE001 - the stock executor finds the words
                 result = await replayed(value)
-            cursor: object = getattr(value, "cursor", None)
-            yield Event(result, cursor if isinstance(cursor, str) else None)
+            yield Event(result, cursor)
+
+
+def unmark(subscription: GraphQLObjectType | None) -> None:
+    """Let the stock executor, too, complete the value of a `Marked` event, not the mark."""
+    for field in subscription.fields.values() if subscription is not None else ():
+        field.resolve = _unmarked
+
+
+def _unmarked(event: object, *_: object, **__: object) -> object:
+    return cast("Marked", event).value if event.__class__ is Marked else event
 
 
 def _located(error: Exception) -> GraphQLError:

@@ -1,0 +1,67 @@
+// Runs one of the npm clients against a server, and prints what it received as JSON lines.
+//
+//   node npm_clients.mjs CLIENT URL QUERY [EVENTS]
+//
+// CLIENT is graphql-ws, graphql-sse or apollo. With EVENTS it ends its subscription after so many.
+
+const [client, url, query, events = "Infinity"] = process.argv.slice(2);
+const say = (what) => console.log(JSON.stringify(what));
+let left = Number(events);
+
+// Each returns what to call to end the subscription.
+const clients = {
+  async "graphql-ws"(sink) {
+    const { createClient } = await import("graphql-ws");
+    const made = createClient({
+      url: url.replace("http", "ws"),
+      lazy: true,
+      retryAttempts: 50,
+      retryWait: () => new Promise((done) => setTimeout(done, 50)),
+      shouldRetry: () => true,
+      on: { closed: (event) => say({ closed: event.code }), connected: () => say("connected") },
+    });
+    const end = made.subscribe({ query }, sink);
+    return () => (end(), made.dispose());
+  },
+  async "graphql-sse"(sink) {
+    const { createClient } = await import("graphql-sse");
+    const made = createClient({
+      url,
+      retryAttempts: 50,
+      retry: () => new Promise((done) => setTimeout(done, 50)),
+      on: { connecting: () => say("connecting") },
+    });
+    const end = made.subscribe({ query }, sink);
+    return () => (end(), made.dispose());
+  },
+  async apollo(sink) {
+    const { ApolloClient, HttpLink, InMemoryCache, gql } = await import("@apollo/client");
+    const link = new HttpLink({ uri: url });
+    const made = new ApolloClient({ link, cache: new InMemoryCache() });
+    const running = made
+      .subscribe({ query: gql(query), errorPolicy: "all", fetchPolicy: "no-cache" })
+      .subscribe({
+        next: ({ data, error }) => sink.next(error ? { error: error.message } : { data }),
+        error: (error) => sink.error(error),
+        complete: () => sink.complete(),
+      });
+    return () => (running.unsubscribe(), made.stop());
+  },
+};
+
+const sink = {
+  next(result) {
+    say(result);
+    left -= 1;
+    if (left === 0) ending.then((end) => end());
+  },
+  error(error) {
+    say({ failed: Array.isArray(error) ? error : String(error.message ?? error) });
+    ending.then((end) => end());
+  },
+  complete() {
+    say("complete");
+    ending.then((end) => end());
+  },
+};
+const ending = clients[client](sink);
