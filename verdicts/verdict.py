@@ -54,7 +54,7 @@ class Head(Struct, frozen=True, gc=False):
     source: Source
 
 
-class EmailDomain(Struct, frozen=True, gc=False):
+class EmailDomain(Struct, frozen=True, gc=False, array_like=True):
     """The domain of an e-mail address. `mx` and `accepts_mail` come from the DNS."""
 
     name: str
@@ -63,7 +63,7 @@ class EmailDomain(Struct, frozen=True, gc=False):
     accepts_mail: bool | None = None
 
 
-class EmailMailbox(Struct, frozen=True, gc=False):
+class EmailMailbox(Struct, frozen=True, gc=False, array_like=True):
     """The mailbox of an e-mail address. `role` is local; the rest is a mailbox service's."""
 
     role: bool
