@@ -11,7 +11,7 @@ from typing import Protocol
 
 from batches.batch import Batch, State
 from batches.chunk import ChunkResults, ChunkState
-from batches.decided import Decided, Unpacking, Wanted, decided_of
+from batches.decided import Decided, Decode, Wanted, decided_of
 from batches.given import Records, unpacked_layout
 from batches.store import Store
 
@@ -45,7 +45,7 @@ class Export:
     def __init__(
         self,
         store: Store,
-        unpacking: Unpacking,
+        decode: Decode,
         batch: Batch,
         writer: Callable[[], Writer],
         wanted: Wanted = Wanted(),  # noqa: B008 - frozen
@@ -58,7 +58,7 @@ class Export:
         `writer` makes what writes them; it is called in a thread.
         """
         self._store = store
-        self._unpacking = unpacking
+        self._decode = decode
         self._batch = batch
         self._make = writer
         self._wanted = wanted
@@ -108,7 +108,7 @@ class Export:
     def _rows(self, writer: Writer, chunks: Sequence[ChunkResults]) -> bytes:
         written: list[bytes] = []
         for one in chunks:
-            chunk = decided_of(one, self._records, self._unpacking)
+            chunk = decided_of(one, self._records, self._decode)
             if places := self._wanted.places(chunk):
                 written.append(writer.rows(chunk, places))
         return b"".join(written)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from batches.batch import Batch
 from batches.csv_out import CsvDialect, CsvWriter
-from batches.decided import Unpacking, Wanted
+from batches.decided import Decode, Wanted
 from batches.errors import NoSuchBatch, StoreError
 from batches.export import Export, Writer
 from batches.given import unpacked_layout
@@ -58,7 +58,7 @@ class Sources(Struct, frozen=True):
     """What a download is made of: the store, how its results are read, the kinds that there are."""
 
     store: Store
-    unpacking: Unpacking
+    decode: Decode
     kinds: Sequence[KindModule]
 
 
@@ -111,7 +111,7 @@ class Downloads:
             return Response(headers=headers, media_type=MEDIA_TYPES[form])
         export = Export(
             sources.store,
-            sources.unpacking,
+            sources.decode,
             batch,
             partial(_writer, form, batch, sources.kinds, dialect),
             wanted,
