@@ -7,7 +7,7 @@ batch. Of objects the records themselves. Either with the lines on which they st
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,8 @@ Column: TypeAlias = Sequence[str]
 Values: TypeAlias = Sequence[Any]
 """The values of one field of all records, None where a record has none."""
 
+
+R = TypeVar("R")
 
 DIGEST = 1
 """The Adler-32 of no bytes."""
@@ -76,22 +78,15 @@ class Given(Struct, frozen=True, array_like=True):
         return list(zip(*(self.columns or ()), strict=True))
 
 
-class _Stored(Struct, frozen=True, array_like=True):
+class _Stored(Struct, Generic[R], frozen=True, array_like=True):
     """A chunk in bytes: `lines` is the first one where they follow on each other."""
 
     lines: int | Sequence[int] | None
     columns: Sequence[Column] | None = None
-    records: msgspec.Raw | Sequence[GivenRecord] | None = None
-
-
-class _Fetched(Struct, frozen=True, array_like=True):
-    lines: int | tuple[int, ...] | None
-    columns: tuple[list[str], ...] | None = None
-    records: msgspec.Raw | None = None
+    records: Sequence[R] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Fetched)
 _layouts = msgspec.msgpack.Decoder(Layout)
 
 
@@ -127,7 +122,10 @@ class Records:
     def __init__(self, layout: Layout) -> None:
         """Read chunks that stand as `layout` says."""
         self._layout = layout
-        self._objects = msgspec.msgpack.Decoder(list[record_class(layout.names, strict=False)])
+        made: Any = record_class(layout.names, strict=False)
+        self._decoder: msgspec.msgpack.Decoder[_Stored[GivenRecord]] = msgspec.msgpack.Decoder(
+            _Stored[made]
+        )
         self._fields: list[tuple[str, Callable[[Sequence[Column]], Values]]] = []
         self._make: Callable[..., Any] = GivenRecord
         if layout.mapping is not None:
@@ -140,12 +138,12 @@ class Records:
         Raises:
             msgspec.DecodeError: they are no chunk of this batch.
         """
-        stored = _decoder.decode(blob)
-        lines = stored.lines
-        records = None if stored.records is None else self._objects.decode(stored.records)
+        stored = self._decoder.decode(blob)
+        lines, columns, records = stored.lines, stored.columns, stored.records
         if isinstance(lines, int):
-            lines = range(lines, lines + len(records if records is not None else _column(stored)))
-        return Given(lines, stored.columns, records)
+            count = len(records) if records is not None else len(columns[0]) if columns else 0
+            lines = range(lines, lines + count)
+        return Given(lines, columns, records)
 
     def records(self, given: Given) -> Sequence[Record]:
         """Return the records, in their order."""
@@ -159,10 +157,6 @@ def _short(lines: Sequence[int]) -> int | Sequence[int] | None:
     if not lines:
         return None
     return lines[0] if lines[-1] - lines[0] == len(lines) - 1 else lines
-
-
-def _column(stored: _Fetched) -> Column:
-    return stored.columns[0] if stored.columns else ()
 
 
 def _class(layout: Layout, first: Sequence[str]) -> Callable[..., Any]:

@@ -25,9 +25,10 @@ from batches.source.dialect import HEAD_BYTES, Dialect, dialect_of
 from batches.source.errors import SourceError
 from batches.source.unpacking import Body
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 19
 """What is read and kept in one go, a row that is not whole apart."""
 READ_BYTES = 1 << 18
+BYTES_MAX = 20_000_000_000
 T = TypeVar("T")
 NOTHING = "has nothing to validate: each of its fields is empty"
 
@@ -62,7 +63,13 @@ class Intake:
     """Takes bytes in, gives portions out. Not for the event loop: it computes."""
 
     def __init__(
-        self, layout: Layout, offset: int, packing: str | None = None, *, again: bool = False
+        self,
+        layout: Layout,
+        offset: int,
+        packing: str | None = None,
+        *,
+        again: bool = False,
+        bytes_max: int = BYTES_MAX,
     ) -> None:
         """Go on at `offset`, where a batch with this `layout` stands.
 
@@ -72,7 +79,8 @@ class Intake:
         self._body = Body(packing)
         self._names = layout.names
         self._upload = layout.upload
-        self._kept = offset
+        self._kept = self._size = offset
+        self._bytes_max = bytes_max
         self._to_pass, self._passed = (offset if again else 0), DIGEST
         self._head = b""
         self._blocks: _Blocks | None = None
@@ -86,7 +94,7 @@ class Intake:
 
     def end(self, *, partial: bool) -> None:
         """Take note that nothing more arrives; `partial`: that is not the end of the file."""
-        self._body.end()
+        self._body.end(partial=partial)
         self._partial = partial
 
     def take(self) -> Portion | None:
@@ -103,6 +111,13 @@ class Intake:
                 return None
             if self._to_pass:
                 data = self._passed_over(data)
+            self._size += len(data)
+            if self._size > self._bytes_max:
+                raise SourceError(
+                    "TOO_LARGE",
+                    f"The file is larger than {self._bytes_max:,} bytes (uploads.bytes_max), not"
+                    " packed. Split it.",
+                )
             self._add(data)
             self._done = over
             portion = self._portion(over=over)

@@ -1,4 +1,4 @@
-"""What batches with a cost cap may still spend, so that each stops before its cap and not behind."""
+"""What batches with a cost cap may still spend: each stops before its cap, and not behind."""
 
 from collections.abc import Sequence
 

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from batches.batch import Batch, Move, PauseReason
 from batches.chunk import ChunkRef, Claimed, Standing
-from batches.chunk_work import ROUND_S, ChunkWork, Court, Packing, Window
+from batches.chunk_work import ChunkWork, Packing
 from batches.errors import BatchError, StoreError
 from batches.purse import Purse
+from batches.rounds import ROUND_S, Court, Rounds, Window
 from batches.steady import Steady
 from batches.store import Store
 from batches.undecided import Blocked
@@ -83,6 +84,10 @@ class Work:
         """How many chunks are worked on."""
         return len(self._tasks)
 
+    def has(self, ref: ChunkRef) -> bool:
+        """Whether a chunk is worked on here."""
+        return ref in self._tasks
+
     def look(self) -> None:
         """Hear now, and not only at the next renewal, whether something is to stop."""
         self._hold.wake()
@@ -135,18 +140,18 @@ class Work:
 
     async def _worked(self, ref: ChunkRef, claimed: Claimed) -> None:
         batch = claimed.batch
-        window = self._windows.get(batch.id)
-        if window is None:
-            window = Window()
-            self._windows.put(batch.id, window)
-        work = ChunkWork(
-            self._store, self._packing, self._bench.court(batch), claimed, window, self._purse
-        )
+        work = ChunkWork(self._store, self._packing, claimed, self._halt)
         self._running[ref] = work
         if self._closing:
             work.stop()
         try:
-            await work.run()
+            records = self._packing.records(batch, claimed.given)
+            window = self._windows.get(batch.id)
+            if window is None:
+                window = Window()
+                self._windows.put(batch.id, window)
+            rounds = Rounds(batch, records, self._bench.court(batch), window, self._purse)
+            await work.run(rounds, len(records))
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one chunk an attempt
@@ -155,42 +160,37 @@ class Work:
             said["at"] = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
             _log.error("chunk failed", extra=said)
             await self._store.release(work.claim, failed=True)
-        if work.blocked is not None and not work.lost:
-            await self._pause(batch, work.blocked)
-        elif work.capped and not work.lost:
-            await self._moved(batch, lambda: self._cap(batch))
 
-    async def _pause(self, batch: Batch, blocked: Blocked) -> None:
-        """Pause `batch`: every record that is asked about would fare alike."""
+    async def _halt(self, work: ChunkWork) -> None:
+        """Stop the batch of `work`: every record that is asked about would fare alike."""
+        batch = work.batch
         for one in self._running.values():
-            if one.batch.id == batch.id:
+            if one.batch.id == batch.id and one is not work:
                 one.stop()
+        blocked = work.blocked
+        if blocked is None:
+            _log.warning("batch capped", extra={"batch": batch.id})
+            await self._moved(batch, self._store.move(batch.tenant, batch.id, Move.CAP))
+            return
         again_s = await self._bench.again_in_s(blocked)
         if again_s is None and blocked.reason is PauseReason.QUOTA_EXHAUSTED:
             again_s = QUOTA_AGAIN_S
         retry_at = None
         if again_s is not None:
-            retry_at = datetime.now(UTC) + timedelta(seconds=again_s)
+            retry_at = await self._store.now() + timedelta(seconds=again_s)
         said = {"batch": batch.id, "reason": blocked.reason.value, "check": blocked.check}
         _log.warning("batch paused", extra=said | {"again_s": again_s})
         await self._moved(
             batch,
-            lambda: self._store.move(
+            self._store.move(
                 batch.tenant, batch.id, Move.PAUSE, reason=blocked.reason, retry_at=retry_at
             ),
         )
 
-    async def _cap(self, batch: Batch) -> Batch:
-        for one in self._running.values():
-            if one.batch.id == batch.id:
-                one.stop()
-        _log.warning("batch capped", extra={"batch": batch.id})
-        return await self._store.move(batch.tenant, batch.id, Move.CAP)
-
-    async def _moved(self, batch: Batch, move: Callable[[], Awaitable[Batch]]) -> None:
-        """Make a move; one that came too late, because the batch has ended, is none."""
+    async def _moved(self, batch: Batch, moved: Awaitable[Batch]) -> None:
+        """Await a move; one that came too late, because the batch has ended, is none."""
         try:
-            await move()
+            await moved
         except BatchError as error:
             said = {"batch": batch.id, "error": type(error).__name__}
             _log.info("batch not moved", extra=said)

@@ -10,6 +10,7 @@ from batches.source.errors import SourceError
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 MAGIC_BYTES = 4
+PLAIN = "identity"
 PACKINGS = {"gzip": GZIP, "zstd": ZSTD}
 """How a body may be packed, and how it then begins."""
 
@@ -44,11 +45,11 @@ class Body:
     """Bytes in as they were sent, bytes out as they were before they were packed."""
 
     def __init__(self, packing: str | None = None) -> None:
-        """Unpack as `packing` says, `gzip` or `zstd`; else as the first bytes look."""
+        """Unpack as `packing` says: `gzip`, `zstd`, `identity`; None: as the first bytes look."""
         self._packing = packing
         self._stream: _Stream | None = None
         self._waiting = b""
-        self._ended = False
+        self._ended = self._partial = False
         self._sent = 0
         self._read = 0
 
@@ -57,9 +58,10 @@ class Body:
         self._sent += len(data)
         self._waiting = self._waiting + data if self._waiting else data
 
-    def end(self) -> None:
-        """Take note that nothing more arrives."""
+    def end(self, *, partial: bool = False) -> None:
+        """Take note that nothing more arrives; a `partial` body may break off anywhere."""
         self._ended = True
+        self._partial = partial
 
     def read(self, limit: int) -> bytes:
         """Return the next unpacked bytes, about `limit` at most; none: more has to arrive first.
@@ -81,7 +83,7 @@ class Body:
                 "TOO_MUCH_UNPACKED",
                 f"The body unpacks to more than {RATIO_MAX} times its size. Send it as it is.",
             )
-        if not found and self._ended:
+        if not found and self._ended and not self._partial:
             self._stream.finish()
         return found
 
@@ -91,8 +93,12 @@ class Body:
         return self._ended
 
     def _begun(self) -> _Stream:
+        if self._packing == PLAIN:
+            return _Plain()
         looks = next((name for name, magic in PACKINGS.items() if self._begins(magic)), None)
         if self._packing is not None and looks != self._packing:
+            if self._partial:
+                return _Plain()  # it broke off before anything could be seen
             if not self._waiting:
                 raise SourceError("EMPTY_FILE", "The body is empty: there is not even a header.")
             raise SourceError(
