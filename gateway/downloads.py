@@ -30,6 +30,8 @@ from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
 
 PATH = "/batches/{batch_id}/results.{format}"
+AGAIN_S = 5
+"""When to try again what the store could not do."""
 PARAMETERS = frozenset({"status", "reason", "kind", "dialect", "wait"})
 _SWITCH: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
 _log = logging.getLogger(__name__)
@@ -79,8 +81,9 @@ class Downloads:
             return await self._answered(request)
         except Refusal as refusal:
             error = {"message": refusal.message, "extensions": {"code": refusal.code}}
+            headers = {name.decode(): value.decode() for name, value in refusal.headers}
             return JSONResponse(
-                {"errors": [error]}, refusal.status, headers={"Cache-Control": "no-store"}
+                {"errors": [error]}, refusal.status, {"Cache-Control": "no-store", **headers}
             )
 
     async def _answered(self, request: Request) -> Response:
@@ -95,7 +98,10 @@ class Downloads:
         except StoreError as error:
             _log.warning("download refused", extra={"error": type(error).__name__})
             raise Refusal(
-                503, "STORE_UNAVAILABLE", "The store of batches does not answer; ask again soon."
+                503,
+                "STORE_UNAVAILABLE",
+                "The store of batches does not answer. Ask again soon.",
+                {"retry-after": str(AGAIN_S)},
             ) from None
         packs = form in PACKABLE and _takes_gzip(request.headers.get("accept-encoding", ""))
         headers = {

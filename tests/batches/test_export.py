@@ -211,7 +211,7 @@ async def test_ndjson_says_all_that_the_api_says(running: Running) -> None:
     assert line["result"] == {
         "ref": "1", "index": 1, "status": "INVALID", "phone": None, "consistency": []
     }  # fmt: skip
-    reason = {
+    reason: dict[str, Any] = {
         "code": "MAILBOX_NOT_FOUND",
         "check": "mailbox",
         "message": "The mail host says that it has no such mailbox.",
