@@ -1,8 +1,8 @@
 """What is decided of a chunk, record by record, with what the client gave."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -12,13 +12,9 @@ from batches.given import Given, Records
 from verdicts.reason import ReasonCode
 from verdicts.verdict import RecordResult, Status, Verdict
 
-
-class Unpacking(Protocol):
-    """How bytes become results."""
-
-    def unpacked(self, blob: bytes) -> tuple[Sequence[int], Sequence[RecordResult]]:
-        """Return places in a chunk, and the results of the records there."""
-        ...
+Decode: TypeAlias = Callable[[bytes, int], Sequence[RecordResult]]
+"""How bytes become results. The index of each is the second argument, that of its chunk's first
+record, and its place in the chunk."""
 
 
 class Decided(Struct, frozen=True, kw_only=True):
@@ -40,22 +36,17 @@ class Decided(Struct, frozen=True, kw_only=True):
         return self.state in {ChunkState.DONE, ChunkState.DEAD}
 
 
-def decided_of(chunk: ChunkResults, records: Records | None, unpacking: Unpacking) -> Decided:
+def decided_of(chunk: ChunkResults, records: Records | None, decode: Decode) -> Decided:
     """Return `chunk` unpacked; without `records` its `given` is left out."""
     results: list[RecordResult | None] = [None] * chunk.records
-    if chunk.results is not None:
-        places, found = unpacking.unpacked(chunk.results)
-        if not chunk.reopened and len(found) == chunk.records:
-            _put(results, places, found)
-        else:
-            kept = [
-                (place, result)
-                for place, result in zip(places, found, strict=True)
-                if result.status not in chunk.reopened
-            ]
-            _put(results, [place for place, _ in kept], [result for _, result in kept])
-    for part in chunk.parts:
-        _put(results, *unpacking.unpacked(part))
+    blobs = [] if chunk.results is None else [chunk.results]
+    reopened = len(blobs) + chunk.reopened_parts
+    for number, blob in enumerate([*blobs, *chunk.parts]):
+        found = decode(blob, chunk.first_index)
+        again = chunk.reopened if number < reopened else frozenset[Status]()
+        for result in found:
+            if result.status not in again:
+                results[result.index - chunk.first_index] = result
     given = None
     if chunk.given is not None and records is not None:
         given = records.given(chunk.given)
@@ -74,13 +65,6 @@ def decided_of(chunk: ChunkResults, records: Records | None, unpacking: Unpackin
         given=given,
         results=results,
     )
-
-
-def _put(
-    into: list[RecordResult | None], places: Sequence[int], results: Sequence[RecordResult]
-) -> None:
-    for place, result in zip(places, results, strict=True):
-        into[place] = result
 
 
 def _refs(given: Given | None, records: Records | None, number: int) -> Sequence[str | None]:

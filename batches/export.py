@@ -6,12 +6,13 @@ While the batch runs, what is decided so far; `wait` goes on until it has ended.
 import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
 from batches.batch import Batch, State
 from batches.chunk import ChunkResults, ChunkState
-from batches.decided import Decided, Unpacking, Wanted, decided_of
+from batches.decided import Decided, Decode, Wanted, decided_of
 from batches.given import Records, unpacked_layout
 from batches.store import Store
 
@@ -45,7 +46,7 @@ class Export:
     def __init__(
         self,
         store: Store,
-        unpacking: Unpacking,
+        decode: Decode,
         batch: Batch,
         writer: Callable[[], Writer],
         wanted: Wanted = Wanted(),  # noqa: B008 - frozen
@@ -58,7 +59,7 @@ class Export:
         `writer` makes what writes them; it is called in a thread.
         """
         self._store = store
-        self._unpacking = unpacking
+        self._decode = decode
         self._batch = batch
         self._make = writer
         self._wanted = wanted
@@ -73,20 +74,26 @@ class Export:
             NoSuchBatch: it was deleted in between.
             StoreError: the store went away.
         """
-        writer = await asyncio.to_thread(self._make)
-        if part := self._packed(writer.head):
-            yield part
-        after = -1
-        while (chunks := await self._next(after)) is not None:
-            if not chunks:
-                await asyncio.sleep(WAIT_S)
-                continue
-            after = chunks[-1].seq
-            part = await asyncio.to_thread(self._packed, partial(self._rows, writer, chunks))
-            if part:
+        loop = asyncio.get_running_loop()
+        # one thread of its own: each that allocates keeps memory of its own
+        thread = ThreadPoolExecutor(1, "export")
+        run = partial(loop.run_in_executor, thread)
+        try:
+            writer = await run(self._make)
+            if part := await run(self._packed, writer.head):
                 yield part
-        if part := await asyncio.to_thread(self._packed, writer.end, last=True):
-            yield part
+            after = -1
+            while (chunks := await self._next(after)) is not None:
+                if not chunks:
+                    await asyncio.sleep(WAIT_S)
+                    continue
+                after = chunks[-1].seq
+                if part := await run(self._packed, partial(self._rows, writer, chunks)):
+                    yield part
+            if part := await run(self._ended, writer):
+                yield part
+        finally:
+            thread.shutdown(wait=False)  # it is idle, or ends with what it does just now
 
     async def _next(self, after: int) -> list[ChunkResults] | None:
         """Return the chunks that can be written now; None when there will be no more."""
@@ -108,14 +115,14 @@ class Export:
     def _rows(self, writer: Writer, chunks: Sequence[ChunkResults]) -> bytes:
         written: list[bytes] = []
         for one in chunks:
-            chunk = decided_of(one, self._records, self._unpacking)
+            chunk = decided_of(one, self._records, self._decode)
             if places := self._wanted.places(chunk):
                 written.append(writer.rows(chunk, places))
         return b"".join(written)
 
-    def _packed(self, make: Callable[[], bytes], *, last: bool = False) -> bytes:
-        made = make()
-        if self._packer is None:
-            return made
-        packed = self._packer.compress(made)
-        return packed + self._packer.flush() if last else packed
+    def _packed(self, make: Callable[[], bytes]) -> bytes:
+        return make() if self._packer is None else self._packer.compress(make())
+
+    def _ended(self, writer: Writer) -> bytes:
+        rest = self._packed(writer.end)
+        return rest if self._packer is None else rest + self._packer.flush()

@@ -37,11 +37,13 @@ class Kept(Struct, frozen=True):
 class Removed(Struct):
     """What this process has removed since it began, and when it last had nothing left to remove.
 
+    `chunks` counts those that lost what was given of them, or all.
+
     Whoever runs Assay sees by `clean_at` that the rule is kept: it is `EVERY_S` old at most, and
     older only while there is more to remove, or the store is away.
     """
 
-    given: int = 0
+    chunks: int = 0
     batches: int = 0
     clean_at: datetime | None = None
 
@@ -77,17 +79,17 @@ class Retention:
         Raises:
             StoreError: the store went away; what was removed until then is gone.
         """
-        given = batches = 0
+        chunks = batches = 0
         more = True
         while more:
             expired = await self._store.expire(self._kept.given, self._kept.results)
-            given += expired.given
+            chunks += expired.chunks
             batches += expired.batches
-            self.removed.given += expired.given
+            self.removed.chunks += expired.chunks
             self.removed.batches += expired.batches
             more = expired.more
             if more:
                 await asyncio.sleep(BREATH_S)
         self.removed.clean_at = self._now()
-        if given or batches:
-            _log.info("retention", extra={"chunks": given, "batches": batches})
+        if chunks or batches:
+            _log.info("retention", extra={"chunks": chunks, "batches": batches})

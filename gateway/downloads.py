@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from batches.batch import Batch
 from batches.csv_out import CsvDialect, CsvWriter
-from batches.decided import Unpacking, Wanted
+from batches.decided import Decode, Wanted
 from batches.errors import NoSuchBatch, StoreError
 from batches.export import Export, Writer
 from batches.given import unpacked_layout
@@ -30,6 +30,8 @@ from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
 
 PATH = "/batches/{batch_id}/results.{format}"
+AGAIN_S = 5
+"""When to try again what the store could not do."""
 PARAMETERS = frozenset({"status", "reason", "kind", "dialect", "wait"})
 _SWITCH: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
 _log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Sources(Struct, frozen=True):
     """What a download is made of: the store, how its results are read, the kinds that there are."""
 
     store: Store
-    unpacking: Unpacking
+    decode: Decode
     kinds: Sequence[KindModule]
 
 
@@ -79,8 +81,9 @@ class Downloads:
             return await self._answered(request)
         except Refusal as refusal:
             error = {"message": refusal.message, "extensions": {"code": refusal.code}}
+            headers = {name.decode(): value.decode() for name, value in refusal.headers}
             return JSONResponse(
-                {"errors": [error]}, refusal.status, headers={"Cache-Control": "no-store"}
+                {"errors": [error]}, refusal.status, {"Cache-Control": "no-store", **headers}
             )
 
     async def _answered(self, request: Request) -> Response:
@@ -95,7 +98,10 @@ class Downloads:
         except StoreError as error:
             _log.warning("download refused", extra={"error": type(error).__name__})
             raise Refusal(
-                503, "STORE_UNAVAILABLE", "The store of batches does not answer; ask again soon."
+                503,
+                "STORE_UNAVAILABLE",
+                "The store of batches does not answer. Ask again soon.",
+                {"retry-after": str(AGAIN_S)},
             ) from None
         packs = form in PACKABLE and _takes_gzip(request.headers.get("accept-encoding", ""))
         headers = {
@@ -111,7 +117,7 @@ class Downloads:
             return Response(headers=headers, media_type=MEDIA_TYPES[form])
         export = Export(
             sources.store,
-            sources.unpacking,
+            sources.decode,
             batch,
             partial(_writer, form, batch, sources.kinds, dialect),
             wanted,
