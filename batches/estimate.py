@@ -26,6 +26,8 @@ from verdicts.record import Record
 
 CHUNKS_MAX = 40
 """Chunks that are looked at: 20,000 records."""
+SHARE_MIN = 0.01
+"""Of its rate an account is taken to use, however far it was cut."""
 USUAL_LATENCY_S = 0.5
 """Of a call to a provider that was not asked yet, where no limit says how long it all takes."""
 
@@ -197,8 +199,15 @@ async def _seconds(provider: Provider, calls: int) -> float:
 
 def _windows(standing: Standing, calls: int) -> list[float]:
     """Return how long each window of an account makes so many calls wait."""
+    share = max(standing.share, SHARE_MIN)
     return [
-        max(0.0, calls - one.left) / one.limit * rate_of(one.rate).period_s / max(standing.share, 0.01)
+        max(0, calls - one.left)
+        / one.limit
+        * rate_of(one.rate).period_s
+        / share
+        / one.limit
+        * rate_of(one.rate).period_s
+        / max(standing.share, 0.01)
         for one in standing.windows
         if one.limit
     ]

@@ -85,6 +85,14 @@ class Progress:
         """Batches that are watched at present."""
         return len(self._watches)
 
+    def snapshot(self, batch: Batch) -> Snapshot:
+        """Return the snapshot of `batch`, with its pace where somebody follows it here."""
+        watch = self._watches.get(batch.id)
+        newest = None if watch is None else watch.newest
+        if newest is not None and newest.batch.version >= batch.version:
+            return newest
+        return Pace().snapshot(batch)
+
     async def changed(self, batch_id: str) -> None:
         """Say to every process that a batch has changed; what cannot be said is found out later."""
         self._note(batch_id)

@@ -7,17 +7,15 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from batches.arrivals import Arrivals
 from batches.ingest import Ingest
-from batches.progress import Progress
 from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
-from checks.declared import result_class
 from checks.kinds import KindModule, load
+from gateway.batch_room import batch_room
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
@@ -35,6 +33,7 @@ from providers.provider import Provider
 from providers.sending import State
 from providers.transport import Transport
 from questions.desk import Desk
+from questions.foresight import Foresight
 from questions.judging import Judge
 from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
@@ -61,6 +60,7 @@ class Court(Struct):
     """A judge and the providers that it asks."""
 
     judge: Judge
+    foresight: Foresight
     panels: Mapping[tuple[str, str], Panel]
 
 
@@ -124,7 +124,9 @@ async def assembled(
         if not guest:
             store = await _store(settings, stack)
             ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
-            context = _following(context, store, valkey, declarations, stack)
+            courts = {False: live, True: rehearsal or live}
+            room = batch_room(store, valkey, declarations, courts, stack, takes_webhooks=False)
+            context = replace(context, room=room)
         await loading
         yield Assembly(settings, declarations, valkey, context, ingest)
 
@@ -180,7 +182,8 @@ class _Builder:
         self._stack.push_async_callback(_close_all, desks.values())
         kinds = self._declarations.kinds
         waived = waived_of(self._settings, kinds)
-        return Court(Judge(kinds, desks, policies, waived), panels)
+        judge = Judge(kinds, desks, policies, waived)
+        return Court(judge, Foresight(kinds, desks, policies), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         settings = self._check_settings(kind, check)
@@ -311,26 +314,6 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
     store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
     stack.push_async_callback(store.close)
     return store
-
-
-def _following(
-    context: Context,
-    store: Store,
-    valkey: Valkey,
-    declarations: Declarations,
-    stack: AsyncExitStack,
-) -> Context:
-    """Return `context` with what follows batches."""
-    # here, as the store: what keeps no batches starts sooner without
-    from batches.results import Results  # noqa: PLC0415
-
-    progress = Progress(store, valkey)
-    progress.start()
-    stack.push_async_callback(progress.close)
-    arrivals = Arrivals(
-        store, progress, Results(declarations.kinds), result_class(declarations.kinds)
-    )
-    return replace(context, progress=progress, arrivals=arrivals)
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from batches.arrivals import Arrival, Arrivals
+from batches.arrivals import Arrival
 from batches.batch import PauseReason, State
 from batches.counts import Counts, Spent
 from batches.errors import BadCursor, NoSuchBatch, StoreError
-from batches.progress import Progress
 from batches.snapshot import Snapshot
+from resolvers.batch_room import room_of
 from resolvers.context import Context
 from resolvers.errors import PublicError
 from verdicts.reason import ReasonCode
@@ -133,7 +133,7 @@ async def batch_status(context: Context, batch_id: str) -> AsyncGenerator[BatchS
     Raises:
         PublicError: NOT_FOUND, UNAVAILABLE.
     """
-    followed = _progress(context).follow(context.tenant, batch_id)
+    followed = room_of(context).progress.follow(context.tenant, batch_id)
     try:
         async with aclosing(followed):
             async for snapshot in followed:
@@ -150,7 +150,7 @@ async def batch_results(
     Raises:
         PublicError: NOT_FOUND, BAD_CURSOR, UNAVAILABLE.
     """
-    followed = _arrivals(context).follow(context.tenant, batch_id, after)
+    followed = room_of(context).arrivals.follow(context.tenant, batch_id, after)
     try:
         async with aclosing(followed):
             async for arrival in followed:
@@ -166,13 +166,3 @@ def told(error: NoSuchBatch | BadCursor | StoreError) -> PublicError:
     if isinstance(error, BadCursor):
         return PublicError(BAD_CURSOR, "`after` is no cursor of this field: take one of an event.")
     return PublicError(UNAVAILABLE, "The store of batches can't be read now. Subscribe again.")
-
-
-def _progress(context: Context) -> Progress:
-    assert context.progress is not None, "what serves keeps batches"
-    return context.progress
-
-
-def _arrivals(context: Context) -> Arrivals:
-    assert context.arrivals is not None, "what serves keeps batches"
-    return context.arrivals

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batches.arrivals import Arrivals
-from batches.progress import Progress
 from providers.panel import Panel
 from providers.priority import TENANT
 from questions.judging import Judge
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Kind
+
+if TYPE_CHECKING:
+    from resolvers.batch_room import BatchRoom
 
 
 class SandboxInput(Struct, frozen=True):
@@ -29,7 +31,7 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check). `deadline_ms` is that of a request which names none.
-    `progress` and `arrivals` follow batches, None for a guest, which keeps none.
+    `room` keeps batches, None for a guest, which keeps none.
     """
 
     judge: Judge
@@ -42,5 +44,4 @@ class Context:
     records_max: int
     currency: str
     tenant: str = TENANT
-    progress: Progress | None = None
-    arrivals: Arrivals | None = None
+    room: "BatchRoom | None" = None

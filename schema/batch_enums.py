@@ -3,6 +3,7 @@
 import strawberry
 
 from batches.batch import PauseReason, State
+from resolvers.batch_changes import Problem
 from schema.enums import describe
 
 strawberry.enum(State, name="BatchState", description="Where a batch stands.")
@@ -31,6 +32,26 @@ describe(
     },
 )
 
-BatchState = State
+strawberry.enum(Problem, name="BatchErrorCode", description="What you can act on.")
+describe(
+    Problem,
+    {
+        Problem.NOT_FOUND: "There is no batch of this id. It may have been deleted.",
+        Problem.NOT_NOW: "The batch's state does not allow it; the message says which it is.",
+        Problem.NOT_A_DRAFT: "It was started, and takes no more records: make a new one.",
+        Problem.OUT_OF_STEP: "It has another number of records than `after` says.",
+        Problem.KEY_USED: "The idempotency key was used for something else: take a new one.",
+        Problem.BAD_INPUT: "A value is not one that is allowed; the message says which are.",
+        Problem.EMPTY_RECORD: "A record has no field to validate.",
+        Problem.TOO_MANY_RECORDS: "More records than one call may hold.",
+        Problem.SANDBOX_OFF: "No sandbox runs here.",
+        Problem.WEBHOOKS_OFF: "No secret is configured to sign webhooks with.",
+        Problem.COST_CAP: "It would cost more than its `costCap`: raise that, and start it again.",
+        Problem.UNAVAILABLE: "The store of batches can't be reached now: try again.",
+    },
+)
 
-__all__ = ["BatchState", "PauseReason"]
+BatchState = State
+BatchErrorCode = Problem
+
+__all__ = ["BatchErrorCode", "BatchState", "PauseReason"]

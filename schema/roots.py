@@ -7,10 +7,12 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from checks.kinds import KINDS, KindModule
-from resolvers import catalogue
+from resolvers import batches, catalogue
 from resolvers.context import Context
 from resolvers.errors import PublicError
 from resolvers.validate import Validated, validate
+from schema.batch_mutations import batch_mutations
+from schema.batches import After, BatchTypes, First, batch_types
 from schema.catalogue import Kind, Provider
 from schema.declared import Types, types_for
 from schema.lane.schema import FastSchema, selected
@@ -21,9 +23,9 @@ from schema.subscriptions import subscription_root
 Info = strawberry.Info[Context, None]
 
 
-@strawberry.type(description="What this gateway can validate, and how its providers are doing.")
-class Query:
-    """Root of queries."""
+@strawberry.type
+class _Catalogue:
+    """What can be asked whatever is declared."""
 
     @strawberry.field(
         graphql_type=list[Kind],
@@ -42,6 +44,35 @@ class Query:
         return await catalogue.providers(info.context)
 
 
+def _query(types: BatchTypes) -> type:
+    """Return the root of queries, whose batches are of `types`."""
+
+    async def batch(info: Info, id: strawberry.ID) -> Any:  # noqa: A002, ANN401 - as clients write it
+        """See resolvers.batches.batch."""
+        return await batches.batch(info.context, str(id))
+
+    async def page(info: Info, first: First = 20, after: After = None) -> Any:  # noqa: ANN401 - as above
+        """See resolvers.batches.batches."""
+        return await batches.batches(info.context, first, after)
+
+    fields = {
+        "batch": strawberry.field(
+            resolver=batch,
+            graphql_type=cast("Any", types.batch) | None,
+            description="A batch; null when there is none of this id.",
+        ),
+        "batches": strawberry.field(
+            resolver=page, graphql_type=types.page, description="All batches, the newest first."
+        ),
+    }
+    made = type("Query", (_Catalogue,), fields)
+    return strawberry.type(
+        made,
+        name="Query",
+        description="What this gateway can validate, how its providers are doing, and batches.",
+    )
+
+
 VALIDATE = (
     "Validate up to 1,000 records now. What is selected decides what is asked: local facts"
     " cost nothing, a field that only a provider can fill makes that provider's call, and"
@@ -51,7 +82,7 @@ VALIDATE = (
 )
 
 
-def _mutation(types: Types) -> type:
+def _mutation(types: Types, of_batches: BatchTypes) -> type:
     """Return the root of mutations, whose records and results are of `types`."""
 
     async def answered(
@@ -65,16 +96,18 @@ def _mutation(types: Types) -> type:
 
     answered.__annotations__["records"] = list[cast("Any", types.record)]
     field = strawberry.mutation(resolver=answered, graphql_type=types.payload, description=VALIDATE)
-    made = type("Mutation", (), {"validate": field})
+    fields = {"validate": field, **batch_mutations(types, of_batches)}
+    made = type("Mutation", (), fields)
     return strawberry.type(made, description="What spends: every field here may call providers.")
 
 
 def build_schema(kinds: Sequence[KindModule] = KINDS) -> FastSchema:
     """Return the schema of `kinds`; without any declared one it is `schema.graphql`."""
     types = types_for(kinds)
+    of_batches = batch_types(types.result)
     return FastSchema(
-        Query,
-        _mutation(types),
+        _query(of_batches),
+        _mutation(types, of_batches),
         subscription_root(types.result),
         types=types.verdict_types,
         config=StrawberryConfig(scalar_map={Duration: DURATION}),

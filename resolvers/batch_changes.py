@@ -1,0 +1,364 @@
+"""What clients do with batches. What they can act on comes back as a typed error, not thrown."""
+
+import hashlib
+from collections.abc import Awaitable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from batches.batch import Batch, Move, NewBatch
+from batches.chunk import RECORDS_USUAL, NewChunk
+from batches.errors import (
+    BatchError,
+    IdempotencyConflict,
+    MoveRefused,
+    NoSuchBatch,
+    NotADraft,
+    OffsetMismatch,
+    StoreError,
+    StoreFull,
+)
+from batches.given import Layout, empty_records, packed_layout, packed_records
+from batches.source.record import GivenRecord, record_class
+from batches.store import Amendment
+from resolvers.batch_room import BatchRoom, room_of
+from resolvers.batch_status import MILLIONTHS
+from resolvers.batches import BatchView, view_of
+from resolvers.context import Context
+from resolvers.errors import PublicError
+from verdicts.record import Record
+from verdicts.verdict import Status
+
+TEXT_MAX = 200
+"""Characters of a name, and of an idempotency key."""
+URL_MAX = 2_000
+PRIORITY_MAX = 100
+COST_MAX = Decimal(1_000_000_000)
+
+
+class Problem(Enum):
+    """What a client can act on."""
+
+    NOT_FOUND = "NOT_FOUND"
+    NOT_NOW = "NOT_NOW"
+    NOT_A_DRAFT = "NOT_A_DRAFT"
+    OUT_OF_STEP = "OUT_OF_STEP"
+    KEY_USED = "KEY_USED"
+    BAD_INPUT = "BAD_INPUT"
+    EMPTY_RECORD = "EMPTY_RECORD"
+    TOO_MANY_RECORDS = "TOO_MANY_RECORDS"
+    SANDBOX_OFF = "SANDBOX_OFF"
+    WEBHOOKS_OFF = "WEBHOOKS_OFF"
+    COST_CAP = "COST_CAP"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class BatchProblem(Exception):
+    """Why a change was not made: what kind of problem, at which part of the input, in words."""
+
+    def __init__(self, code: Problem, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class Changed(Struct, frozen=True):
+    """The batch after a change, or why it was not made."""
+
+    batch: BatchView | None
+    errors: list[BatchProblem]
+
+
+class Creation(Protocol):
+    """What a client wants of a new batch; the fields are described in `schema.batches`."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def records(self) -> Sequence[Record] | None: ...
+    @property
+    def start(self) -> bool: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def start_after(self) -> datetime | None: ...
+    @property
+    def cost_cap(self) -> Decimal | None: ...
+    @property
+    def max_age(self) -> timedelta | None: ...
+    @property
+    def webhook(self) -> str | None: ...
+    @property
+    def sandbox(self) -> bool: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What a client wants to be different of a batch; what is left out stays."""
+
+    name: str | UnsetType | None = UNSET
+    priority: int | UnsetType | None = UNSET
+    start_after: datetime | UnsetType | None = UNSET
+    cost_cap: Decimal | UnsetType | None = UNSET
+    webhook: str | UnsetType | None = UNSET
+
+
+async def create(context: Context, wish: Creation) -> Changed:
+    """Make a batch, and start it if that is wished."""
+    room = room_of(context)
+
+    async def made() -> Batch:
+        _check(wish.name, wish.idempotency_key, wish.priority, wish.cost_cap, wish.webhook, room)
+        if wish.sandbox and context.rehearsal is None:
+            raise BatchProblem(
+                Problem.SANDBOX_OFF,
+                "No sandbox runs here; start Assay with --sandbox, or leave it.",
+                "sandbox",
+            )
+        chunks = _chunks(context, room, wish.records or ())
+        new = NewBatch(
+            tenant=context.tenant,
+            name=wish.name,
+            priority=wish.priority,
+            start_after=_moment(wish.start_after),
+            cost_cap_millionths=_millionths(wish.cost_cap),
+            currency=context.currency,
+            webhook=wish.webhook,
+            sandbox=wish.sandbox,
+            max_age_s=None if wish.max_age is None else wish.max_age.total_seconds(),
+            layout=packed_layout(Layout(names=tuple(room.names))),
+            idempotency_key=wish.idempotency_key,
+        )
+        new = msgspec.structs.replace(new, fingerprint=_fingerprint(new, chunks, start=wish.start))
+        created = await room.store.create(new, chunks)
+        if wish.start and created.batch.state.value == "DRAFT":
+            return await _started(context, room, created.batch)
+        return created.batch
+
+    return await _changed(context, room, made())
+
+
+async def add_records(
+    context: Context, batch_id: str, records: Sequence[Record], after: int | None
+) -> Changed:
+    """Add records to a DRAFT; with `after`, the number of those before them, just once."""
+    room = room_of(context)
+
+    async def added() -> Batch:
+        chunks = _chunks(context, room, records)
+        if not chunks:
+            raise BatchProblem(Problem.BAD_INPUT, "There are no records to add.", "records")
+        offsets = None if after is None else (after, after + len(records))
+        return await room.store.append(context.tenant, batch_id, chunks, offsets=offsets)
+
+    return await _changed(context, room, added())
+
+
+async def start(context: Context, batch_id: str) -> Changed:
+    """Start a batch; one that would exceed its cap is CAPPED instead."""
+    room = room_of(context)
+
+    async def started() -> Batch:
+        return await _started(context, room, await room.store.batch(context.tenant, batch_id))
+
+    return await _changed(context, room, started())
+
+
+async def move(context: Context, batch_id: str, wanted: Move) -> Changed:
+    """Pause, resume or cancel a batch."""
+    room = room_of(context)
+    return await _changed(context, room, room.store.move(context.tenant, batch_id, wanted))
+
+
+async def retry(context: Context, batch_id: str, statuses: Collection[Status]) -> Changed:
+    """Open the records of `statuses` again."""
+    room = room_of(context)
+    return await _changed(context, room, room.store.retry(context.tenant, batch_id, statuses))
+
+
+async def change(context: Context, batch_id: str, wish: Change) -> Changed:
+    """Change what is not about records."""
+    room = room_of(context)
+
+    async def amended() -> Batch:
+        name = None if wish.name is UNSET else wish.name
+        cap = None if wish.cost_cap is UNSET else wish.cost_cap
+        webhook = None if wish.webhook is UNSET else wish.webhook
+        priority = 0 if wish.priority is UNSET or wish.priority is None else wish.priority
+        _check(name, None, priority, cap, webhook, room)
+        amendment = Amendment(
+            name=wish.name,
+            priority=UNSET if wish.priority is UNSET else priority,
+            cost_cap_millionths=UNSET if wish.cost_cap is UNSET else _millionths(cap),
+            start_after=wish.start_after
+            if wish.start_after is UNSET
+            else _moment(wish.start_after),
+            webhook=wish.webhook,
+        )
+        return await room.store.amend(context.tenant, batch_id, amendment)
+
+    return await _changed(context, room, amended())
+
+
+async def delete(context: Context, batch_id: str) -> Changed:
+    """Delete a batch and all of its data."""
+    room = room_of(context)
+
+    async def gone() -> Batch | None:
+        await room.store.delete(context.tenant, batch_id)
+        await room.progress.changed(batch_id)
+        return None
+
+    return await _changed(context, room, gone())
+
+
+async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
+    """Start `batch`, unless the estimate says that it would exceed its cap."""
+    cap = batch.cost_cap_millionths
+    if cap is not None and not batch.ended:
+        try:
+            estimate = await room.estimator.of(batch)
+        except StoreError:
+            raise
+        except OSError:
+            raise BatchProblem(
+                Problem.UNAVAILABLE,
+                "What the batch would cost can't be found out now. Start it again in a moment.",
+            ) from None
+        cost = batch.spent.cost_millionths + (_millionths(estimate.cost) or 0)
+        if cost > cap:
+            capped = await room.store.move(context.tenant, batch.id, Move.CAP)
+            await room.changed(capped)
+            raise BatchProblem(
+                Problem.COST_CAP,
+                f"It would cost up to {Decimal(cost) / MILLIONTHS} {context.currency}, which is"
+                f" more than its costCap of {Decimal(cap) / MILLIONTHS}. Raise it with changeBatch,"
+                " and start the batch again.",
+                "costCap",
+            )
+    return await room.store.move(context.tenant, batch.id, Move.START)
+
+
+async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch | None]) -> Changed:
+    """Return what came of a change, and let those hear of it who follow the batch."""
+    try:
+        batch = await changing
+    except BatchProblem as problem:
+        return Changed(None, [problem])
+    except BatchError as error:
+        return Changed(None, [_problem(error)])
+    except StoreFull:
+        return Changed(None, [BatchProblem(Problem.UNAVAILABLE, "The store of batches is full.")])
+    except StoreError:
+        return Changed(
+            None,
+            [BatchProblem(Problem.UNAVAILABLE, "The store of batches is away. Try again.")],
+        )
+    if batch is None:
+        return Changed(None, [])
+    return Changed(view_of(context, await room.changed(batch)), [])
+
+
+def _problem(error: BatchError) -> BatchProblem:
+    """Return what a client may read of `error`."""
+    match error:
+        case NoSuchBatch():
+            return BatchProblem(Problem.NOT_FOUND, "There is no such batch.", "batchId")
+        case MoveRefused():
+            return BatchProblem(Problem.NOT_NOW, f"{error}.")
+        case NotADraft():
+            return BatchProblem(Problem.NOT_A_DRAFT, f"{error}.")
+        case OffsetMismatch():
+            return BatchProblem(
+                Problem.OUT_OF_STEP,
+                f"The batch has {error.offset} records by now: go on behind those.",
+                "after",
+            )
+        case IdempotencyConflict():
+            return BatchProblem(Problem.KEY_USED, f"{error}.", "idempotencyKey")
+        case _:
+            raise PublicError("BAD_REQUEST", str(error)) from error
+
+
+def _chunks(context: Context, room: BatchRoom, records: Sequence[Record]) -> list[NewChunk]:
+    """Return inline records as chunks."""
+    if len(records) > context.records_max:
+        raise BatchProblem(
+            Problem.TOO_MANY_RECORDS,
+            f"{len(records)} records in one call; send at most {context.records_max}, the rest with"
+            " addRecords, or a file to POST /batches.",
+            "records",
+        )
+    made = record_class(room.names, strict=False)
+    given: list[GivenRecord] = msgspec.convert(list(records), list[made], from_attributes=True)
+    for at in empty_records(room.names, given)[:1]:
+        raise BatchProblem(
+            Problem.EMPTY_RECORD,
+            f"records[{at}] has no field to validate; give at least one, or leave it out.",
+            "records",
+        )
+    parts = [given[at : at + RECORDS_USUAL] for at in range(0, len(given), RECORDS_USUAL)]
+    return [NewChunk(len(part), packed_records(part)) for part in parts]
+
+
+def _check(
+    name: str | None,
+    key: str | None,
+    priority: int,
+    cap: Decimal | None,
+    webhook: str | None,
+    room: BatchRoom,
+) -> None:
+    for field, text in (("name", name), ("idempotencyKey", key)):
+        if text is not None and not 1 <= len(text) <= TEXT_MAX:
+            raise BatchProblem(
+                Problem.BAD_INPUT,
+                f"{field} has {len(text)} characters; give 1 to {TEXT_MAX}.",
+                field,
+            )
+    if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
+        raise BatchProblem(
+            Problem.BAD_INPUT,
+            f"priority is {priority}; give {-PRIORITY_MAX} to {PRIORITY_MAX}.",
+            "priority",
+        )
+    if cap is not None and not 0 <= cap <= COST_MAX:
+        raise BatchProblem(
+            Problem.BAD_INPUT, f"costCap is {cap}; give 0 to {COST_MAX:f}.", "costCap"
+        )
+    if webhook is not None:
+        if not room.takes_webhooks:
+            raise BatchProblem(
+                Problem.WEBHOOKS_OFF,
+                "No secret is configured to sign webhooks with (webhooks.secret).",
+                "webhook",
+            )
+        if len(webhook) > URL_MAX or urlsplit(webhook).scheme not in {"https", "http"}:
+            raise BatchProblem(Problem.BAD_INPUT, "webhook is no https address.", "webhook")
+
+
+def _millionths(amount: Decimal | None) -> int | None:
+    return None if amount is None else int(amount * MILLIONTHS)
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    """Return a moment with its time zone: UTC where none is named."""
+    if given is None:
+        return None
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+
+
+def _fingerprint(new: NewBatch, chunks: Sequence[NewChunk], *, start: bool) -> bytes:
+    """Return a digest of all that was asked for."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(msgspec.msgpack.encode((new, start)))
+    for chunk in chunks:
+        digest.update(chunk.given)
+    return digest.digest()

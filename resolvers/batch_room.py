@@ -1,0 +1,46 @@
+"""What resolvers need to keep, follow and read batches."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from batches.arrivals import Arrivals
+from batches.batch import Batch
+from batches.decided import Decode
+from batches.estimate import Estimator
+from batches.progress import Progress
+from batches.store import Store
+from resolvers.context import Context
+from resolvers.errors import PublicError
+
+
+class BatchRoom(Struct, frozen=True):
+    """The parts that work with batches, of one process.
+
+    `decode` reads results, `names` are the kinds that there are, `takes_webhooks` says whether
+    there is a secret to sign them with.
+    """
+
+    store: Store
+    progress: Progress
+    arrivals: Arrivals
+    decode: Decode
+    estimator: Estimator
+    names: Sequence[str]
+    takes_webhooks: bool
+
+    async def changed(self, batch: Batch) -> Batch:
+        """Tell whoever follows `batch` that it has changed; return it."""
+        await self.progress.changed(batch.id)
+        return batch
+
+
+def room_of(context: Context) -> BatchRoom:
+    """Return the room of `context`.
+
+    Raises:
+        PublicError: UNAVAILABLE, this process keeps no batches, or not yet.
+    """
+    if context.room is None:
+        raise PublicError("UNAVAILABLE", "Batches are not kept here, or not yet. Try again.")
+    return context.room
