@@ -58,21 +58,27 @@ class Problem(Enum):
     UNAVAILABLE = "UNAVAILABLE"
 
 
+class Told(Struct, frozen=True):
+    """Why a change was not made: what kind of problem, in words, at which part of the input."""
+
+    code: Problem
+    message: str
+    field: str | None = None
+
+
 class BatchProblem(Exception):
-    """Why a change was not made: what kind of problem, at which part of the input, in words."""
+    """A change is not made, and the client is told why."""
 
     def __init__(self, code: Problem, message: str, field: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
+        self.told = Told(code, message, field)
 
 
 class Changed(Struct, frozen=True):
     """The batch after a change, or why it was not made."""
 
     batch: BatchView | None
-    errors: list[BatchProblem]
+    errors: list[Told]
 
 
 class Creation(Protocol):
@@ -251,38 +257,37 @@ async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch 
     try:
         batch = await changing
     except BatchProblem as problem:
-        return Changed(None, [problem])
+        return Changed(None, [problem.told])
     except BatchError as error:
-        return Changed(None, [_problem(error)])
+        return Changed(None, [_told(error)])
     except StoreFull:
-        return Changed(None, [BatchProblem(Problem.UNAVAILABLE, "The store of batches is full.")])
+        return Changed(None, [Told(Problem.UNAVAILABLE, "The store of batches is full.")])
     except StoreError:
         return Changed(
-            None,
-            [BatchProblem(Problem.UNAVAILABLE, "The store of batches is away. Try again.")],
+            None, [Told(Problem.UNAVAILABLE, "The store of batches is away. Try again.")]
         )
     if batch is None:
         return Changed(None, [])
     return Changed(view_of(context, await room.changed(batch)), [])
 
 
-def _problem(error: BatchError) -> BatchProblem:
+def _told(error: BatchError) -> Told:
     """Return what a client may read of `error`."""
     match error:
         case NoSuchBatch():
-            return BatchProblem(Problem.NOT_FOUND, "There is no such batch.", "batchId")
+            return Told(Problem.NOT_FOUND, "There is no such batch.", "batchId")
         case MoveRefused():
-            return BatchProblem(Problem.NOT_NOW, f"{error}.")
+            return Told(Problem.NOT_NOW, f"{error}.")
         case NotADraft():
-            return BatchProblem(Problem.NOT_A_DRAFT, f"{error}.")
+            return Told(Problem.NOT_A_DRAFT, f"{error}.")
         case OffsetMismatch():
-            return BatchProblem(
+            return Told(
                 Problem.OUT_OF_STEP,
                 f"The batch has {error.offset} records by now: go on behind those.",
                 "after",
             )
         case IdempotencyConflict():
-            return BatchProblem(Problem.KEY_USED, f"{error}.", "idempotencyKey")
+            return Told(Problem.KEY_USED, f"{error}.", "idempotencyKey")
         case _:
             raise PublicError("BAD_REQUEST", str(error)) from error
 

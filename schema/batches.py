@@ -84,7 +84,7 @@ class BatchEstimate:
 
 @strawberry.type(description="Why a change was not made.")
 class BatchError:
-    """See resolvers.batch_changes.BatchProblem."""
+    """See resolvers.batch_changes.Told."""
 
     code: BatchErrorCode = strawberry.field(description="What kind of problem it is.")
     message: str = strawberry.field(description="What, where, and what to do.")
@@ -155,6 +155,7 @@ def batch_types(result: Any) -> BatchTypes:  # noqa: ANN401 - a type, perhaps ma
     return BatchTypes(batch, page, changed)
 
 
+@strawberry.type
 class _Batch:
     """See resolvers.batches.BatchView."""
 
