@@ -115,13 +115,14 @@ class ChunkWork:
     def _left(self, count: int) -> list[int]:
         """Take what is decided already; return the places of what is not."""
         claimed = self._claimed
-        if claimed.results is not None:
-            places, results = self._packing.unpacked(claimed.results)
+        older = 0 if claimed.results is None else 1
+        blobs = [*claimed.parts] if claimed.results is None else [claimed.results, *claimed.parts]
+        for at, blob in enumerate(blobs):
+            reopened = claimed.reopened if at < older + claimed.reopened_parts else ()
+            places, results = self._packing.unpacked(blob)
             for place, result in zip(places, results, strict=True):
-                if result.status not in claimed.reopened:
+                if result.status not in reopened:
                     self._take((place,), (result,))
-        for blob in claimed.parts:
-            self._take(*self._packing.unpacked(blob))
         self._flushed = len(self._places)
         if not self._places:
             return list(range(count))

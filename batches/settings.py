@@ -1,6 +1,7 @@
 """What an operator may say of the store of batches: the table `[store]`."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -28,4 +29,28 @@ class StoreSettings(BaseModel):
     )
     encryption_keys_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
         default=(), description="Keys that were `encryption_key` before, to read older batches."
+    )
+
+
+class WorkSettings(BaseModel):
+    """How a process works on batches: the table `[batches]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slots: int = Field(
+        default=8, ge=1, le=256, description="Chunks that one process works on at once."
+    )
+    lease_s: float = Field(
+        default=10.0,
+        ge=1.0,
+        le=600.0,
+        description="Seconds without a word after which another process takes a chunk over.",
+    )
+    broker: str | None = Field(
+        default=None,
+        pattern=r"[\w.]+:\w+",
+        description="Another taskiq broker, as `module:Class`; else streams in Redis carry hints.",
+    )
+    broker_options: Mapping[str, Any] = Field(
+        default_factory=dict[str, Any], description="What that class is given, by keyword."
     )
