@@ -8,7 +8,7 @@ from batches.broker import HintBroker, broker_named
 from batches.chunk_work import Packing
 from batches.dispatch import Dispatch
 from batches.hints import Hints
-from batches.settings import WorkSettings
+from batches.work_settings import WorkSettings
 from batches.store import Store
 from batches.sweeper import Sweeper
 from batches.work import Bench, Work

@@ -1,9 +1,9 @@
 """What an operator may say of the store of batches: the table `[store]`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+import base64
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from providers.settings import listed
 
@@ -32,25 +32,56 @@ class StoreSettings(BaseModel):
     )
 
 
-class WorkSettings(BaseModel):
-    """How a process works on batches: the table `[batches]`."""
+class RetentionSettings(BaseModel):
+    """How long batches are kept once they have ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    slots: int = Field(
-        default=8, ge=1, le=256, description="Chunks that one process works on at once."
+    given_days: float = Field(
+        default=7,
+        gt=0,
+        le=3650,
+        description="Days for which what the client gave is kept: its own columns, its records.",
     )
-    lease_s: float = Field(
-        default=10.0,
-        ge=1.0,
-        le=600.0,
-        description="Seconds without a word after which another process takes a chunk over.",
+    results_days: float = Field(
+        default=30, gt=0, le=3650, description="Days after which a batch is deleted as a whole."
     )
-    broker: str | None = Field(
+
+
+class WebhookSettings(BaseModel):
+    """How the receivers of webhooks know that it is us. Without `secret` no webhook is taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    secret: SecretStr | None = Field(
         default=None,
-        pattern=r"[\w.]+:\w+",
-        description="Another taskiq broker, as `module:Class`; else streams in Redis carry hints.",
+        description="`whsec_` and 24 to 64 bytes as base64, which receivers know, too.",
     )
-    broker_options: Mapping[str, Any] = Field(
-        default_factory=dict[str, Any], description="What that class is given, by keyword."
+    secrets_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
+        default=(), description="Secrets that were `secret` before: both sign until all have moved."
     )
+    local: bool = Field(
+        default=False,
+        description="Whether receivers may be on this machine, without TLS: for trying out.",
+    )
+
+    @field_validator("secret", "secrets_old")
+    @classmethod
+    def _are_secrets(cls, given: SecretStr | tuple[SecretStr, ...] | None) -> object:
+        for secret in given if isinstance(given, tuple) else (given,):
+            if secret is not None and not _is_webhook_secret(secret.get_secret_value()):
+                raise ValueError("give whsec_ and 24 to 64 bytes as base64")
+        return given
+
+
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every one begins
+WEBHOOK_SECRET_BYTES = range(24, 65)
+
+
+def _is_webhook_secret(text: str) -> bool:
+    encoded = text.removeprefix(WEBHOOK_SECRET_PREFIX)
+    try:
+        secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(WEBHOOK_SECRET_PREFIX) and len(secret) in WEBHOOK_SECRET_BYTES
