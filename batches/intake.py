@@ -25,7 +25,7 @@ from batches.source.dialect import HEAD_BYTES, Dialect, dialect_of
 from batches.source.errors import SourceError
 from batches.source.unpacking import Body
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 19
 """What is read and kept in one go, a row that is not whole apart."""
 READ_BYTES = 1 << 18
 BYTES_MAX = 20_000_000_000
