@@ -8,10 +8,10 @@ from batches.broker import HintBroker, broker_named
 from batches.chunk_work import Packing
 from batches.dispatch import Dispatch
 from batches.hints import Hints
-from batches.work_settings import WorkSettings
 from batches.store import Store
 from batches.sweeper import Sweeper
 from batches.work import Bench, Work
+from batches.work_settings import WorkSettings
 
 
 class Engine:
