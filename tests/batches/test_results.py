@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks.declared import DeclaredKind, Form
 from checks.kinds import KINDS, load
@@ -133,3 +134,23 @@ async def test_a_declared_kind_comes_back_too(valkey_url: str) -> None:
         results = await judge.judge([Given()], {"part_number": ["stock"]}, terms())  # pyright: ignore[reportArgumentType]
     codec = Results((module,), type(results[0]))
     assert codec.unpacked(codec.packed([0], results))[1] == results
+
+
+async def test_a_kind_that_is_configured_no_longer_is_still_read(judge: Judge) -> None:
+    """What every verdict says is there; what only its kind shows is not."""
+    results = await judged(judge, RECORDS[:2])
+    packed = Results(KINDS).packed(range(2), results)
+    fewer = [module for module in KINDS if module.KIND.name != "email"]
+    _, found = Results(fewer).unpacked(packed)
+    assert [one.status for one in found] == [one.status for one in results]
+    assert [{verdict.kind for verdict in one.verdicts} for one in found] == [
+        {"email"},
+        {"email", "iban"},
+    ]
+    assert found[0].email is None
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xff", b"\x95\x02\x00\xc4\x00\xc0\x90"])
+def test_what_is_no_result_says_so(blob: bytes) -> None:
+    with pytest.raises(StoreUnreadable, match="results"):
+        Results(KINDS).unpacked(blob)
