@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from operator import attrgetter
 from typing import Any, cast
 
@@ -33,21 +33,23 @@ _SOURCES = tuple(Source)
 _RANK_OF = {id(one): at for at, one in enumerate(_STATUSES)}
 _PLACE_OF = {id(one): at for at, one in enumerate(_SOURCES)}
 _HEAD = Head.__struct_fields__
-_SHARED = attrgetter("outcomes", "reasons", "status", "decided_at", "expires_at", "source")
 
 
 class _Said(Struct, frozen=True, array_like=True):
-    """What verdicts share; `outcomes` are places in the column's own list.
+    """What verdicts share, in columns of equal length; of outcomes, how many and which each has.
 
-    `reasons` are None when they are those of the outcomes, one after the other.
+    `reasons` are of those that have some, by place: None where they are those of the outcomes, one
+    after the other.
     """
 
-    status: int
-    source: int
-    decided_at: datetime
-    expires_at: datetime | None
-    outcomes: list[int]
-    reasons: list[Reason] | None
+    statuses: bytes
+    sources: bytes
+    decided_at: list[datetime]
+    expires_at: list[datetime | None]
+    numbers: bytes
+    which: bytes
+    reasons: dict[int, list[Reason] | None]
+    outcomes: list[Outcome]
 
 
 class _Fact(Struct, frozen=True, array_like=True):
@@ -60,16 +62,15 @@ class _Fact(Struct, frozen=True, array_like=True):
 class _Column(Struct, frozen=True, array_like=True):
     """The verdicts of one kind. `at`: whose they are, None when every record has one.
 
-    `canonical` is True where it is the input.
+    `canonical` is True where it is the input; `which` of what is `said` each of them says.
     """
 
     kind: str
     at: bytes | None
     inputs: list[str]
     canonical: list[str | bool | None]
-    said: list[_Said]
+    said: _Said
     which: bytes
-    outcomes: list[Outcome]
     facts: dict[str, _Fact]
 
 
@@ -93,6 +94,7 @@ class _Kind:
     def __init__(self, module: KindModule) -> None:
         self.name = module.KIND.name
         self.field = module.KIND.field
+        self.of = attrgetter(self.field)
         declared: Any = getattr(module, "verdict_class", None)
         self.made: Any = declared or verdict_class(module)
         own = [one for one in fields_of(self.made) if one.name not in _HEAD]
@@ -132,13 +134,13 @@ class ResultCodec:
         looked at. Equal parts are found by identity, so hand in results as the judge gave them.
         """
         columns: list[_Column] = []
+        there = {one.kind for result in results for one in result.verdicts}
         for kind in self._kinds:
-            verdicts = list(map(attrgetter(kind.field), results))
-            absent = verdicts.count(None)
-            if absent == len(verdicts):
+            if kind.name not in there:
                 continue
+            verdicts = list(map(kind.of, results))
             at = None
-            if absent:
+            if verdicts.count(None):
                 at = _packed([place for place, one in enumerate(verdicts) if one is not None])
                 verdicts = [one for one in verdicts if one is not None]
             columns.append(_column_of(kind, at, verdicts))
@@ -209,49 +211,60 @@ class ResultCodec:
 def _column_of(kind: _Kind, at: bytes | None, verdicts: Sequence[Any]) -> _Column:
     inputs = [verdict.input for verdict in verdicts]
     canonical = [
-        True if verdict.normalized == text else verdict.normalized
+        True if (form := verdict.normalized) == text else form
         for verdict, text in zip(verdicts, inputs, strict=True)
     ]
-    said, which, outcomes = _said_of(verdicts)
+    firsts, which = _firsts(verdicts)
     facts = {name: _fact_of(list(map(get, verdicts))) for name, get in kind.facts}
-    return _Column(kind.name, at, inputs, canonical, said, which, outcomes, facts)
+    return _Column(kind.name, at, inputs, canonical, _said_by(firsts), _packed(which), facts)
 
 
-def _said_of(verdicts: Sequence[Any]) -> tuple[list[_Said], bytes, list[Outcome]]:
-    """Return what `verdicts` say, what is shared once; which of it each says; all outcomes."""
-    known: dict[tuple[int, ...], int] = {}
-    which: list[int] = []
-    firsts: list[Any] = []
-    for verdict in verdicts:
-        same = tuple(map(id, _SHARED(verdict)))
-        at = known.get(same)
-        if at is None:
-            at = known[same] = len(firsts)
-            firsts.append(verdict)
-        which.append(at)
-    places: dict[int, int] = {}
-    outcomes: list[Outcome] = []
-    said: list[_Said] = []
-    for verdict in firsts:
-        own: list[int] = []
-        for outcome in verdict.outcomes:
-            place = places.get(id(outcome))
-            if place is None:
-                place = places[id(outcome)] = len(outcomes)
-                outcomes.append(outcome)
-            own.append(place)
-        usual = tuple(reason for outcome in verdict.outcomes for reason in outcome.reasons)
-        said.append(
-            _Said(
-                _RANK_OF[id(verdict.status)],
-                _PLACE_OF[id(verdict.source)],
-                verdict.decided_at,
-                verdict.expires_at,
-                own,
-                None if verdict.reasons == usual else list(verdict.reasons),
-            )
+def _firsts(verdicts: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """Return the first of those that share what they say, and which one each shares it with.
+
+    By identity: what is made for many values at once is one object.
+    """
+    same = list(
+        zip(
+            [id(verdict.outcomes) for verdict in verdicts],
+            [id(verdict.reasons) for verdict in verdicts],
+            [id(verdict.decided_at) for verdict in verdicts],
+            [id(verdict.expires_at) for verdict in verdicts],
+            [id(verdict.status) for verdict in verdicts],
+            [id(verdict.source) for verdict in verdicts],
+            strict=True,
         )
-    return said, _packed(which), outcomes
+    )
+    first_of = dict(zip(reversed(same), reversed(verdicts), strict=True))
+    place_of = {key: place for place, key in enumerate(first_of)}
+    return list(first_of.values()), list(map(place_of.__getitem__, same))
+
+
+def _said_by(verdicts: Sequence[Any]) -> _Said:
+    """Return what `verdicts` say."""
+    all_of = [verdict.outcomes for verdict in verdicts]
+    flat = list(chain.from_iterable(all_of))
+    outcomes = dict(zip(map(id, flat), flat, strict=True))
+    place_of = {key: place for place, key in enumerate(outcomes)}
+    reasons: dict[int, list[Reason] | None] = {
+        at: None if one == _reasons_of(all_of[at]) else list(one)
+        for at, one in enumerate([verdict.reasons for verdict in verdicts])
+        if one
+    }
+    return _Said(
+        bytes([_RANK_OF[id(verdict.status)] for verdict in verdicts]),
+        bytes([_PLACE_OF[id(verdict.source)] for verdict in verdicts]),
+        [verdict.decided_at for verdict in verdicts],
+        [verdict.expires_at for verdict in verdicts],
+        bytes(map(len, all_of)),
+        _packed(map(place_of.__getitem__, map(id, flat))),
+        reasons,
+        list(outcomes.values()),
+    )
+
+
+def _reasons_of(outcomes: Sequence[Outcome]) -> tuple[Reason, ...]:
+    return tuple([reason for outcome in outcomes for reason in outcome.reasons])
 
 
 def _fact_of(values: list[Any]) -> _Fact:
@@ -268,25 +281,24 @@ def _fact_of(values: list[Any]) -> _Fact:
 
 def _heads(column: _Column) -> list[Iterable[Any]]:
     """Return what every verdict of a column says first, field by field."""
-    all_of = [tuple(column.outcomes[place] for place in one.outcomes) for one in column.said]
-    reasons = [
-        tuple(reason for outcome in outcomes for reason in outcome.reasons)
-        if one.reasons is None
-        else tuple(one.reasons)
-        for one, outcomes in zip(column.said, all_of, strict=True)
-    ]
+    said = column.said
+    rest = map(said.outcomes.__getitem__, _numbers(said.which))
+    all_of = [tuple(islice(rest, number)) for number in said.numbers]
+    reasons: list[tuple[Reason, ...]] = [()] * len(all_of)
+    for at, own in said.reasons.items():
+        reasons[at] = _reasons_of(all_of[at]) if own is None else tuple(own)
     which = _numbers(column.which)
     shared: list[list[Any]] = [
-        [_STATUSES[one.status] for one in column.said],
+        list(map(_STATUSES.__getitem__, said.statuses)),
         reasons,
         all_of,
-        [one.decided_at for one in column.said],
-        [one.expires_at for one in column.said],
-        [_SOURCES[one.source] for one in column.said],
+        said.decided_at,
+        said.expires_at,
+        list(map(_SOURCES.__getitem__, said.sources)),
     ]
     canonical = [
-        text if one is True else one
-        for one, text in zip(column.canonical, column.inputs, strict=True)
+        text if form is True else form
+        for form, text in zip(column.canonical, column.inputs, strict=True)
     ]
     return [
         repeat(column.kind, len(which)),
