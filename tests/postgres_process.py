@@ -69,7 +69,9 @@ class PostgresProcess:
             if self._user is not None:
                 self.folder.chmod(0o755)
                 shutil.chown(data, self._user)
-            self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "utf8", "-N")
+            self._run(
+                "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "utf8", "-N"
+            )
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
