@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from batches.batch import Batch
+from batches.counts import Counts
 from batches.given import Records, unpacked_layout
 from batches.results import Results
 from cache.bounded import Bounded
@@ -33,9 +34,11 @@ class ChunkPacking:
             self._layouts.put(batch.layout, found)
         return found.records(found.given(given))
 
-    def packed(self, places: Sequence[int], results: Sequence[RecordResult]) -> bytes:
-        """Return `results` of the records at `places` of a chunk as bytes."""
-        return self._results.packed(places, results)
+    def packed(
+        self, places: Sequence[int], results: Sequence[RecordResult]
+    ) -> tuple[bytes, Counts]:
+        """Return `results` of the records at `places` of a chunk as bytes, and their counts."""
+        return self._results.packed_and_counted(places, results)
 
     def unpacked(self, blob: bytes) -> tuple[Sequence[int], Sequence[RecordResult]]:
         """Return places and results that `packed` made these bytes of."""

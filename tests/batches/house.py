@@ -21,12 +21,13 @@ from batches.store import Store
 from batches.undecided import Blocked
 from batches.work_settings import WorkSettings
 from checks import email
+from checks.kinds import KindModule
 from providers.priority import TENANT
 from questions.judging import Judge
 from tests.questions.house import NewDesk, TableProvider, desks
 from verdicts.verdict import RecordResult
 
-KINDS = (email,)
+KINDS: Sequence[KindModule] = (email,)
 ENDS_S_MAX = 30.0
 POLL_S = 0.02
 
@@ -96,9 +97,11 @@ class Place(Struct):
     async def until(self, batch: Batch, *states: State) -> Batch:
         """Return `batch` once it is in one of `states`."""
         async with asyncio.timeout(ENDS_S_MAX):
-            while (found := await self.now(batch)).state not in states:
+            while True:
+                found = await self.now(batch)
+                if found.state in states:
+                    return found
                 await asyncio.sleep(POLL_S)
-        return found
 
     async def results(self, batch: Batch) -> dict[str, RecordResult]:
         """Return all results by e-mail; one that is there twice fails the test."""

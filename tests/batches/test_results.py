@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from batches.counts import counted
 from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks.declared import DeclaredKind, Form
@@ -110,6 +111,15 @@ async def test_what_is_shared_is_written_once(judge: Judge) -> None:
     results = await judged(judge, emails)
     packed = Results(KINDS).packed(range(100), results)
     assert packed.count(b"mailbox") < 10
+
+
+async def test_results_are_counted_as_they_are_packed(judge: Judge) -> None:
+    emails = [RecordInput(email=f"{'abn'[at % 3]}{at % 2 * '@x.example'}") for at in range(90)]
+    for records in (emails, RECORDS):
+        results = await judged(judge, records)
+        blob, counts = Results(KINDS).packed_and_counted(range(len(results)), results)
+        assert counts == counted(results)
+        assert blob == Results(KINDS).packed(range(len(results)), results)
 
 
 def declared() -> DeclaredKind:

@@ -1,13 +1,11 @@
-import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from batches.batch import Move, PauseReason, State
-from batches.undecided import Again, Blocked
+from batches.batch import State
 from checks.kinds import load
-from tests.batches.house import Bench, Place, emails, place
+from tests.batches.house import Place, emails, place
 from tests.questions.house import TableProvider
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
