@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with assembled(settings, declarations=declarations) as assembly:
             ready.append(assembly)
+            assembly.batches.start(working=False)
             yield
             ready.clear()
 
@@ -125,7 +126,9 @@ def routes(
         except StoreAway:
             reason = "the shared Valkey does not answer"
             return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        away = assembly().batches.away
+        said = {} if away is None else {"batches": away}
+        return JSONResponse({"status": "ready", **said})
 
     return [
         Route("/graphql", endpoint),

@@ -12,6 +12,8 @@ from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
 from checks.kinds import KindModule, load
+from gateway.batch_assembly import Batches
+from gateway.batch_bench import BatchBench
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
@@ -45,6 +47,7 @@ class Assembly(Struct):
     declarations: Declarations
     valkey: Valkey
     context: Context
+    batches: Batches
 
 
 class Court(Struct):
@@ -110,8 +113,15 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
+        batches = Batches(
+            settings,
+            declarations.kinds,
+            lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, live.panels),
+            valkey.url,
+        )
+        stack.push_async_callback(batches.close)
         await loading
-        yield Assembly(settings, declarations, valkey, context)
+        yield Assembly(settings, declarations, valkey, context, batches)
 
 
 class _Builder:

@@ -33,6 +33,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from batches.settings import StoreSettings
+from batches.work_settings import WorkSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -201,6 +203,8 @@ class Settings(BaseSettings):
     redis: RedisSettings = Field(default_factory=RedisSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    batches: WorkSettings = Field(default_factory=WorkSettings)
     kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(
         default_factory=dict[str, Mapping[str, CheckSettings]]

@@ -1,0 +1,137 @@
+"""Batches in this process: their store, which is opened in the background, and who works on them.
+
+What the store needs takes half a second to import, and a database may be away: neither holds up
+the start, nor makes what needs no batches unready.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from batches.errors import (
+    BrokerError,
+    StoreError,
+    StoreLocked,
+    StoreTooNew,
+    StoreUnavailable,
+    StoreUnreadable,
+)
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from batches.engine import Engine
+    from batches.store import Store
+    from batches.work import Bench
+    from checks.kinds import KindModule
+
+FILE = "batches.db"
+REST_FIRST_S, REST_MAX_S = 0.5, 10.0
+"""Between two tries to open a store that is away: at first, and what that doubles to."""
+LASTING = (StoreTooNew, StoreLocked, StoreUnreadable)
+"""What another try does not put right."""
+
+_log = logging.getLogger(__name__)
+
+
+class Batches:
+    """The store of batches, as soon as it is open, and the engine that works on it here."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: "Sequence[KindModule]",
+        bench: "Callable[[], Bench]",
+        redis_url: str,
+    ) -> None:
+        """Use the store of `settings`; `bench` is called once, when work begins."""
+        self._settings = settings
+        self._kinds = kinds
+        self._bench = bench
+        self._redis_url = redis_url
+        self._store: Store | None = None
+        self._engine: Engine | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._open = asyncio.Event()
+        self._away: StoreError | BrokerError | None = None
+
+    def start(self, *, working: bool) -> None:
+        """Open the store in the background and, when `working`, begin to work on what it has."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._run(working=working))
+
+    @property
+    def away(self) -> str | None:
+        """Why the store can't be used now, None when it can be."""
+        if self._store is not None:
+            return None
+        return "it is being opened" if self._away is None else str(self._away)
+
+    def store(self) -> "Store":
+        """Return the store. Raise StoreUnavailable, which says why, when it is not open."""
+        if self._store is None:
+            raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
+        return self._store
+
+    async def opened(self) -> "Store":
+        """Wait until the store is open and return it.
+
+        Raises:
+            StoreError: it can't be opened, and trying again is of no use.
+            BrokerError: the configured broker can't be had.
+        """
+        opening, waiting = self._opening, asyncio.ensure_future(self._open.wait())
+        assert opening is not None, "`start` begins it"
+        try:
+            await asyncio.wait((opening, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._away is not None and not self._open.is_set():
+            raise self._away
+        if opening.done():
+            opening.result()
+        return self.store()
+
+    def look(self) -> None:
+        """Let the work here hear at once of what was changed in the store."""
+        if self._engine is not None:
+            self._engine.dispatch.wake()
+            self._engine.work.look()
+
+    async def close(self) -> None:
+        """End the work within its bound, and close the store."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        if self._store is not None:
+            await self._store.close()
+        self._store = self._engine = None
+
+    async def _run(self, *, working: bool) -> None:
+        await asyncio.to_thread(import_module, "batches.engine")
+        from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
+        from batches.opening import open_store  # noqa: PLC0415 - as above
+        from batches.packing import ChunkPacking  # noqa: PLC0415 - as above
+
+        rest_s = REST_FIRST_S
+        path = self._settings.gateway.data_dir / FILE
+        while self._store is None:
+            try:
+                self._store = await open_store(self._settings.store, path)
+            except StoreError as error:
+                if type(error) is not type(self._away):
+                    _log.error("no store of batches", extra={"error": type(error).__name__})
+                self._away = error
+                if isinstance(error, LASTING):
+                    return
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, REST_MAX_S)
+        if working:
+            packing = ChunkPacking(self._kinds)
+            settings = self._settings.batches
+            self._engine = Engine(settings, self._store, packing, self._bench(), self._redis_url)
+            self._engine.start()
+        self._open.set()
