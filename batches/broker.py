@@ -21,6 +21,8 @@ from taskiq import AckableMessage, AsyncBroker
 from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
+from batches.errors import BrokerError
+
 STREAM = "batches:hints"
 GROUP = "workers"
 HINTS_MAX = 10_000
@@ -38,10 +40,6 @@ FORGOTTEN_AFTER_S = 600.0
 _Entry = tuple[bytes, dict[bytes, bytes] | None]
 
 _log = logging.getLogger(__name__)
-
-
-class BrokerError(Exception):
-    """The configured broker can't be had; the message says why, and what to do."""
 
 
 class HintBroker(RedisStreamBroker):

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from batches.batch import Batch
 from batches.chunk import Claimed, Standing
-from batches.counts import NO_COST, counted
+from batches.counts import NO_COST, Counts
 from batches.errors import StoreUnavailable
 from batches.rounds import Rounds
 from batches.store import Store
@@ -36,8 +36,10 @@ class Packing(Protocol):
         """Return the records of a chunk of `batch`."""
         ...
 
-    def packed(self, places: Sequence[int], results: Sequence[RecordResult]) -> bytes:
-        """Return `results` of the records at `places` of a chunk as bytes."""
+    def packed(
+        self, places: Sequence[int], results: Sequence[RecordResult]
+    ) -> tuple[bytes, Counts]:
+        """Return `results` of the records at `places` of a chunk as bytes, and their counts."""
         ...
 
     def unpacked(self, blob: bytes) -> tuple[Sequence[int], Sequence[RecordResult]]:
@@ -115,13 +117,14 @@ class ChunkWork:
     def _left(self, count: int) -> list[int]:
         """Take what is decided already; return the places of what is not."""
         claimed = self._claimed
-        if claimed.results is not None:
-            places, results = self._packing.unpacked(claimed.results)
+        older = 0 if claimed.results is None else 1
+        blobs = [*claimed.parts] if claimed.results is None else [claimed.results, *claimed.parts]
+        for at, blob in enumerate(blobs):
+            reopened = claimed.reopened if at < older + claimed.reopened_parts else ()
+            places, results = self._packing.unpacked(blob)
             for place, result in zip(places, results, strict=True):
-                if result.status not in claimed.reopened:
+                if result.status not in reopened:
                     self._take((place,), (result,))
-        for blob in claimed.parts:
-            self._take(*self._packing.unpacked(blob))
         self._flushed = len(self._places)
         if not self._places:
             return list(range(count))
@@ -194,7 +197,7 @@ class ChunkWork:
         places, results = self._places[self._flushed :], self._results[self._flushed :]
         if not results:
             return
-        part, counts = self._packing.packed(places, results), counted(results)
+        part, counts = self._packing.packed(places, results)
         spent = rounds.spent(self._said)
         standing = await self._told(
             lambda: self._store.flush(self.claim, self._part, part, counts, spent)
@@ -211,8 +214,7 @@ class ChunkWork:
 
     async def _finish(self, rounds: Rounds) -> None:
         """Tell the store that all is decided."""
-        blob = self._packing.packed(self._places, self._results)
-        counts = counted(self._results)
+        blob, counts = self._packing.packed(self._places, self._results)
         spent = rounds.spent(self._said)
         standing = await self._told(lambda: self._store.finish(self.claim, blob, counts, spent))
         self.lost = standing is Standing.LOST

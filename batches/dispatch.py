@@ -1,8 +1,9 @@
 """What goes next, and to whom: the store decides, hints tell whoever has room.
 
-A process hints as many chunks as it has free slots itself, whoever then takes them; so the broker
-holds little, and what goes next can still change. A batch of which nothing is worked on waits for
-no slot: this process begins with it at once, beyond its slots, and twice their number is the bound.
+A process hints as many chunks as it has free slots itself, whoever then takes them; while chunks
+take no time, as many ahead, so that one look at the store serves several. So the broker holds
+little, and what goes next can still change. A batch of which nothing is worked on waits for no
+slot: this process begins with it at once, beyond its slots, and twice their number is the bound.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from batches.work import Work
 
 LOOK_S = 0.5
 """So often it looks for what others have put into the store."""
-GATHER_S = 0.005
-"""For other slots to become free while there is work in most: one look serves them all."""
+QUICK_S = 1.0
+"""Chunks that take less are hinted ahead."""
 HINT_S = 10.0
 """A hint that nobody took for so long counts as lost."""
 TAKEN_AFTER_S = 2.0
@@ -33,6 +34,7 @@ class Dispatch:
         self._work = work
         self._sent: dict[ChunkRef, float] = {}
         self._steady = Steady("dispatch", self._fill, LOOK_S)
+        work.when_begun(self._begun)
         work.when_ended(self._ended)
 
     def start(self) -> None:
@@ -47,32 +49,34 @@ class Dispatch:
         """Hint no more."""
         await self._steady.close()
 
+    def _begun(self, ref: ChunkRef) -> None:
+        self._sent.pop(ref, None)
+
     def _ended(self, ref: ChunkRef) -> None:
         self._sent.pop(ref, None)
-        self._steady.wake()
+        if self._room() >= self._work.slots // 2:
+            self._steady.wake()
+
+    def _room(self) -> int:
+        """Return how many chunks more are to be hinted now."""
+        slots = self._work.slots
+        ahead = slots if self._work.chunk_s < QUICK_S else 0
+        return max(0, slots + ahead - self._work.busy - len(self._sent))
 
     async def _fill(self) -> None:
         work, now = self._work, asyncio.get_running_loop().time()
-        if 2 * work.busy > work.slots:
-            await asyncio.sleep(GATHER_S)
-        self._sent = {
-            ref: at
-            for ref, at in self._sent.items()
-            if now - at < TAKEN_AFTER_S and not work.has(ref)
-        }
-        busy = work.busy + len(self._sent)
-        free = max(0, work.slots - busy)
-        beyond = max(0, 2 * work.slots - busy - free)
-        if not free and not beyond:
+        for ref in [ref for ref, at in self._sent.items() if now - at >= TAKEN_AFTER_S]:
+            del self._sent[ref]
+        room = self._room()
+        beyond = max(0, 2 * work.slots - work.busy - len(self._sent) - room)
+        if not room and not beyond:
             return
-        refs = await self._store.next_chunks(free, beyond=beyond, hint_s=HINT_S)
-        for ref in refs[free:]:
+        refs = await self._store.next_chunks(room, beyond=beyond, hint_s=HINT_S)
+        for ref in refs[room:]:
             work.begin_beside(ref)
-        for ref in refs[:free]:
+        for ref in refs[:room]:
             self._sent[ref] = now
-        for ref in refs[:free]:
+        for ref in refs[:room]:
             if not await self._hints.send(ref.batch, ref.seq):  # the broker is away: do it here
                 self._sent.pop(ref, None)
                 work.begin_beside(ref)
-        if len(refs) == free + beyond:
-            self._steady.wake()

@@ -42,6 +42,10 @@ class StoreLocked(StoreError):
     """It holds what was sealed with a key that is not configured."""
 
 
+class BrokerError(Exception):
+    """The configured broker can't be had; the message says why, and what to do."""
+
+
 class BatchError(Exception):
     """A batch cannot be what it was asked to be."""
 

@@ -7,96 +7,46 @@ configuration's business, so each field's attributes are named: what an older co
 is read as far as the newer one knows it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
-from typing import Any, TypeAlias, cast, get_args, get_type_hints
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple
 
+from batches.columns import STATUS_NUMBERS, STATUSES, Column, KindColumns, RawColumn, heads, spread
+from batches.counts import Counts, Tally, counted
+from batches.errors import StoreUnreadable
 from checks.declared import result_class
-from checks.kinds import KindModule, verdict_class
-from verdicts.outcome import Outcome
-from verdicts.reason import Reason
-from verdicts.verdict import Head, RecordResult, Source, Status
+from checks.kinds import KindModule
+from verdicts.verdict import Head, RecordResult, Status
 
-Numbers: TypeAlias = Sequence[int | None]
-
-HEAD = len(Head.__struct_fields__)
-MOSTLY = 1.25
-"""Where fewer than one in five is shared, a table would only add to it."""
-
-# by identity: enums hash slowly, and this runs for every value
-_STATUSES: tuple[Status, ...] = tuple(Status)
-_STATUS_NUMBERS = {id(status): number for number, status in enumerate(_STATUSES)}
-_SOURCES: tuple[Source, ...] = tuple(Source)
-_SOURCE_NUMBERS = {id(source): number for number, source in enumerate(_SOURCES)}
-
-
-class _Decided(Struct, array_like=True, gc=False):
-    """What verdicts of equal findings share: the last six attributes of `Head`, by columns."""
-
-    statuses: bytes
-    reasons: Sequence[tuple[Reason, ...]]
-    outcomes: Sequence[tuple[Outcome, ...]]
-    decided_at: Sequence[datetime]
-    expires_at: Sequence[datetime | None]
-    sources: bytes
-
-
-class _Field(Struct, array_like=True, gc=False):
-    """The verdicts of one field; `places` are of those results that have one, None: all.
-
-    `normalized` is None where it is `inputs`, else it has True where it is the input. `numbers`
-    are those of each verdict's own in `decided`, None where each has its own in their order.
-    `columns` hold the attributes of the kind: see `_Column`.
-    """
-
-    places: Sequence[int] | None
-    inputs: Sequence[str]
-    normalized: Sequence[str | bool | None] | None
-    numbers: Sequence[int] | None
-    decided: _Decided
-    columns: dict[str, Any]
+FORM = 1
+"""Grows when what is written can't be read by the rule of before."""
 
 
 class _Packed(Struct, array_like=True, gc=False):
     """The results of some records of a chunk, in the order in which they were decided."""
 
+    form: int
     places: int | Sequence[int]
     statuses: bytes
     refs: Sequence[str | None] | None
-    fields: dict[str, _Field]
-
-
-class _RawField(Struct, array_like=True):
-    places: list[int] | None
-    inputs: list[str]
-    normalized: list[str | bool | None] | None
-    numbers: list[int] | None
-    decided: "_RawDecided"
-    columns: dict[str, msgspec.Raw]
-
-
-class _RawDecided(Struct, array_like=True):
-    statuses: bytes
-    reasons: list[tuple[Reason, ...]]
-    outcomes: list[tuple[Outcome, ...]]
-    decided_at: list[datetime]
-    expires_at: list[datetime | None]
-    sources: bytes
+    fields: Sequence[Column]
 
 
 class _RawPacked(Struct, array_like=True):
+    form: int
     places: int | list[int]
     statuses: bytes
     refs: list[str | None] | None
-    fields: dict[str, _RawField]
+    fields: list[RawColumn]
 
 
 class _Statuses(Struct, array_like=True):
+    form: int
     places: msgspec.Raw
     statuses: bytes
 
@@ -108,156 +58,6 @@ _decoder = msgspec.msgpack.Decoder(_RawPacked)
 _status_decoder = msgspec.msgpack.Decoder(_Statuses)
 
 
-class _Column:
-    """One attribute of the verdicts of one class.
-
-    Plain values, and objects that stand as arrays, stand as a list. Other objects stand as a
-    table of their attributes, and the number of each verdict's own.
-    """
-
-    def __init__(self, name: str, annotation: Any) -> None:  # noqa: ANN401 - a type
-        self.name = name
-        classes = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
-        self._made = next((one for one in classes if issubclass(one, Struct)), None)
-        if self._made is not None and self._made.__struct_config__.array_like:
-            self._made = None
-        kept: Any = list[annotation]
-        if self._made is not None:
-            kept = tuple[list[_row_class(self._made) | None], list[int] | None]
-        self._decode = msgspec.msgpack.Decoder(kept).decode
-
-    def packed(self, values: Sequence[Any]) -> object:
-        """Return the attribute of all verdicts, as it is encoded."""
-        if self._made is None:
-            return values
-        numbers, own = _numbered(list(map(id, values)))
-        table = [None if values[at] is None else astuple(values[at]) for at in own]
-        return (table, numbers)
-
-    def unpacked(self, raw: msgspec.Raw) -> list[Any]:
-        """Return the attribute of each verdict."""
-        found = self._decode(raw)
-        if self._made is None:
-            return found
-        rows, numbers = found
-        made = cast("Callable[..., Any]", self._made)
-        table = [None if row is None else made(*astuple(row)) for row in rows]
-        return table if numbers is None else [table[number] for number in numbers]
-
-
-def _row_class(made: type[Struct]) -> Any:  # noqa: ANN401 - a type, made here
-    """Return a class with the fields of `made` that stands as an array."""
-    hints = get_type_hints(made)
-    fields: list[tuple[str, Any, Any]] = [
-        (name, hints[name], None) for name in made.__struct_fields__
-    ]
-    return msgspec.defstruct(made.__name__, fields, array_like=True, gc=False)
-
-
-def _numbered(keys: Sequence[Any]) -> tuple[list[int] | None, Sequence[int]]:
-    """Return the number of each key among those that differ, and the place of one of each.
-
-    No numbers where most differ: then each is its own.
-    """
-    places = dict(zip(keys, range(len(keys)), strict=True))
-    if MOSTLY * len(places) > len(keys):
-        return None, range(len(keys))
-    numbers = dict(zip(places, range(len(places)), strict=True))
-    return list(map(numbers.__getitem__, keys)), list(places.values())
-
-
-class _Kind:
-    """How the verdicts of one kind stand."""
-
-    def __init__(self, module: KindModule) -> None:
-        self.name = module.KIND.name
-        self.field = module.KIND.field
-        made = _class_of(module)
-        self._made = cast("Callable[..., Any]", made)
-        hints = get_type_hints(made)
-        assert made.__struct_fields__[:HEAD] == Head.__struct_fields__, "what all have comes first"
-        own = made.__struct_fields__[HEAD:]
-        self._columns = [_Column(name, hints[name]) for name in own]
-
-    def packed(self, verdicts: Sequence[Head], places: Sequence[int] | None) -> _Field:
-        """Return `verdicts`, which are of the results at `places`."""
-        columns: list[tuple[Any, ...]] = list(zip(*map(astuple, verdicts), strict=True))
-        _, inputs, plain, *shared = columns[:HEAD]
-        normalized: Sequence[str | bool | None] | None = None
-        if plain != inputs:
-            normalized = [
-                True if one == other else one for one, other in zip(plain, inputs, strict=True)
-            ]
-        numbers, decided = _shared(shared)
-        own = zip(self._columns, columns[HEAD:], strict=True)
-        kept = {column.name: column.packed(values) for column, values in own}
-        return _Field(places, inputs, normalized, numbers, decided, kept)
-
-    def unpacked(self, field: _RawField) -> list[Any]:
-        """Return the verdicts again."""
-        inputs, table = field.inputs, field.decided
-        normalized: Sequence[str | bool | None] = inputs
-        if field.normalized is not None:
-            normalized = [
-                other if one is True else one
-                for one, other in zip(field.normalized, inputs, strict=True)
-            ]
-        decided: Sequence[tuple[Any, ...]] = list(
-            zip(
-                map(_STATUSES.__getitem__, table.statuses),
-                table.reasons,
-                table.outcomes,
-                table.decided_at,
-                table.expires_at,
-                map(_SOURCES.__getitem__, table.sources),
-                strict=True,
-            )
-        )
-        if field.numbers is not None:
-            decided = [decided[number] for number in field.numbers]
-        nothing = [None] * len(inputs)
-        columns = [
-            nothing if (raw := field.columns.get(one.name)) is None else one.unpacked(raw)
-            for one in self._columns
-        ]
-        made, kind = self._made, self.name
-        return [
-            made(kind, given, text, *same, *own)
-            for given, text, same, *own in zip(inputs, normalized, decided, *columns, strict=True)
-        ]
-
-
-def _class_of(module: KindModule) -> type[Struct]:
-    made = getattr(module, "verdict_class", None)
-    return verdict_class(module) if made is None else made
-
-
-def _shared(
-    columns: Sequence[Sequence[Any]],
-) -> tuple[list[int] | None, _Decided]:
-    """Return the number of each verdict's own in the table of what they share, and that table.
-
-    By identity: `questions.deciding` shares it so. Verdicts that share their outcomes share all of
-    it, but for the source of those that were remembered, and for outcomes that are none.
-    """
-    statuses, reasons, outcomes, decided_at, expires_at, sources = columns
-    keys: list[Any] = list(map(id, outcomes))
-    if sources.count(sources[0]) < len(sources) or not all(outcomes):
-        keys = list(zip(keys, map(id, sources), map(id, decided_at), strict=True))
-    numbers, own = _numbered(keys)
-    if numbers is not None:
-        columns = [[column[at] for at in own] for column in columns]
-        statuses, reasons, outcomes, decided_at, expires_at, sources = columns
-    return numbers, _Decided(
-        bytes(map(_STATUS_NUMBERS.__getitem__, map(id, statuses))),
-        reasons,
-        outcomes,
-        decided_at,
-        expires_at,
-        bytes(map(_SOURCE_NUMBERS.__getitem__, map(id, sources))),
-    )
-
-
 class Results:
     """Turns results of records of the given kinds into bytes, and bytes into results."""
 
@@ -266,16 +66,30 @@ class Results:
         self._made = cast("Callable[..., Any]", made or result_class(kinds))
         _ref, _index, _status, *names, _verdicts = cast("Any", self._made).__struct_fields__
         self._names = cast("list[str]", names)
-        self._kinds: Mapping[str, _Kind] = {module.KIND.field: _Kind(module) for module in kinds}
-        self._by_name = {kind.name: kind for kind in self._kinds.values()}
+        self._kinds: Mapping[str, KindColumns] = {
+            module.KIND.name: KindColumns(module) for module in kinds
+        }
 
     def packed(self, places: Sequence[int], results: Sequence[RecordResult]) -> bytes:
         """Return `results`, of the records at `places` of their chunk, as bytes."""
+        return self._packed(places, results, self._fields(results))
+
+    def packed_and_counted(
+        self, places: Sequence[int], results: Sequence[RecordResult]
+    ) -> tuple[bytes, Counts]:
+        """Return what `packed` does, and the counts of `results`."""
         fields = self._fields(results)
+        whole = len(fields) == 1 and fields[0].places is None and fields[0].numbers is not None
+        counts = _counts(fields[0]) if whole else counted(results)
+        return self._packed(places, results, fields), counts
+
+    def _packed(
+        self, places: Sequence[int], results: Sequence[RecordResult], fields: Sequence[Column]
+    ) -> bytes:
         refs = list(map(_ref, results))
         unnamed = refs.count(None) == len(refs)
-        statuses = bytes(map(_STATUS_NUMBERS.__getitem__, map(id, map(_status, results))))
-        return _encode(_Packed(_short(places), statuses, None if unnamed else refs, fields))
+        statuses = bytes(map(STATUS_NUMBERS.__getitem__, map(id, map(_status, results))))
+        return _encode(_Packed(FORM, _short(places), statuses, None if unnamed else refs, fields))
 
     def unpacked(
         self, blob: bytes, first_index: int = 0
@@ -285,66 +99,92 @@ class Results:
         The index of a result is `first_index`, that of its chunk's first record, and its place.
 
         Raises:
-            msgspec.DecodeError: `blob` is not what `packed` makes.
+            StoreUnreadable: `blob` is nothing that this version can read.
         """
-        found = _decoder.decode(blob)
-        count = len(found.statuses)
+        try:
+            found = _decoder.decode(blob)
+        except msgspec.DecodeError as error:
+            raise StoreUnreadable(f"results that cannot be read: {error}") from error
+        if found.form != FORM:
+            raise StoreUnreadable(f"results are written in form {found.form}: a newer Assay's")
+        number = len(found.statuses)
         places = found.places
         if isinstance(places, int):
-            places = range(places, places + count)
-        columns = {name: self._column(name, found.fields.get(name), count) for name in self._names}
-        present = [columns[name] for name in self._names if name in found.fields]
-        together: Sequence[tuple[Any, ...]] = (
-            [(one,) for one in present[0]]
-            if len(present) == 1 and None not in present[0]
-            else [
-                tuple(one for one in row if one is not None) for row in zip(*present, strict=True)
-            ]
-            if present
-            else [()] * count
-        )
-        made = self._made
-        refs = found.refs or [None] * count
-        return places, [
-            made(ref, first_index + place, _STATUSES[status], *fields, verdicts)
-            for ref, place, status, verdicts, *fields in zip(
-                refs, places, found.statuses, together, *columns.values(), strict=True
+            places = range(places, places + number)
+        columns: dict[str, Sequence[Any]] = {}
+        present: list[Sequence[Any]] = []
+        kept = {field.kind: field for field in found.fields}
+        for name, kind in self._kinds.items():
+            if (field := kept.pop(name, None)) is not None:
+                columns[kind.field] = column = spread(field, kind.unpacked(field), number)
+                present.append(column)
+        for field in kept.values():  # of a kind that is configured no longer
+            bare: list[Any] = list(map(cast("Callable[..., Any]", Head), *heads(field)))
+            present.append(spread(field, bare, number))
+        return places, list(
+            map(
+                self._made,
+                found.refs or repeat(None, number),
+                [first_index + place for place in places],
+                map(STATUSES.__getitem__, found.statuses),
+                *(columns.get(name, repeat(None, number)) for name in self._names),
+                _together(present, number),
             )
-        ]
+        )
 
     def statuses(self, blob: bytes) -> list[Status]:
         """Return the status of each result, without reading more than that."""
-        return [_STATUSES[number] for number in _status_decoder.decode(blob).statuses]
+        return [STATUSES[number] for number in _status_decoder.decode(blob).statuses]
 
-    def _fields(self, results: Sequence[RecordResult]) -> dict[str, _Field]:
+    def _fields(self, results: Sequence[RecordResult]) -> list[Column]:
         together = list(map(_verdicts, results))
         if all(len(verdicts) == 1 for verdicts in together):  # as it mostly is
             only = [verdict for (verdict,) in together]
             if len(set(map(_kind, only))) == 1:
-                kind = self._by_name[only[0].kind]
-                return {kind.field: kind.packed(only, None)}
-        fields: dict[str, _Field] = {}
-        for name, kind in self._kinds.items():
-            verdicts = list(map(attrgetter(name), results))
+                return [self._kinds[only[0].kind].packed(only, None)]
+        fields: list[Column] = []
+        for kind in self._kinds.values():
+            verdicts = list(map(attrgetter(kind.field), results))
             absent = verdicts.count(None)
             if not absent:
-                fields[name] = kind.packed(verdicts, None)
+                fields.append(kind.packed(verdicts, None))
             elif absent < len(verdicts):
                 at = [place for place, one in enumerate(verdicts) if one is not None]
-                fields[name] = kind.packed([verdicts[place] for place in at], at)
+                fields.append(kind.packed([verdicts[place] for place in at], at))
         return fields
 
-    def _column(self, name: str, field: _RawField | None, count: int) -> list[Any]:
-        kind = self._kinds.get(name)
-        if field is None or kind is None:
-            return [None] * count
-        verdicts = kind.unpacked(field)
-        if field.places is None:
-            return verdicts
-        column: list[Any] = [None] * count
-        for place, verdict in zip(field.places, verdicts, strict=True):
-            column[place] = verdict
-        return column
+
+def _counts(field: Column) -> Counts:
+    """Return the counts of results that have this one verdict each: its status is theirs."""
+    decided, kind = field.decided, field.kind
+    records: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    for at, number in Counter(field.numbers or ()).items():
+        status = STATUSES[decided.statuses[at]].value
+        records[status] = records.get(status, 0) + number
+        for code in {reason.code.value for reason in decided.reasons[at]}:
+            codes = reasons.setdefault(status, {})
+            codes[code] = codes.get(code, 0) + number
+    return Counts(
+        {
+            status: Tally(
+                number,
+                {kind: {status: number}},
+                {kind: reasons[status]} if status in reasons else {},
+            )
+            for status, number in records.items()
+        }
+    )
+
+
+def _together(columns: Sequence[Sequence[Any]], number: int) -> Iterable[Any]:
+    """Return the verdicts of each record."""
+    if not columns:
+        return repeat((), number)
+    whole = zip(*columns, strict=True)
+    if all(column.count(None) == 0 for column in columns):
+        return whole
+    return (tuple(one for one in row if one is not None) for row in whole)
 
 
 def _short(places: Sequence[int]) -> int | Sequence[int]:

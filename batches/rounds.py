@@ -1,7 +1,8 @@
 """How the records of one chunk are asked about: a window of them at a time, in rounds."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -10,7 +11,7 @@ from batches.counts import NO_COST, Spent
 from batches.purse import Purse
 from batches.undecided import Sorted, sorted_out
 from providers.priority import Priority
-from questions.judging import Judge, Needs
+from questions.judging import Needs
 from questions.terms import Terms
 from questions.usage import Usage
 from verdicts.outcome import MILLION
@@ -23,6 +24,16 @@ WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 100, 25, 1000
 """Records that a chunk asks about at once: at first, when it is slow, and when it is fast."""
 
 
+class Judging(Protocol):
+    """Who turns records into results: see `questions.judging.Judge`."""
+
+    async def judge(
+        self, records: Sequence[Record], needs: Needs, terms: Terms
+    ) -> list[RecordResult]:
+        """Return a result for each of `records`, in their order, within `terms.deadline`."""
+        ...
+
+
 class Court(Struct, frozen=True):
     """Who judges a batch, and what is to be asked of each field.
 
@@ -30,10 +41,10 @@ class Court(Struct, frozen=True):
     are the most that asking about a field may cost, in millionths.
     """
 
-    judge: Judge
-    clerk: Judge
+    judge: Judging
+    clerk: Judging
     needs: Needs
-    prices: dict[str, int]
+    prices: Mapping[str, int]
 
 
 class Window:
@@ -137,7 +148,7 @@ class Rounds:
         )
 
     async def _judged(
-        self, judge: Judge, places: Sequence[int], deadline: float, usage: Usage
+        self, judge: Judging, places: Sequence[int], deadline: float, usage: Usage
     ) -> list[RecordResult]:
         records, batch = self._records, self._batch
         if len(places) != len(records):

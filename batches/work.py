@@ -68,16 +68,23 @@ class Work:
         self._running: dict[ChunkRef, ChunkWork] = {}
         self._tasks: dict[ChunkRef, asyncio.Task[None]] = {}
         self._closing = False
-        self._told: list[Callable[[ChunkRef], None]] = []
+        self._begun: list[Callable[[ChunkRef], None]] = []
+        self._ended: list[Callable[[ChunkRef], None]] = []
+        self.chunk_s = 0.0
+        """How long the chunk took that ended last."""
         self._hold = Steady("leases", self._renew, min(HOLD_S, lease_s / 4))
 
     def start(self) -> None:
         """Begin to renew leases; needs a running loop."""
         self._hold.start()
 
+    def when_begun(self, tell: Callable[[ChunkRef], None]) -> None:
+        """Call `tell` for each chunk with which work begins."""
+        self._begun.append(tell)
+
     def when_ended(self, tell: Callable[[ChunkRef], None]) -> None:
         """Call `tell` for each chunk that is no longer worked on, or was not to be."""
-        self._told.append(tell)
+        self._ended.append(tell)
 
     @property
     def busy(self) -> int:
@@ -108,6 +115,8 @@ class Work:
             return None
         task = asyncio.get_running_loop().create_task(self._work(ref))
         self._tasks[ref] = task
+        for tell in self._begun:
+            tell(ref)
         return task
 
     async def close(self) -> None:
@@ -128,14 +137,17 @@ class Work:
         try:
             claimed = await self._store.claim(ref, self.owner, self._lease_s)
             if claimed is not None:
+                loop = asyncio.get_running_loop()
+                began = loop.time()
                 await self._worked(ref, claimed)
+                self.chunk_s = loop.time() - began
         except StoreError as error:
             said = {"batch": ref.batch, "chunk": ref.seq, "error": type(error).__name__}
             _log.warning("chunk let go", extra=said)
         finally:
             self._running.pop(ref, None)
             del self._tasks[ref]
-            for tell in self._told:
+            for tell in self._ended:
                 tell(ref)
 
     async def _worked(self, ref: ChunkRef, claimed: Claimed) -> None:

@@ -17,7 +17,6 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from batches.ingest import Ingest
 from console.page import (
     ASSET_CACHE_CONTROL,
     ASSETS_PATH,
@@ -58,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with assembled(settings, declarations=declarations) as assembly:
             ready.append(assembly)
+            assembly.batches.start(working=False)
             yield
             ready.clear()
 
@@ -127,15 +127,12 @@ def routes(
         except StoreAway:
             reason = "the shared Valkey does not answer"
             return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
-        return JSONResponse({"status": "ready"})
-
-    def ingest() -> Ingest:
-        found = assembly().ingest
-        assert found is not None, "what serves keeps batches"
-        return found
+        away = assembly().batches.away
+        said = {} if away is None else {"batches": away}
+        return JSONResponse({"status": "ready", **said})
 
     uploads = Uploads(
-        ingest,
+        lambda: assembly().batches.ingest(),
         lambda _: TENANT,
         Origins(_names(settings)),
         currency=settings.gateway.currency,

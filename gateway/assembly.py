@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from msgspec import Struct
 
-from batches.ingest import Ingest
-from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
 from checks.kinds import KindModule, load
-from gateway.batch_room import batch_room
+from gateway.batch_assembly import Batches
+from gateway.batch_bench import BatchBench
+from gateway.batch_room import Followed
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
@@ -39,8 +39,6 @@ from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
 
-BATCHES_FILE = "batches.db"
-"""Where batches are kept, in the data directory, when no other store is configured."""
 START_PATIENCE_S = 2.0
 """With the store's first answer: at a start everything starts at once."""
 
@@ -52,8 +50,7 @@ class Assembly(Struct):
     declarations: Declarations
     valkey: Valkey
     context: Context
-    ingest: Ingest | None = None
-    """None for a guest: it works on no batches."""
+    batches: Batches
 
 
 class Court(Struct):
@@ -120,15 +117,17 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
-        ingest = None
-        if not guest:
-            store = await _store(settings, stack)
-            ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
-            courts = {False: live, True: rehearsal or live}
-            room = batch_room(store, valkey, declarations, courts, stack, takes_webhooks=False)
-            context = replace(context, room=room)
+        courts = {False: live, True: rehearsal or live}
+        batches = Batches(
+            settings,
+            declarations.kinds,
+            lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, live.panels),
+            Followed(valkey, lambda batch: courts[batch.sandbox]),
+        )
+        stack.push_async_callback(batches.close)
+        context = replace(context, room=batches.room)
         await loading
-        yield Assembly(settings, declarations, valkey, context, ingest)
+        yield Assembly(settings, declarations, valkey, context, batches)
 
 
 class _Builder:
@@ -305,15 +304,6 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
 async def _close_all(desks: Iterable[Desk]) -> None:
     """Close all desks side by side: together they take as long as the slowest."""
     await asyncio.gather(*(desk.close() for desk in desks))
-
-
-async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
-    # here, because what keeps no batches starts sooner without a database
-    from batches.opening import open_store  # noqa: PLC0415
-
-    store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
-    stack.push_async_callback(store.close)
-    return store
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

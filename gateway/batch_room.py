@@ -1,44 +1,51 @@
-"""Puts together what keeps, follows and reads batches."""
+"""Puts together what keeps, follows and reads batches, once their store is open."""
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batches.arrivals import Arrivals
+from batches.batch import Batch
 from batches.estimate import Estimator, Sight
 from batches.progress import Progress
 from batches.store import Store
 from checks.declared import result_class
-from gateway.declarations import Declarations
+from checks.kinds import KindModule
 from gateway.valkey import Valkey
 from resolvers.batch_room import BatchRoom
+
+if TYPE_CHECKING:
+    from batches.results import Results
+
+
+class Followed(Struct, frozen=True):
+    """What following batches needs beside their store.
+
+    `valkey` carries word of changes; `sight` says who would be asked about a batch.
+    """
+
+    valkey: Valkey
+    sight: Callable[[Batch], Sight]
 
 
 def batch_room(
     store: Store,
-    valkey: Valkey,
-    declarations: Declarations,
-    courts: Mapping[bool, Sight],
-    stack: AsyncExitStack,
+    followed: Followed,
+    kinds: Sequence[KindModule],
+    results: "Results",
     *,
     takes_webhooks: bool,
 ) -> BatchRoom:
-    """Return the room for the batches in `store`, which `stack` closes.
-
-    `courts` says who would be asked: for batches of the sandbox (True), and for all others.
-    """
-    # here, because what keeps no batches starts sooner without the codec
-    from batches.results import Results  # noqa: PLC0415
-
-    progress = Progress(store, valkey)
+    """Return the room for the batches in `store`; its progress is begun, and is to be closed."""
+    progress = Progress(store, followed.valkey)
     progress.start()
-    stack.push_async_callback(progress.close)
-    results = Results(declarations.kinds)
     return BatchRoom(
         store=store,
         progress=progress,
-        arrivals=Arrivals(store, progress, results, result_class(declarations.kinds)),
+        arrivals=Arrivals(store, progress, results, result_class(kinds)),
         decode=lambda blob, first_index: results.unpacked(blob, first_index)[1],
-        estimator=Estimator(store, lambda batch: courts[batch.sandbox]),
-        names=[module.KIND.name for module in declarations.kinds],
+        estimator=Estimator(store, followed.sight),
+        names=[module.KIND.name for module in kinds],
         takes_webhooks=takes_webhooks,
     )

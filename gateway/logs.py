@@ -36,5 +36,5 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiocache", "asyncio"):
+    for noisy in ("aiocache", "alembic", "asyncio", "taskiq"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,21 +1,20 @@
 """Records in, verdicts out: local checks, then the questions that are needed, then the policy."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from checks.declared import result_class
 from checks.kinds import KindModule
 from questions.deciding import Deciding, Round
-from questions.desk import Desk
 from questions.remembered import Verdicts
 from questions.terms import Terms
 from verdicts.examined import Examined
 from verdicts.kind import Check
-from verdicts.outcome import REFUTED
+from verdicts.outcome import REFUTED, Outcome
 from verdicts.record import Record
 from verdicts.rule import worst
 from verdicts.verdict import RecordResult, Verdict
@@ -25,6 +24,14 @@ Needs = Mapping[str, Sequence[str]]
 
 Columns = Mapping[str, Sequence[Any]]
 """For each field that any record has, its value in each record, None where it has none."""
+
+
+class Asked(Protocol):
+    """Who is asked the questions of one check: a desk."""
+
+    async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
+        """Return an outcome for each of `values`; UNDECIDED for what is not known in time."""
+        ...
 
 
 class EmptyRecordError(ValueError):
@@ -41,7 +48,7 @@ class Judge:
     def __init__(
         self,
         kinds: Sequence[KindModule],
-        desks: Mapping[tuple[str, str], Desk],
+        desks: Mapping[tuple[str, str], Asked],
         policies: Mapping[str, Sequence[str]],
         waived: AbstractSet[tuple[str, str]] = frozenset(),
     ) -> None:

@@ -118,7 +118,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 async def create(context: Context, wish: Creation) -> Changed:
     """Make a batch, and start it if that is wished."""
-    room = room_of(context)
+    room = await room_of(context)
 
     async def made() -> Batch:
         _check(wish.name, wish.idempotency_key, wish.priority, wish.cost_cap, wish.webhook, room)
@@ -155,7 +155,7 @@ async def add_records(
     context: Context, batch_id: str, records: Sequence[Record], after: int | None
 ) -> Changed:
     """Add records to a DRAFT; with `after`, the number of those before them, just once."""
-    room = room_of(context)
+    room = await room_of(context)
 
     async def added() -> Batch:
         chunks = _chunks(context, room, records)
@@ -169,7 +169,7 @@ async def add_records(
 
 async def start(context: Context, batch_id: str) -> Changed:
     """Start a batch; one that would exceed its cap is CAPPED instead."""
-    room = room_of(context)
+    room = await room_of(context)
 
     async def started() -> Batch:
         return await _started(context, room, await room.store.batch(context.tenant, batch_id))
@@ -179,19 +179,19 @@ async def start(context: Context, batch_id: str) -> Changed:
 
 async def move(context: Context, batch_id: str, wanted: Move) -> Changed:
     """Pause, resume or cancel a batch."""
-    room = room_of(context)
+    room = await room_of(context)
     return await _changed(context, room, room.store.move(context.tenant, batch_id, wanted))
 
 
 async def retry(context: Context, batch_id: str, statuses: Collection[Status]) -> Changed:
     """Open the records of `statuses` again."""
-    room = room_of(context)
+    room = await room_of(context)
     return await _changed(context, room, room.store.retry(context.tenant, batch_id, statuses))
 
 
 async def change(context: Context, batch_id: str, wish: Change) -> Changed:
     """Change what is not about records."""
-    room = room_of(context)
+    room = await room_of(context)
 
     async def amended() -> Batch:
         name = None if wish.name is UNSET else wish.name
@@ -215,7 +215,7 @@ async def change(context: Context, batch_id: str, wish: Change) -> Changed:
 
 async def delete(context: Context, batch_id: str) -> Changed:
     """Delete a batch and all of its data."""
-    room = room_of(context)
+    room = await room_of(context)
 
     async def gone() -> Batch | None:
         await room.store.delete(context.tenant, batch_id)
@@ -268,7 +268,7 @@ async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch 
         )
     if batch is None:
         return Changed(None, [])
-    return Changed(view_of(context, await room.changed(batch)), [])
+    return Changed(view_of(context, room, await room.changed(batch)), [])
 
 
 def _told(error: BatchError) -> Told:

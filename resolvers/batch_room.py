@@ -7,6 +7,7 @@ from msgspec import Struct
 from batches.arrivals import Arrivals
 from batches.batch import Batch
 from batches.decided import Decode
+from batches.errors import StoreError
 from batches.estimate import Estimator
 from batches.progress import Progress
 from batches.store import Store
@@ -35,12 +36,15 @@ class BatchRoom(Struct, frozen=True):
         return batch
 
 
-def room_of(context: Context) -> BatchRoom:
+async def room_of(context: Context) -> BatchRoom:
     """Return the room of `context`.
 
     Raises:
         PublicError: UNAVAILABLE, this process keeps no batches, or not yet.
     """
     if context.room is None:
-        raise PublicError("UNAVAILABLE", "Batches are not kept here, or not yet. Try again.")
-    return context.room
+        raise PublicError("UNAVAILABLE", "Batches are not kept here.")
+    try:
+        return await context.room()
+    except StoreError as error:
+        raise PublicError("UNAVAILABLE", f"{error}. Try again.") from error

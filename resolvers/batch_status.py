@@ -133,7 +133,7 @@ async def batch_status(context: Context, batch_id: str) -> AsyncGenerator[BatchS
     Raises:
         PublicError: NOT_FOUND, UNAVAILABLE.
     """
-    followed = room_of(context).progress.follow(context.tenant, batch_id)
+    followed = (await room_of(context)).progress.follow(context.tenant, batch_id)
     try:
         async with aclosing(followed):
             async for snapshot in followed:
@@ -150,7 +150,7 @@ async def batch_results(
     Raises:
         PublicError: NOT_FOUND, BAD_CURSOR, UNAVAILABLE.
     """
-    followed = room_of(context).arrivals.follow(context.tenant, batch_id, after)
+    followed = (await room_of(context)).arrivals.follow(context.tenant, batch_id, after)
     try:
         async with aclosing(followed):
             async for arrival in followed:

@@ -14,7 +14,7 @@ from batches.decided import Wanted, decided_of
 from batches.errors import BadCursor, NoSuchBatch, StoreError
 from batches.estimate import Estimate
 from batches.given import Records, unpacked_layout
-from resolvers.batch_room import room_of
+from resolvers.batch_room import BatchRoom, room_of
 from resolvers.batch_status import MILLIONTHS, BatchStatus, status_of, told
 from resolvers.context import Context
 from resolvers.errors import PublicError
@@ -83,7 +83,7 @@ class BatchPage(Struct, frozen=True):
     page_info: PageInfo
 
 
-def view_of(context: Context, batch: Batch) -> BatchView:
+def view_of(context: Context, room: BatchRoom, batch: Batch) -> BatchView:
     """Return what clients see of `batch`."""
     cap = batch.cost_cap_millionths
     mapping = unpacked_layout(batch.layout).mapping
@@ -91,7 +91,7 @@ def view_of(context: Context, batch: Batch) -> BatchView:
     return BatchView(
         id=batch.id,
         name=batch.name,
-        status=status_of(room_of(context).progress.snapshot(batch), context.currency),
+        status=status_of(room.progress.snapshot(batch), context.currency),
         priority=batch.priority,
         created_at=batch.created_at,
         start_after=batch.start_after,
@@ -113,12 +113,13 @@ async def batch(context: Context, batch_id: str) -> BatchView | None:
     Raises:
         PublicError: UNAVAILABLE.
     """
+    room = await room_of(context)
     with _public():
         try:
-            found = await room_of(context).store.batch(context.tenant, batch_id)
+            found = await room.store.batch(context.tenant, batch_id)
         except NoSuchBatch:
             return None
-    return view_of(context, found)
+    return view_of(context, room, found)
 
 
 async def batches(context: Context, first: int, after: str | None) -> BatchPage:
@@ -128,10 +129,11 @@ async def batches(context: Context, first: int, after: str | None) -> BatchPage:
         PublicError: BAD_OPTION, BAD_CURSOR, UNAVAILABLE.
     """
     _check_size(first, BATCHES_MAX)
+    room = await room_of(context)
     with _public():
-        page = await room_of(context).store.batches(context.tenant, first, after)
+        page = await room.store.batches(context.tenant, first, after)
     return BatchPage(
-        [view_of(context, one) for one in page.batches],
+        [view_of(context, room, one) for one in page.batches],
         PageInfo(page.after is not None, page.after),
     )
 
@@ -143,8 +145,9 @@ async def row_errors(context: Context, view: BatchView, first: int) -> list[RowE
         PublicError: NOT_FOUND, BAD_OPTION, UNAVAILABLE.
     """
     _check_size(first, PAGE_MAX)
+    room = await room_of(context)
     with _public():
-        errors = await room_of(context).store.row_errors(context.tenant, view.id)
+        errors = await room.store.row_errors(context.tenant, view.id)
     return list(errors[:first])
 
 
@@ -154,9 +157,10 @@ async def estimate(context: Context, view: BatchView) -> Estimate:
     Raises:
         PublicError: NOT_FOUND, UNAVAILABLE.
     """
+    room = await room_of(context)
     try:
         with _public():
-            return await room_of(context).estimator.of(view.batch)
+            return await room.estimator.of(view.batch)
     except OSError:
         raise PublicError(
             "UNAVAILABLE", "What is known can't be looked up now. Ask again in a moment."
@@ -176,7 +180,7 @@ async def results(
         PublicError: NOT_FOUND, BAD_OPTION, BAD_CURSOR, UNAVAILABLE.
     """
     _check_size(first, PAGE_MAX)
-    room, batch = room_of(context), view.batch
+    room, batch = await room_of(context), view.batch
     seq, place = _place(after)
     where = None if wanted.everything else wanted.may_be_in
     records = Records(unpacked_layout(batch.layout))

@@ -1,6 +1,6 @@
 """Everything that a resolver may touch, handed in by the composition root."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check). `deadline_ms` is that of a request which names none.
-    `room` keeps batches, None for a guest, which keeps none.
+    `room` returns what keeps batches; it raises StoreError while their store is not open.
     """
 
     judge: Judge
@@ -44,4 +44,4 @@ class Context:
     records_max: int
     currency: str
     tenant: str = TENANT
-    room: "BatchRoom | None" = None
+    room: "Callable[[], Awaitable[BatchRoom]] | None" = None

@@ -55,6 +55,7 @@ class ReasonCode(Enum):
     OUT_OF_CREDIT = "OUT_OF_CREDIT"
     REJECTED_BY_PROVIDER = "REJECTED_BY_PROVIDER"
     PROVIDERS_DISAGREE = "PROVIDERS_DISAGREE"
+    GIVEN_UP = "GIVEN_UP"
 
 
 MEANING: dict[ReasonCode, str] = {
@@ -105,6 +106,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.OUT_OF_CREDIT: "The account with the provider has no credit left.",
     ReasonCode.REJECTED_BY_PROVIDER: "The provider refused the value's form, which we think right.",
     ReasonCode.PROVIDERS_DISAGREE: "The providers of this check differ; see `Outcome.voices`.",
+    ReasonCode.GIVEN_UP: "Work on this part of the batch failed again and again; retry it.",
 }
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import doctor, kinds, providers, schema, serve, validate
+from gateway.cli import doctor, kinds, providers, schema, serve, validate, worker
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError, InterruptedCommand
 
 HELP = """Records in, verdicts out.
@@ -44,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("serve", help=serve.HELP)(serve.serve)
+app.command("worker", help=worker.HELP)(worker.worker)
 app.command("validate", help=validate.HELP)(validate.validate)
 app.command("kinds", help=kinds.HELP)(kinds.kinds)
 app.command("providers", help=providers.HELP)(providers.providers)

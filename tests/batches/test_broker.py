@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from taskiq import InMemoryBroker
 
-from batches.broker import GROUP, STREAM, BrokerError, HintBroker, broker_named
+from batches.broker import GROUP, STREAM, HintBroker, broker_named
+from batches.errors import BrokerError
 from batches.hints import Hints
 from gateway.private_valkey import PrivateValkey
 from tests.logged import logged

@@ -6,6 +6,8 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from batches.counts import counted
+from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks.declared import DeclaredKind, Form
 from checks.kinds import KINDS, load
@@ -111,6 +113,15 @@ async def test_what_is_shared_is_written_once(judge: Judge) -> None:
     assert packed.count(b"mailbox") < 10
 
 
+async def test_results_are_counted_as_they_are_packed(judge: Judge) -> None:
+    emails = [RecordInput(email=f"{'abn'[at % 3]}{at % 2 * '@x.example'}") for at in range(90)]
+    for records in (emails, RECORDS):
+        results = await judged(judge, records)
+        blob, counts = Results(KINDS).packed_and_counted(range(len(results)), results)
+        assert counts == counted(results)
+        assert blob == Results(KINDS).packed(range(len(results)), results)
+
+
 def declared() -> DeclaredKind:
     fact = Fact("since", "since", Sort.DATE, listed=False, description="")
     sheet = sheet_of("partNumber", "stock", "", (fact,))
@@ -133,3 +144,23 @@ async def test_a_declared_kind_comes_back_too(valkey_url: str) -> None:
         results = await judge.judge([Given()], {"part_number": ["stock"]}, terms())  # pyright: ignore[reportArgumentType]
     codec = Results((module,), type(results[0]))
     assert codec.unpacked(codec.packed([0], results))[1] == results
+
+
+async def test_a_kind_that_is_configured_no_longer_is_still_read(judge: Judge) -> None:
+    """What every verdict says is there; what only its kind shows is not."""
+    results = await judged(judge, RECORDS[:2])
+    packed = Results(KINDS).packed(range(2), results)
+    fewer = [module for module in KINDS if module.KIND.name != "email"]
+    _, found = Results(fewer).unpacked(packed)
+    assert [one.status for one in found] == [one.status for one in results]
+    assert [{verdict.kind for verdict in one.verdicts} for one in found] == [
+        {"email"},
+        {"email", "iban"},
+    ]
+    assert found[0].email is None
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xff", b"\x95\x02\x00\xc4\x00\xc0\x90"])
+def test_what_is_no_result_says_so(blob: bytes) -> None:
+    with pytest.raises(StoreUnreadable, match="results"):
+        Results(KINDS).unpacked(blob)

@@ -1,0 +1,179 @@
+"""Batches in this process: their store, which is opened in the background, and who works on them.
+
+What the store needs takes half a second to import, and a database may be away: neither holds up
+the start, nor makes what needs no batches unready.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from batches.errors import (
+    BrokerError,
+    StoreError,
+    StoreLocked,
+    StoreTooNew,
+    StoreUnavailable,
+    StoreUnreadable,
+)
+from batches.ingest import Ingest
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from batches.engine import Engine
+    from batches.store import Store
+    from batches.work import Bench
+    from checks.kinds import KindModule
+    from gateway.batch_room import Followed
+    from resolvers.batch_room import BatchRoom
+
+FILE = "batches.db"
+PATIENCE_S = 5.0
+"""Of a request that comes before the store is open."""
+REST_FIRST_S, REST_MAX_S = 0.5, 10.0
+"""Between two tries to open a store that is away: at first, and what that doubles to."""
+LASTING = (StoreTooNew, StoreLocked, StoreUnreadable)
+"""What another try does not put right."""
+
+_log = logging.getLogger(__name__)
+
+
+class Batches:
+    """The store of batches, as soon as it is open, and the engine that works on it here."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: "Sequence[KindModule]",
+        bench: "Callable[[], Bench]",
+        followed: "Followed",
+    ) -> None:
+        """Use the store of `settings`; `bench` is called once, when work begins."""
+        self._settings = settings
+        self._kinds = kinds
+        self._bench = bench
+        self._followed = followed
+        self._store: Store | None = None
+        self._room: BatchRoom | None = None
+        self._ingest: Ingest | None = None
+        self._engine: Engine | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._open = asyncio.Event()
+        self._away: StoreError | BrokerError | None = None
+
+    def start(self, *, working: bool) -> None:
+        """Open the store in the background and, when `working`, begin to work on what it has."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._run(working=working))
+
+    @property
+    def away(self) -> str | None:
+        """Why the store can't be used now, None when it can be."""
+        if self._store is not None:
+            return None
+        return "it is being opened" if self._away is None else str(self._away)
+
+    def store(self) -> "Store":
+        """Return the store. Raise StoreUnavailable, which says why, when it is not open."""
+        if self._store is None:
+            raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
+        return self._store
+
+    async def room(self) -> "BatchRoom":
+        """Return what keeps, follows and reads batches; waits for `PATIENCE_S` while it opens.
+
+        Raises:
+            StoreUnavailable: it is not open by then.
+        """
+        if self._room is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._open.wait()
+        if self._room is None:
+            raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
+        return self._room
+
+    def ingest(self) -> "Ingest":
+        """Return what takes files in. Raise StoreUnavailable when the store is not open."""
+        if self._ingest is None:
+            self.store()
+            raise AssertionError("what is open takes files")
+        return self._ingest
+
+    async def opened(self) -> "Store":
+        """Wait until the store is open and return it.
+
+        Raises:
+            StoreError: it can't be opened, and trying again is of no use.
+            BrokerError: the configured broker can't be had.
+        """
+        opening, waiting = self._opening, asyncio.ensure_future(self._open.wait())
+        assert opening is not None, "`start` begins it"
+        try:
+            await asyncio.wait((opening, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._away is not None and not self._open.is_set():
+            raise self._away
+        if opening.done():
+            opening.result()
+        return self.store()
+
+    def look(self) -> None:
+        """Let the work here hear at once of what was changed in the store."""
+        if self._engine is not None:
+            self._engine.dispatch.wake()
+            self._engine.work.look()
+
+    async def close(self) -> None:
+        """End the work within its bound, and close the store."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._engine is not None:
+            await self._engine.close()
+        if self._room is not None:
+            await self._room.progress.close()
+        if self._store is not None:
+            await self._store.close()
+        self._store = self._engine = self._room = self._ingest = None
+
+    async def _run(self, *, working: bool) -> None:
+        await asyncio.to_thread(import_module, "batches.engine")
+        from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
+        from batches.opening import open_store  # noqa: PLC0415 - as above
+        from batches.packing import ChunkPacking  # noqa: PLC0415 - as above
+        from batches.results import Results  # noqa: PLC0415 - as above
+        from gateway.batch_room import batch_room  # noqa: PLC0415 - as above
+
+        rest_s = REST_FIRST_S
+        path = self._settings.gateway.data_dir / FILE
+        while self._store is None:
+            try:
+                self._store = await open_store(self._settings.store, path)
+            except StoreError as error:
+                if type(error) is not type(self._away):
+                    _log.error("no store of batches", extra={"error": type(error).__name__})
+                self._away = error
+                if isinstance(error, LASTING):
+                    return
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, REST_MAX_S)
+        self._room = batch_room(
+            self._store,
+            self._followed,
+            self._kinds,
+            Results(self._kinds),
+            takes_webhooks=self._settings.webhooks.secret is not None,
+        )
+        names = [module.KIND.name for module in self._kinds]
+        self._ingest = Ingest(self._store, self._settings.uploads, names)
+        if working:
+            packing = ChunkPacking(self._kinds)
+            settings, redis_url = self._settings.batches, self._followed.valkey.url
+            self._engine = Engine(settings, self._store, packing, self._bench(), redis_url)
+            self._engine.start()
+        self._open.set()
