@@ -81,7 +81,7 @@ async def _database(url: URL | None, path: Path, connections: int, clock: Clock 
         raise StoreUnavailable(
             f"{file.parent} cannot be made ({error.strerror}): Assay's user needs the right to"
         ) from error
-    return SqliteDatabase(file, clock)
+    return await asyncio.to_thread(SqliteDatabase, file, clock)
 
 
 def _revisions() -> ScriptDirectory:

@@ -10,6 +10,7 @@ import pytest
 
 from batches.chunk import Expired
 from batches.errors import NoSuchBatch, StoreUnavailable
+from batches.oldest import Oldest
 from batches.retention import Kept, Retention
 from batches.store import DELETED_PER_TRIP_MAX, Store
 from providers.priority import TENANT
@@ -40,9 +41,11 @@ async def test_what_was_given_goes_first_and_then_the_batch(store: Store, clock:
     clock.pass_(days=6)
     await retention.look()
     assert (await running.now()).given_kept
+    assert retention.removed.oldest == Oldest(AT, AT)
     clock.pass_(days=2)
     await retention.look()
     assert not (await running.now()).given_kept
+    assert retention.removed.oldest == Oldest(None, AT)
     chunks = await store.chunk_results(TENANT, running.batch.id, -1, 10)
     assert [(one.given, one.results is not None) for one in chunks] == [(None, True)] * 3
     assert (retention.removed.chunks, retention.removed.batches) == (3, 0)
@@ -51,7 +54,8 @@ async def test_what_was_given_goes_first_and_then_the_batch(store: Store, clock:
     with pytest.raises(NoSuchBatch):
         await running.now()
     assert retention.removed.batches == 1
-    assert retention.removed.clean_at == clock.now
+    assert retention.removed.looked_at == clock.now
+    assert retention.removed.oldest == Oldest()
 
 
 async def test_what_still_runs_stays(store: Store, clock: Clock) -> None:
@@ -76,23 +80,30 @@ async def test_one_look_removes_however_much_there_is(store: Store, clock: Clock
     assert (expired.chunks, expired.batches, expired.more) == (0, 0, False)
 
 
-async def test_a_store_that_was_away_does_not_end_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_was_away_does_not_end_the_loop(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("batches.retention.EVERY_S", 0.01)
 
-    class Flaky:
-        """What fails at first."""
+    class Flaky(Store):
+        """A store that fails at first."""
 
-        calls = 0
+        def __init__(self, real: Store) -> None:
+            self.database = real.database
+            self.real = real
+            self.calls = 0
 
         async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
-            assert (given_after, results_after) == (KEPT.given, KEPT.results)
             self.calls += 1
             if self.calls == 1:
                 raise StoreUnavailable("busy")
-            return Expired(0, 0, more=self.calls == 2)
+            return await self.real.expire(given_after, results_after)
 
-    flaky = Flaky()
-    retention = Retention(flaky, KEPT, now=lambda: AT)
+    running = await started(store, ROWS)
+    await running.finish_all([Status.VALID])
+    clock.pass_(days=31)
+    flaky = Flaky(store)
+    retention = Retention(flaky, KEPT, now=clock)
     with logged("batches.retention") as lines:
         loop = asyncio.create_task(retention.run())
         try:
@@ -101,5 +112,8 @@ async def test_a_store_that_was_away_does_not_end_the_loop(monkeypatch: pytest.M
             loop.cancel()
             with suppress(asyncio.CancelledError):
                 await loop
-    assert retention.removed.clean_at == AT
-    assert [line["error"] for line in lines] == ["StoreUnavailable"]
+    assert retention.removed.looked_at == clock.now
+    assert retention.removed.batches == 1
+    first, second = lines
+    assert first["error"] == "StoreUnavailable"
+    assert (second["batches"], second["oldest_results"]) == (1, None)
