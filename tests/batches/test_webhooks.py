@@ -4,9 +4,11 @@ A real store, a real receiver over HTTP, and a clock that the test moves.
 """
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -38,6 +40,7 @@ from batches.webhooks import (
 from providers.egress import Gate
 from providers.priority import TENANT
 from providers.transport import Transport
+from tests.assay_process import ROOT
 from tests.batches.ended import Clock, Row, opened, started
 from tests.gateway.http_client import served
 from tests.waiting import eventually_async
@@ -263,6 +266,36 @@ async def test_an_end_half_way_loses_nothing(world: World) -> None:
     await world.attempt()
     first, second = world.receiver.told
     assert (first.id, first.body) == (second.id, second.body)
+
+
+async def test_a_kill_loses_nothing(tmp_path: Path) -> None:
+    """Kill -9 while the receiver thinks: whoever comes next tells it again, under the same id."""
+    async with receiving() as receiver:
+        receiver.hold = asyncio.Event()
+        async with opened(tmp_path) as store:
+            running = await started(store, ROWS, webhook=receiver.url)
+            command = [sys.executable, "-m", "tests.batches.webhook_process"]
+            process = subprocess.Popen([*command, str(tmp_path / "batches.db")], cwd=ROOT)
+            try:
+                assert await eventually_async(lambda: len(receiver.told) == 1)
+            finally:
+                process.kill()
+                process.wait()
+            receiver.hold.set()
+            (one,) = await store.deliveries(TENANT, running.batch.id)
+            assert (one.state, one.attempts) == (DeliveryState.DUE, 0)
+        clock = Clock()
+        clock.now = datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
+        async with opened(tmp_path, clock) as store:
+            transport = Transport(Gate(local=True))
+            webhooks = Webhooks(store, transport, Gate(local=True), Signer(SECRET))
+            try:
+                async with looped(webhooks):
+                    assert await eventually_async(lambda: len(receiver.told) == 2)
+            finally:
+                await transport.close()
+        first, second = receiver.told
+        assert (first.id, first.body) == (second.id, second.body)
 
 
 async def test_two_processes_share_the_work(world: World) -> None:
