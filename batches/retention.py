@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from msgspec import Struct
 
-from batches.chunk import Expired
 from batches.errors import StoreError
+from batches.oldest import Oldest, oldest_of
+from batches.store import Store
 
 EVERY_S = 600.0
 """Between two looks, when the last left nothing to do."""
@@ -17,14 +17,6 @@ BREATH_S = 0.05
 """Between two removals of one look: others want the store, too."""
 
 _log = logging.getLogger(__name__)
-
-
-class Expiring(Protocol):
-    """What removes; see `batches.store.Store`."""
-
-    async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
-        """Remove what ended batches have kept for so long: what was given, then all of them."""
-        ...
 
 
 class Kept(Struct, frozen=True):
@@ -35,17 +27,17 @@ class Kept(Struct, frozen=True):
 
 
 class Removed(Struct):
-    """What this process has removed since it began, and when it last had nothing left to remove.
+    """What this process has removed since it began, and what the last look left.
 
-    `chunks` counts those that lost what was given of them, or all.
-
-    Whoever runs Assay sees by `clean_at` that the rule is kept: it is `EVERY_S` old at most, and
-    older only while there is more to remove, or the store is away.
+    `chunks` counts those that lost what was given of them, or all. Whoever runs Assay sees by
+    `oldest` whether the rule is kept, and by `looked_at` whether that is news: it is `EVERY_S` old
+    at most, and older only while there is more to remove, or the store is away.
     """
 
     chunks: int = 0
     batches: int = 0
-    clean_at: datetime | None = None
+    oldest: Oldest = Oldest()
+    looked_at: datetime | None = None
 
 
 class Retention:
@@ -53,7 +45,7 @@ class Retention:
 
     def __init__(
         self,
-        store: Expiring,
+        store: Store,
         kept: Kept,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -90,6 +82,19 @@ class Retention:
             more = expired.more
             if more:
                 await asyncio.sleep(BREATH_S)
-        self.removed.clean_at = self._now()
+        self.removed.oldest = await oldest_of(self._store)
+        self.removed.looked_at = self._now()
         if chunks or batches:
-            _log.info("retention", extra={"chunks": chunks, "batches": batches})
+            _log.info(
+                "retention",
+                extra={
+                    "chunks": chunks,
+                    "batches": batches,
+                    "oldest_given": _written(self.removed.oldest.given_since),
+                    "oldest_results": _written(self.removed.oldest.results_since),
+                },
+            )
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -38,9 +38,11 @@ DOCUMENTS = (
     "docs/kinds.md",
     "docs/life-of-a-record.md",
     "docs/reasons.md",
+    "docs/results.md",
     "docs/sandbox.md",
     "docs/services.md",
     "docs/verdicts.md",
+    "docs/webhooks.md",
 )
 GENERATED = (
     "README.md",

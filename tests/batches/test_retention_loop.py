@@ -1,0 +1,119 @@
+"""What is old enough goes, and nothing else; in a real store, on the test's clock."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from batches.chunk import Expired
+from batches.errors import NoSuchBatch, StoreUnavailable
+from batches.oldest import Oldest
+from batches.retention import Kept, Retention
+from batches.store import DELETED_PER_TRIP_MAX, Store
+from providers.priority import TENANT
+from tests.batches.ended import AT, Clock, Row, opened, started
+from tests.logged import logged
+from tests.waiting import eventually_async
+from verdicts.verdict import Status
+
+KEPT = Kept(timedelta(days=7), timedelta(days=30))
+ROWS: list[Row] = [(str(n), "a@x.example", "") for n in range(9)]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncGenerator[Store]:
+    async with opened(tmp_path, clock) as opened_store:
+        yield opened_store
+
+
+async def test_what_was_given_goes_first_and_then_the_batch(store: Store, clock: Clock) -> None:
+    running = await started(store, ROWS)
+    await running.finish_all([Status.VALID])
+    retention = Retention(store, KEPT, now=clock)
+    clock.pass_(days=6)
+    await retention.look()
+    assert (await running.now()).given_kept
+    assert retention.removed.oldest == Oldest(AT, AT)
+    clock.pass_(days=2)
+    await retention.look()
+    assert not (await running.now()).given_kept
+    assert retention.removed.oldest == Oldest(None, AT)
+    chunks = await store.chunk_results(TENANT, running.batch.id, -1, 10)
+    assert [(one.given, one.results is not None) for one in chunks] == [(None, True)] * 3
+    assert (retention.removed.chunks, retention.removed.batches) == (3, 0)
+    clock.pass_(days=23)
+    await retention.look()
+    with pytest.raises(NoSuchBatch):
+        await running.now()
+    assert retention.removed.batches == 1
+    assert retention.removed.looked_at == clock.now
+    assert retention.removed.oldest == Oldest()
+
+
+async def test_what_still_runs_stays(store: Store, clock: Clock) -> None:
+    running = await started(store, ROWS)
+    await running.claim(0)
+    clock.pass_(days=400)
+    await Retention(store, KEPT, now=clock).look()
+    assert (await running.now()).given_kept
+
+
+async def test_one_look_removes_however_much_there_is(store: Store, clock: Clock) -> None:
+    rows = [(str(n), "a@x.example", "") for n in range(DELETED_PER_TRIP_MAX + 5)]
+    running = await started(store, rows, 1)
+    await running.finish_all([Status.VALID])
+    clock.pass_(days=31)
+    retention = Retention(store, KEPT, now=clock)
+    with logged("batches.retention") as lines:
+        await retention.look()
+    assert retention.removed.chunks >= len(rows)
+    assert [line["batches"] for line in lines] == [1]
+    expired = await store.expire(KEPT.given, KEPT.results)
+    assert (expired.chunks, expired.batches, expired.more) == (0, 0, False)
+
+
+async def test_a_store_that_was_away_does_not_end_the_loop(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.retention.EVERY_S", 0.01)
+
+    class Flaky(Store):
+        """A store that fails at first."""
+
+        def __init__(self, real: Store) -> None:
+            self.database = real.database
+            self.real = real
+            self.calls = 0
+
+        async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
+            self.calls += 1
+            if self.calls == 1:
+                raise StoreUnavailable("busy")
+            return await self.real.expire(given_after, results_after)
+
+    running = await started(store, ROWS)
+    await running.finish_all([Status.VALID])
+    clock.pass_(days=31)
+    flaky = Flaky(store)
+    retention = Retention(flaky, KEPT, now=clock)
+    with logged("batches.retention") as lines:
+        loop = asyncio.create_task(retention.run())
+        try:
+            assert await eventually_async(lambda: flaky.calls > 3)
+        finally:
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+    assert retention.removed.looked_at == clock.now
+    assert retention.removed.batches == 1
+    first, second = lines
+    assert first["error"] == "StoreUnavailable"
+    assert (second["batches"], second["oldest_results"]) == (1, None)
