@@ -7,13 +7,14 @@ whoever sends the file again, or the rest of it, goes on where the last portion 
 
 import asyncio
 from collections.abc import AsyncIterable, Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
 from batches.batch import Batch, Move, NewBatch, State
 from batches.given import Layout, Upload, packed_layout, unpacked_layout
-from batches.intake import READ_BYTES, Intake, Portion
+from batches.intake import READ_BYTES, Intake, OtherFile, Portion
 from batches.settings import UploadSettings
 from batches.source.errors import SourceError
 from batches.store import Created, Store
@@ -102,8 +103,10 @@ class Ingest:
             try:
                 piece = await anext(pieces, None)
             except Exception:
-                intake.end(partial=True)
-                await self._kept(batch, intake)
+                if intake.understood:
+                    intake.end(partial=True)
+                    with suppress(SourceError, OtherFile):  # what broke it off is what is told
+                        await self._kept(batch, intake)
                 raise
             if piece is None:
                 return batch

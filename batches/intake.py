@@ -88,6 +88,11 @@ class Intake:
         if self._upload.dialect is not None:
             self._blocks = _Blocks(layout, self._upload.dialect, offset)
 
+    @property
+    def understood(self) -> bool:
+        """Whether enough arrived to know how the file is written."""
+        return self._blocks is not None
+
     def feed(self, data: bytes) -> None:
         """Take bytes as they arrived."""
         self._body.feed(data)

@@ -19,7 +19,7 @@ def refused(head: bytes, wishes: Wishes | None = None) -> SourceError:
 
 
 @pytest.mark.parametrize(
-    ("head", "wishes", "code", "says"),
+    "head, wishes, code, says",
     [
         (b"", None, "EMPTY_FILE", "not even a header"),
         (b"\n\n  \n", None, "EMPTY_FILE", "not even a header"),
@@ -69,7 +69,7 @@ def test_the_message_names_a_few_columns_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "begin", "line"),
+    "head, begin, line",
     [
         (b"email,b\n1,2\n", 8, 2),
         (b"\n\nemail,b\r\n1,2\n", 11, 4),
