@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -13,7 +13,7 @@ from batches import intake, sqlite
 from batches.batch import Batch, Move, NewBatch, State
 from batches.errors import IdempotencyConflict, NotADraft, OffsetMismatch, StoreFull
 from batches.given import Records, Upload, unpacked_layout
-from batches.ingest import Ingest, NoUpload, Sent, TooManyUploads, upload_of
+from batches.ingest import Ingest, NoUpload, Sent, Superseded, TooManyUploads, upload_of
 from batches.intake import OtherFile
 from batches.opening import open_store
 from batches.settings import StoreSettings, UploadSettings
@@ -133,15 +133,34 @@ async def test_what_broke_goes_on_with_nothing_lost_and_nothing_doubled(
         assert same.version == whole.version
 
 
-async def test_of_two_that_send_the_same_at_once_one_is_told_to_look_again(tmp_path: Path) -> None:
+async def test_who_sends_again_takes_the_place_of_who_hangs(tmp_path: Path) -> None:
     async with ingesting(tmp_path) as ingest:
         batch = await begun(ingest)
+        hanging = asyncio.Event()
+
+        async def hangs() -> AsyncIterator[bytes]:
+            yield CONTENT[:40_000]
+            hanging.set()
+            await asyncio.Event().wait()
+
+        first = asyncio.create_task(ingest.take(batch, hangs(), Sent()))
+        await hanging.wait()
+        whole = await ingest.take(batch, pieces(CONTENT), Sent(again=True))
+        with pytest.raises(Superseded):
+            await first
+        assert await rows(ingest, whole) == EXPECTED
+
+
+async def test_of_two_processes_that_take_the_same_one_is_told_to_look_again(
+    tmp_path: Path,
+) -> None:
+    async with ingesting(tmp_path) as ingest, ingesting(tmp_path) as other:
+        batch = await begun(ingest)
         told = await asyncio.gather(
-            *(ingest.take(batch, pieces(CONTENT), Sent()) for _ in range(2)),
+            *(one.take(batch, pieces(CONTENT), Sent()) for one in (ingest, other)),
             return_exceptions=True,
         )
         assert any(isinstance(one, OffsetMismatch) for one in told)
-        batch = await ingest.store.batch(TENANT, batch.id)
         whole = await ingest.take(batch, pieces(CONTENT), Sent(again=True))
         assert await rows(ingest, whole) == EXPECTED
 
@@ -190,11 +209,10 @@ async def waits(held: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 @pytest.fixture
-def little_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store's disk have room for a few hundred kilobytes."""
     pragmas = (*sqlite._PRAGMAS, "max_page_count=60")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
-    return
 
 
 async def test_a_disk_that_fills_up_loses_nothing_that_was_told(
