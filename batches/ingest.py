@@ -6,14 +6,16 @@ whoever sends the file again, or the rest of it, goes on where the last portion 
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 from msgspec import Struct
 
 from batches.batch import Batch, Move, NewBatch, State
+from batches.errors import OffsetMismatch
 from batches.given import Layout, Upload, packed_layout, unpacked_layout
-from batches.intake import READ_BYTES, Intake, Portion
+from batches.intake import READ_BYTES, Intake, OtherFile, Portion
 from batches.settings import UploadSettings
 from batches.source.errors import SourceError
 from batches.store import Created, Store
@@ -21,6 +23,10 @@ from batches.store import Created, Store
 
 class TooManyUploads(Exception):
     """So many files are being taken in that one more has to wait."""
+
+
+class Superseded(Exception):
+    """Somebody began to send the same file anew: this one is taken for a connection that broke."""
 
 
 class NoUpload(Exception):
@@ -49,7 +55,7 @@ class Ingest:
         self.store = store
         self.settings = settings or UploadSettings()
         self._names = tuple(names)
-        self._open = 0
+        self._taking: dict[str, _Taking] = {}
 
     async def create(self, new: NewBatch, upload: Upload) -> Created:
         """Make a DRAFT for a file; or return the one that its idempotency key has made.
@@ -70,40 +76,58 @@ class Ingest:
             SourceError: the file can't be taken, from some place on.
             OtherFile: `sent` again is another file than the one that was begun.
             NoUpload: the batch comes from no file.
+            Superseded: the same file is sent anew.
             TooManyUploads: too many are open in this process.
             BatchError: it takes no more records, or somebody else has sent more of it.
             StoreError: the store could not do it.
         """
-        upload = upload_of(batch)
-        if upload.complete:
-            return await self._started(batch)
-        if self._open >= self.settings.at_once_max:
+        while (other := self._taking.get(batch.id)) is not None:
+            other.end()
+            await other.over.wait()
+        if len(self._taking) >= self.settings.at_once_max:
             raise TooManyUploads
-        self._open += 1
+        taking = self._taking[batch.id] = _Taking()
         try:
-            intake = Intake(
-                unpacked_layout(batch.layout),
-                batch.offset,
-                sent.packing,
-                again=sent.again,
-                bytes_max=self.settings.bytes_max,
-            )
-            batch = await self._fed(batch, intake, data)
-            intake.end(partial=sent.partial)
-            batch = await self._kept(batch, intake)
+            batch = await self._taken(batch, data, sent, taking)
         finally:
-            self._open -= 1
+            del self._taking[batch.id]
+            taking.over.set()
         return await self._started(batch)
 
-    async def _fed(self, batch: Batch, intake: Intake, data: AsyncIterable[bytes]) -> Batch:
+    async def _taken(
+        self, batch: Batch, data: AsyncIterable[bytes], sent: Sent, taking: "_Taking"
+    ) -> Batch:
+        now = await self.store.batch(batch.tenant, batch.id)
+        if now.offset != batch.offset and not sent.again:
+            raise OffsetMismatch(batch.id, now.offset)
+        if upload_of(now).complete:
+            return now
+        intake = Intake(
+            unpacked_layout(now.layout),
+            now.offset,
+            sent.packing,
+            again=sent.again,
+            bytes_max=self.settings.bytes_max,
+        )
+        now = await self._fed(now, intake, data, taking)
+        intake.end(partial=sent.partial)
+        return await self._kept(now, intake)
+
+    async def _fed(
+        self, batch: Batch, intake: Intake, data: AsyncIterable[bytes], taking: "_Taking"
+    ) -> Batch:
         size = 0
         pieces = aiter(data)
         while True:
             try:
-                piece = await anext(pieces, None)
+                async with taking.unless_superseded():
+                    piece = await anext(pieces, None)
             except Exception:
-                intake.end(partial=True)
-                await self._kept(batch, intake)
+                with suppress(SourceError, OtherFile):  # what broke it off is what is told
+                    batch = await self._kept(batch, intake)
+                    if intake.understood:
+                        intake.end(partial=True)
+                        await self._kept(batch, intake)
                 raise
             if piece is None:
                 return batch
@@ -145,6 +169,34 @@ class Ingest:
         if upload.complete and upload.start and batch.state is State.DRAFT and batch.records:
             return await self.store.move(batch.tenant, batch.id, Move.START)
         return batch
+
+
+class _Taking:
+    """A file that is being taken in; `over` when it is no more."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self._superseded = False
+        self._wait: asyncio.Timeout | None = None
+
+    def end(self) -> None:
+        """Let it wait for no more of the file."""
+        self._superseded = True
+        if self._wait is not None:
+            self._wait.reschedule(0)
+
+    @asynccontextmanager
+    async def unless_superseded(self) -> AsyncGenerator[None]:
+        """Wait in the block. Raise Superseded when `end` was called."""
+        try:
+            async with asyncio.timeout_at(0 if self._superseded else None) as self._wait:
+                yield
+        except TimeoutError:
+            if self._superseded:
+                raise Superseded from None
+            raise
+        finally:
+            self._wait = None
 
 
 def upload_of(batch: Batch) -> Upload:

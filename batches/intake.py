@@ -88,6 +88,11 @@ class Intake:
         if self._upload.dialect is not None:
             self._blocks = _Blocks(layout, self._upload.dialect, offset)
 
+    @property
+    def understood(self) -> bool:
+        """Whether enough arrived to know how the file is written."""
+        return self._blocks is not None
+
     def feed(self, data: bytes) -> None:
         """Take bytes as they arrived."""
         self._body.feed(data)
@@ -150,7 +155,7 @@ class Intake:
                 return None
             if over and self._partial and not self._head:
                 return None
-            self._blocks = self._understood()
+            self._blocks = self._understood(over=over)
         final = over and not self._partial
         found = self._blocks.next(over=over, final=final)
         if found is None:
@@ -159,12 +164,14 @@ class Intake:
         begin, self._kept = self._kept, self._blocks.buffer.offset
         return Portion(chunks, errors, (begin, self._kept), self._blocks.layout(complete=final))
 
-    def _understood(self) -> "_Blocks":
+    def _understood(self, *, over: bool) -> "_Blocks":
         """Find out how the file is written, from its head."""
         head, self._head = self._head, b""
         dialect = dialect_of(head, self._upload.wishes, self._names)
         begin = dialect.begin
-        if self._partial and begin >= len(head):
+        if begin >= len(head) and not over:
+            raise SourceError("BAD_HEADER", f"The header is longer than {HEAD_BYTES:,} bytes.")
+        if begin >= len(head) and self._partial:
             raise SourceError(
                 "TOO_SHORT", "What was sent does not reach the first row. Send more at once."
             )

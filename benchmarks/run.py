@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from benchmarks import beside_peers, cached, startup, way
+from benchmarks import beside_peers, cached, ingest, startup, way
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 
@@ -43,6 +43,10 @@ def _cached(quick: bool) -> list[str]:  # noqa: FBT001
     return cached.table(*(cached.measure(1, 0.05) if quick else cached.measure()))
 
 
+def _ingest(quick: bool) -> list[str]:  # noqa: FBT001
+    return ingest.table(ingest.measure(1, (2_000,)) if quick else ingest.measure())
+
+
 def _startup(quick: bool) -> list[str]:  # noqa: FBT001
     return startup.table(startup.measure(1) if quick else startup.measure())
 
@@ -69,6 +73,12 @@ SECTIONS: Mapping[str, Section] = {
         "Eleven fields a record; beside a bare Starlette handler that looks the same results up and"
         " sends the same bytes by orjson. Lower is better.",
         _cached,
+    ),
+    "ingest": Section(
+        "Taking files in",
+        "Seven columns, or their four fields as NDJSON, into a SQLite store; one process that does"
+        " nothing else, on one CPU. The most of rows a second over some rounds.",
+        _ingest,
     ),
     "startup": Section(
         "Start and memory",

@@ -17,7 +17,7 @@ from batches.errors import (
     StoreUnavailable,
 )
 from batches.given import Upload
-from batches.ingest import NoUpload, TooManyUploads, upload_of
+from batches.ingest import NoUpload, Superseded, TooManyUploads, upload_of
 from batches.intake import OtherFile
 from batches.source.dialect import Dialect
 from batches.source.errors import SourceError
@@ -138,6 +138,9 @@ _PROBLEMS: Mapping[type, Problem] = {
         "OTHER_FILE",
         "What was sent does not begin as what is kept of this upload. Send the same file, or take a"
         " new Idempotency-Key for another.",
+    ),
+    Superseded: Problem(
+        409, "SUPERSEDED", "The same file is being sent again, by another request: see that one."
     ),
     NoUpload: Problem(409, "NO_UPLOAD", "This batch is not made from a file."),
     TooManyUploads: Problem(

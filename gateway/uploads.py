@@ -33,9 +33,10 @@ IDLE_S = 60.0
 """The longest that a client may send nothing."""
 PACE_BYTES_PER_S_MIN = 1024
 """Slower than this on average, after `IDLE_S`, nobody may be: each upload holds a place."""
-LINGER_BYTES_MAX = 8 << 20
-LINGER_S = 1.0
-"""So much is still read of a body that is refused: who sends does not yet read the answer."""
+LINGER_BYTES_MAX = 64 << 20
+LINGER_S = 5.0
+"""So much is still read of a body once it is answered: with a connection that is closed at once,
+a client that still sends would lose the answer."""
 
 _log = logging.getLogger(__name__)
 
@@ -251,13 +252,25 @@ class _Request:
         return None
 
     async def _end(self, status: int, content: object, headers: Mapping[str, str]) -> None:
+        if self.body.whole:
+            await _respond(self.send, status, content, headers)
+            return
+        # the answer is whole for the client, but not for the server, which would close
+        await _respond(
+            self.send, status, content, {**headers, "connection": "close"}, more_body=True
+        )
         await self.body.linger()
-        if not self.body.whole:
-            headers = {**headers, "connection": "close"}
-        await _respond(self.send, status, content, headers)
+        await self.send({"type": "http.response.body", "body": b""})
 
 
-async def _respond(send: Send, status: int, content: object, headers: Mapping[str, str]) -> None:
+async def _respond(
+    send: Send,
+    status: int,
+    content: object,
+    headers: Mapping[str, str],
+    *,
+    more_body: bool = False,
+) -> None:
     body = b"" if content is None else orjson.dumps(content)
     start = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     start.append((b"cache-control", b"no-store"))
@@ -266,4 +279,4 @@ async def _respond(send: Send, status: int, content: object, headers: Mapping[st
     if status != 204:  # noqa: PLR2004 - which has no body, and says so
         start.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more_body})

@@ -103,8 +103,15 @@ class Living(Struct):
 @asynccontextmanager
 async def living(given: Sections) -> AsyncGenerator[Living]:
     """Run Assay in this process for the time of the block."""
-    async with assembled(Settings(**given)) as assembly:  # pyright: ignore[reportArgumentType]
-        yield Living(assembly, build_schema(assembly.declarations.kinds))
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        settings = Settings(**_at_home(given, Path(folder)))  # pyright: ignore[reportArgumentType]
+        async with assembled(settings) as assembly:
+            yield Living(assembly, build_schema(assembly.declarations.kinds))
+
+
+def _at_home(given: Sections, folder: Path) -> Sections:
+    """Return settings with a data directory."""
+    return {**given, "gateway": {"data_dir": str(folder), **given.get("gateway", {})}}
 
 
 class AssayProcess(Struct):
@@ -195,7 +202,7 @@ def _started(given: Sections, folder: Path, number: int) -> AssayProcess:
         process = subprocess.Popen(
             [sys.executable, *command, "--no-access-log"],
             cwd=ROOT,
-            env=environment(given),
+            env=environment(_at_home(given, folder)),
             stdout=log,
             stderr=log,
         )

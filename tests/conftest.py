@@ -38,6 +38,7 @@ def unblocked_loop() -> Iterator[None]:
         for function in buster.functions.values():
             # A process that starts or stops reads and writes its files; nobody is served yet.
             function.can_block_in("gateway/assembly.py", {"assembled"})
+            function.can_block_in("batches/opening.py", {"open_store"})
             # A logged traceback reads the source lines once; Python keeps them.
             function.can_block_in("linecache.py", {"checkcache", "updatecache"})
             # redis-py looks its own version up for each new connection.

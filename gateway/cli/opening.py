@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from batches.errors import StoreError
 from console.page import AssetsMissingError
 from gateway.assembly import Assembly, assembled
 from gateway.cli.errors import WRONG_USAGE, CommandError
@@ -57,5 +58,5 @@ async def opened(settings: Settings, *, guest: bool = False) -> AsyncGenerator[A
         try:
             async with assembled(settings, guest=guest) as assembly:
                 yield assembly
-        except StoreAway as error:
+        except (StoreAway, StoreError) as error:
             raise CommandError(str(error)) from None

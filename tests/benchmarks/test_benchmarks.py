@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import beside_peers, cached, processes, run, scoreboard, startup, way
+from benchmarks import beside_peers, cached, ingest, processes, run, scoreboard, startup, way
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +75,10 @@ def test_a_promise_is_measured_and_told(name: str) -> None:
     lines, kept = scoreboard.scored([name], 1, quick=True)
     assert kept
     assert scoreboard.EVERY[name].words in lines[-1]
+
+
+def test_files_are_taken_in() -> None:
+    found = ingest.measure(1, (300,))
+    assert {form for form, _ in found} == set(ingest.FORMS)
+    assert all(one.rows == 300 for rounds in found.values() for one in rounds)
+    assert "| CSV | 300 |" in "\n".join(ingest.table(found))

@@ -26,6 +26,14 @@ async def echo(request: Request) -> JSONResponse:
     )
 
 
+async def begun(request: Request) -> JSONResponse:
+    """Answer as soon as the first bytes of the body are here."""
+    stream = request.stream()
+    size = len(await anext(stream))
+    await stream.aclose()
+    return JSONResponse({"bytes": size})
+
+
 async def ready(_: Request) -> JSONResponse:
     """Answer that all is well."""
     return JSONResponse({"status": "ready"})
@@ -47,6 +55,8 @@ def create_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", echo, methods=["GET", "POST"]),
+            Route("/batches", begun, methods=["POST"]),
+            Route("/batches/{id}/upload", begun, methods=["PATCH"]),
             Route("/readyz", ready),
             WebSocketRoute("/graphql", watch),
         ]

@@ -120,6 +120,14 @@ async def test_a_body_too_large_is_a_413_in_json(nginx: Nginx) -> None:
     assert problem["errors"][0]["extensions"]["code"] == "BODY_TOO_LARGE"
 
 
+@pytest.mark.parametrize("request_line", ["POST /batches?name=x", "PATCH /batches/ab2/upload"])
+async def test_a_file_is_passed_on_while_it_arrives(request_line: str, nginx: Nginx) -> None:
+    head = f"{request_line} HTTP/1.1\r\nHost: assay.test\r\nContent-Length: 9000000000\r\n\r\n"
+    answer = await raw(nginx, head.encode() + b"x" * 1000)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(answer.split(b"\r\n\r\n")[1]) == {"bytes": 1000}
+
+
 async def test_old_tls_is_refused(nginx: Nginx) -> None:
     old = ssl.create_default_context()
     old.check_hostname = False

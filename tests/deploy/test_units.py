@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+from batches.settings import UploadSettings
 from gateway import private_valkey, worker
 from gateway.settings import GatewaySettings
 from tests.deploy.gunicorn_process import ROOT
@@ -32,6 +33,8 @@ def test_nginx_admits_what_the_app_admits() -> None:
     template = TEMPLATE.read_text()
     settings = GatewaySettings()
     assert number(template, r"client_max_body_size (\d+)m;") * 2**20 == settings.body_bytes_max
+    file_bytes = number(template, r"client_max_body_size (\d+)g;") * 2**30
+    assert 0 <= file_bytes - UploadSettings().bytes_max < 2 * 2**30
     assert number(template, r"proxy_read_timeout (\d+)s;") > settings.deadline_ms / 1000
 
 
