@@ -73,6 +73,7 @@ def _url_of(text: str) -> URL:
 
 async def _database(url: URL | None, path: Path, connections: int, clock: Clock | None) -> Database:
     if url is not None and url.drivername in _SCHEMES:
+        # SQLAlchemy looks for files, and imports what it needs
         return await asyncio.to_thread(PostgresDatabase, url, connections, clock)
     file = Path(url.database) if url is not None and url.database else path
     try:

@@ -104,10 +104,11 @@ class PostgresProcess:
         self._process.wait(STOP_S_MAX)
         self._process = None
 
-    def database(self) -> str:
-        """Make an empty database; return its URL."""
+    def database(self, like: str | None = None) -> str:
+        """Make an empty database, or a copy of the one called `like`; return its URL."""
         name = f"test_{token_hex(8)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        server = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        self._run("createdb", *server, *(() if like is None else ("-T", like)), name)
         return self.url_of(name)
 
     def drop(self, url: str) -> None:
