@@ -60,6 +60,8 @@ class Progress:
         self._pace_s = pace_s
         self._watches: dict[str, _Watch] = {}
         self._due = asyncio.Event()
+        self._untold: set[str] = set()
+        self._to_tell = asyncio.Event()
         self._listening_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -69,6 +71,7 @@ class Progress:
         self._tasks = [
             asyncio.create_task(self._listen(), name="progress listens"),
             asyncio.create_task(self._look(), name="progress looks"),
+            asyncio.create_task(self._tell(), name="progress tells"),
         ]
 
     async def close(self) -> None:
@@ -93,13 +96,14 @@ class Progress:
             return newest
         return Pace().snapshot(batch)
 
-    async def changed(self, batch_id: str) -> None:
-        """Say to every process that a batch has changed; what cannot be said is found out later."""
+    def changed(self, batch_id: str) -> None:
+        """Say to every process, soon, that a batch has changed.
+
+        What cannot be said is found out later.
+        """
         self._note(batch_id)
-        try:
-            await self._shared.run("PUBLISH", CHANNEL, batch_id)
-        except OSError:
-            return
+        self._untold.add(batch_id)
+        self._to_tell.set()
 
     async def follow(self, tenant: str, batch_id: str) -> AsyncGenerator[Snapshot]:
         """Yield a snapshot now, then the newest one after each change, until the batch has ended.
@@ -138,6 +142,19 @@ class Progress:
         if watch is not None:
             watch.due = True
             self._due.set()
+
+    async def _tell(self) -> None:
+        """Say what has changed, each batch at most once in `_pace_s`."""
+        while not self._closed:
+            await self._to_tell.wait()
+            self._to_tell.clear()
+            untold, self._untold = self._untold, set()
+            for batch_id in untold:
+                try:
+                    await self._shared.run("PUBLISH", CHANNEL, batch_id)
+                except OSError:
+                    break
+            await asyncio.sleep(self._pace_s)
 
     async def _listen(self) -> None:
         while not self._closed:

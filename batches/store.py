@@ -83,6 +83,11 @@ class Store:
         """Keep batches in `database`, their blobs as `blobs` packs them."""
         self.database = database
         self._blobs = blobs
+        self._changed: Callable[[str], None] = _nobody
+
+    def when_changed(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the id of each batch that changes through this store."""
+        self._changed = tell
 
     async def close(self) -> None:
         """Let every connection go. What is under way ends first."""
@@ -124,7 +129,7 @@ class Store:
             NotADraft: it was started.
             OffsetMismatch: it goes on elsewhere; the error says where.
         """
-        return await self.database.write(
+        batch = await self.database.write(
             batch_rows.append,
             self._blobs,
             tenant,
@@ -134,6 +139,7 @@ class Store:
             offsets=offsets,
             layout=layout,
         )
+        return self._told(batch)
 
     async def batch(self, tenant: str, batch_id: str) -> Batch:
         """Return a batch as it is now. Raise NoSuchBatch."""
@@ -175,7 +181,9 @@ class Store:
             NoSuchBatch: there is none.
             MoveRefused: its state does not allow it, or it has no records to START with.
         """
-        return await self.database.write(batch_rows.move, tenant, batch_id, move, reason, retry_at)
+        return self._told(
+            await self.database.write(batch_rows.move, tenant, batch_id, move, reason, retry_at)
+        )
 
     async def amend(self, tenant: str, batch_id: str, amendment: Amendment) -> Batch:
         """Change what `amendment` names, in whatever state. Raise NoSuchBatch."""
@@ -184,7 +192,7 @@ class Store:
             for name, value in msgspec.structs.asdict(amendment).items()
             if value is not UNSET
         }
-        return await self.database.write(batch_rows.amend, tenant, batch_id, changes)
+        return self._told(await self.database.write(batch_rows.amend, tenant, batch_id, changes))
 
     async def retry(self, tenant: str, batch_id: str, statuses: Collection[Status]) -> Batch:
         """Open all records of `statuses` of a COMPLETED batch again; the other results stand.
@@ -195,7 +203,9 @@ class Store:
             NoSuchBatch: there is none.
             MoveRefused: it is not COMPLETED, or what was given is not kept any longer.
         """
-        return await self.database.write(reopening.retry, tenant, batch_id, frozenset(statuses))
+        return self._told(
+            await self.database.write(reopening.retry, tenant, batch_id, frozenset(statuses))
+        )
 
     async def delete(self, tenant: str, batch_id: str) -> None:
         """Remove a batch and every row and byte of it, in whatever state it is.
@@ -207,6 +217,7 @@ class Store:
             NoSuchBatch: there is none.
         """
         await self.database.write(retention_rows.forget, tenant, batch_id)
+        self._changed(batch_id)
         while not await self.database.write(retention_rows.remove, batch_id, DELETED_PER_TRIP_MAX):
             pass
         await self.database.tidy()
@@ -234,7 +245,9 @@ class Store:
         None: it is not to be worked on (now), or somebody else does. `owner` names a process, and
         each time that it runs.
         """
-        return await self.database.write(chunk_rows.claim, self._blobs, ref, owner, lease_s)
+        claimed = await self.database.write(chunk_rows.claim, self._blobs, ref, owner, lease_s)
+        self._changed(ref.batch)
+        return claimed
 
     async def renew(
         self, claims: Collection[Claim], lease_s: float = LEASE_S
@@ -251,9 +264,11 @@ class Store:
         `part`, `spent` what it took since it was last said. The same number again is taken for the
         same part, and changes nothing. LOST: nothing was kept.
         """
-        return await self.database.write(
+        standing = await self.database.write(
             chunk_rows.flush, self._blobs, claim, number, part, counts, spent
         )
+        self._changed(claim.batch)
+        return standing
 
     async def finish(self, claim: Claim, results: bytes, counts: Counts, spent: Spent) -> Standing:
         """Put the results of all its records in the place of its parts; the chunk is DONE.
@@ -265,9 +280,11 @@ class Store:
         Raises:
             ValueError: `counts` are not of as many results as the chunk has records.
         """
-        return await self.database.write(
+        standing = await self.database.write(
             chunk_rows.finish, self._blobs, claim, results, counts, spent
         )
+        self._changed(claim.batch)
+        return standing
 
     async def release(self, claim: Claim, spent: Spent = NO_COST, *, failed: bool = False) -> None:
         """Give a chunk back, with what was flushed; `failed` counts as an attempt.
@@ -275,6 +292,7 @@ class Store:
         One that is held no longer is left as it is.
         """
         await self.database.write(reopening.release, claim, spent, failed=failed)
+        self._changed(claim.batch)
 
     async def sweep(self) -> Swept:
         """Open again whatever has waited too long; end what has nothing left to do.
@@ -283,7 +301,10 @@ class Store:
         pauses whose `retry_at` has come end, CANCELLING batches without work end, chunks that have
         failed beyond all attempts die: their open records count as UNKNOWN, without results.
         """
-        return await self.database.write(reopening.sweep)
+        swept = await self.database.write(reopening.sweep)
+        for batch_id in (*swept.resumed, *swept.ended):
+            self._changed(batch_id)
+        return swept
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -354,6 +375,15 @@ class Store:
     async def deliveries(self, tenant: str, batch_id: str) -> tuple[Delivery, ...]:
         """Return a batch's deliveries, the oldest first. Raise NoSuchBatch."""
         return await self.database.read(delivery_rows.told, tenant, batch_id)
+
+    def _told(self, batch: Batch) -> Batch:
+        self._changed(batch.id)
+        return batch
+
+
+def _nobody(batch_id: str) -> None:
+    """Tell nobody."""
+    del batch_id
 
 
 def _ms(age: timedelta) -> int:

@@ -17,6 +17,7 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from batches.ingest import Ingest
 from console.page import (
     ASSET_CACHE_CONTROL,
     ASSETS_PATH,
@@ -131,8 +132,11 @@ def routes(
         said = {} if away is None else {"batches": away}
         return JSONResponse({"status": "ready", **said})
 
+    def ingest() -> Ingest:
+        return assembly().batches.ingest()
+
     uploads = Uploads(
-        lambda: assembly().batches.ingest(),
+        ingest,
         lambda _: TENANT,
         Origins(_names(settings)),
         currency=settings.gateway.currency,

@@ -40,6 +40,7 @@ def batch_room(
     """Return the room for the batches in `store`; its progress is begun, and is to be closed."""
     progress = Progress(store, followed.valkey)
     progress.start()
+    store.when_changed(progress.changed)
     return BatchRoom(
         store=store,
         progress=progress,

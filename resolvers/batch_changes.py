@@ -219,7 +219,6 @@ async def delete(context: Context, batch_id: str) -> Changed:
 
     async def gone() -> Batch | None:
         await room.store.delete(context.tenant, batch_id)
-        await room.progress.changed(batch_id)
         return None
 
     return await _changed(context, room, gone())
@@ -240,8 +239,7 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
             ) from None
         cost = batch.spent.cost_millionths + (_millionths(estimate.cost) or 0)
         if cost > cap:
-            capped = await room.store.move(context.tenant, batch.id, Move.CAP)
-            await room.changed(capped)
+            await room.store.move(context.tenant, batch.id, Move.CAP)
             raise BatchProblem(
                 Problem.COST_CAP,
                 f"It would cost up to {Decimal(cost) / MILLIONTHS} {context.currency}, which is"
@@ -253,7 +251,7 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
 
 
 async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch | None]) -> Changed:
-    """Return what came of a change, and let those hear of it who follow the batch."""
+    """Return what came of a change."""
     try:
         batch = await changing
     except BatchProblem as problem:
@@ -268,7 +266,7 @@ async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch 
         )
     if batch is None:
         return Changed(None, [])
-    return Changed(view_of(context, room, await room.changed(batch)), [])
+    return Changed(view_of(context, room, batch), [])
 
 
 def _told(error: BatchError) -> Told:

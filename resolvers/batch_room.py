@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from batches.arrivals import Arrivals
-from batches.batch import Batch
 from batches.decided import Decode
 from batches.errors import StoreError
 from batches.estimate import Estimator
@@ -29,11 +28,6 @@ class BatchRoom(Struct, frozen=True):
     estimator: Estimator
     names: Sequence[str]
     takes_webhooks: bool
-
-    async def changed(self, batch: Batch) -> Batch:
-        """Tell whoever follows `batch` that it has changed; return it."""
-        await self.progress.changed(batch.id)
-        return batch
 
 
 async def room_of(context: Context) -> BatchRoom:
