@@ -21,6 +21,7 @@ from batches.source.record import GivenRecord, record_class
 from batches.source.table import (
     FIELD_CHARACTERS_MAX,
     ROW_CHARACTERS_MAX,
+    Patience,
     Row,
     Rows,
     Unreadable,
@@ -70,6 +71,7 @@ class TableBlocks:
         self._coding = dialect.coding
         self._delimiter = dialect.delimiter
         self._width = width
+        self._patience = Patience()
 
     def read(self, block: bytes, number: int, *, final: bool) -> Found[Sequence[str]]:
         """Return the rows in `block`."""
@@ -101,6 +103,7 @@ class TableBlocks:
             rows = list(reader)
         except csv.Error:
             return False
+        self._patience.read(len(piece))
         lines: Sequence[int] = range(number, number + len(piece))
         if len(rows) != len(piece):  # some have several lines
             if sum(map(len, piece)) > ROW_CHARACTERS_MAX:
@@ -125,7 +128,7 @@ class TableBlocks:
     def _carefully(self, source: "_BlockLines", until: int, found: Found[Sequence[str]]) -> None:
         """Add the rows out of `source` until it is at `until` or behind."""
         try:
-            for row in Rows(source, self._delimiter):
+            for row in Rows(source, self._delimiter, self._patience):
                 if isinstance(row, Row):
                     self._add(row.line, row.cells, found)
                 else:
