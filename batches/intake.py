@@ -1,5 +1,6 @@
 """A file as it arrives, made into portions that go into the store: all that needs no waiting."""
 
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +20,7 @@ from batches.given import (
     packed_records,
     packed_rows,
 )
-from batches.source.blocks import BlockReader, ObjectBlocks, TableBlocks
+from batches.source.blocks import PAUSE_S, BlockReader, ObjectBlocks, TableBlocks
 from batches.source.buffer import Buffer
 from batches.source.dialect import HEAD_BYTES, Dialect, dialect_of
 from batches.source.errors import SourceError
@@ -29,6 +30,8 @@ BLOCK_BYTES = 1 << 19
 """What is read and kept in one go, a row that is not whole apart."""
 READ_BYTES = 1 << 18
 BYTES_MAX = 20_000_000_000
+CHUNKS_PER_TURN = 4
+"""So many chunks are packed in one go, which takes as long as reading `PIECE_LINES`."""
 T = TypeVar("T")
 NOTHING = "has nothing to validate: each of its fields is empty"
 
@@ -248,8 +251,9 @@ def _cut(
     errors.sort(key=lambda error: error.line)
     number = -(-len(taken) // RECORDS_USUAL)
     ends = [len(taken) * part // number for part in range(number + 1)] if number else []
-    chunks = [
-        NewChunk(end - begin, packed(taken[begin:end], lines[begin:end]))
-        for begin, end in pairwise(ends)
-    ]
+    chunks: list[NewChunk] = []
+    for at, (begin, end) in enumerate(pairwise(ends)):
+        if at % CHUNKS_PER_TURN == 0:
+            time.sleep(PAUSE_S)
+        chunks.append(NewChunk(end - begin, packed(taken[begin:end], lines[begin:end])))
     return chunks, errors, found.count, found.left

@@ -12,6 +12,8 @@ DELIMITERS = ",;\t|"
 FIELD_CHARACTERS_MAX = 65_536
 ROW_LINES_MAX = 1000
 ROW_CHARACTERS_MAX = 1 << 20
+ROW_LINES_AT_LEAST = 10
+LINES_IN_VAIN_MAX = 50_000
 SNIFFED_LINES = 50
 DELIMITER_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 
@@ -39,6 +41,31 @@ class Source(Protocol):
         ...
 
 
+class Patience:
+    """How many lines may still be read in vain, for quotes that are never closed.
+
+    Each costs the lines behind it, up to `ROW_LINES_MAX`, which are read again: a file full of
+    them would take a thousand times as long. So what is read in vain may come to as much as what
+    was read for good, and some more.
+    """
+
+    def __init__(self) -> None:
+        self._left = LINES_IN_VAIN_MAX
+
+    @property
+    def row_lines_max(self) -> int:
+        """How many lines the next row may have."""
+        return min(ROW_LINES_MAX, ROW_LINES_AT_LEAST + self._left)
+
+    def read(self, lines: int) -> None:
+        """Take note of lines that were good."""
+        self._left = min(LINES_IN_VAIN_MAX, self._left + lines)
+
+    def read_in_vain(self, lines: int) -> None:
+        """Take note of lines that will be read again."""
+        self._left = max(0, self._left - lines)
+
+
 class Rows:
     """The rows in lines, one by one. `blank` counts empty lines.
 
@@ -46,10 +73,11 @@ class Rows:
     before.
     """
 
-    def __init__(self, lines: Source, delimiter: str) -> None:
+    def __init__(self, lines: Source, delimiter: str, patience: Patience | None = None) -> None:
         """Read rows out of `lines`, with `delimiter` between their cells."""
         csv.field_size_limit(FIELD_CHARACTERS_MAX)
         self.blank = 0
+        self._patience = patience or Patience()
         self._lines = lines
         self._delimiter = delimiter
 
@@ -63,6 +91,7 @@ class Rows:
             except csv.Error as error:
                 # One wrong quote must not swallow the rows below: they are read again.
                 self._lines.push_back(taken[1:])
+                self._patience.read_in_vain(len(taken) - 1)
                 flaw = taken[-1].flaw or _why(error, len(taken))
                 yield Unreadable(taken[0].number, flaw)
                 continue
@@ -71,6 +100,7 @@ class Rows:
                 raise
             if cells is None:
                 return
+            self._patience.read(len(taken))
             if cells:
                 yield Row(taken[0].number, cells)
             else:
@@ -78,6 +108,7 @@ class Rows:
 
     def _texts(self, taken: list[Line]) -> Iterator[str]:
         characters = 0
+        lines_max = self._patience.row_lines_max
         while True:
             try:
                 line = next(self._lines)
@@ -85,7 +116,7 @@ class Rows:
                 return
             taken.append(line)
             characters += len(line.text)
-            too_much = len(taken) > ROW_LINES_MAX or characters > ROW_CHARACTERS_MAX
+            too_much = len(taken) > lines_max or characters > ROW_CHARACTERS_MAX
             if line.flaw or (too_much and len(taken) > 1):
                 raise csv.Error("unexpected end of data")
             yield line.text

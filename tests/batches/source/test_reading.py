@@ -1,12 +1,13 @@
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.source.lines import LINE_BYTES_MAX, Lines
 from batches.source.objects import Given, Objects
-from batches.source.table import Row, Table, Unreadable
+from batches.source.table import LINES_IN_VAIN_MAX, Row, Table, Unreadable
 
 
 def table(content: bytes, delimiter: str | None = None, encoding: str | None = None) -> Table:
@@ -121,3 +122,15 @@ def test_ndjson_is_held_against_the_fields_of_a_record() -> None:
     wrong = {one.line: one.why for one in found if isinstance(one, Unreadable)}
     assert wrong[2].endswith("did you mean email?")
     assert set(wrong) == {2, 3, 4, 5}
+
+
+def test_a_file_full_of_quotes_that_are_never_closed_is_read_in_time_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[int] = []
+    take = Lines.__next__
+    monkeypatch.setattr(Lines, "__next__", lambda lines: taken.append(1) or take(lines))
+    content = b"a,b\n" + b'x","y\n' * 10_000 + b'1,"2\n3"\n'
+    assert len(problems(content)) == 10_000
+    assert cells(content) == [["1", "2\n3"]]
+    assert len(taken) < 2 * (11 * 10_000 + LINES_IN_VAIN_MAX + 1000)
