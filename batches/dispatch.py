@@ -18,8 +18,8 @@ LOOK_S = 0.5
 """So often it looks for what others have put into the store."""
 QUICK_S = 1.0
 """Chunks that take less are hinted ahead."""
-HINT_S = 10.0
-"""A hint that nobody took for so long counts as lost."""
+HINT_S = 3.0
+"""A hint that nobody took for so long counts as lost: whoever has room takes it in no time."""
 TAKEN_AFTER_S = 2.0
 """A hint of ours that did not come back to us has been taken by another."""
 
@@ -33,21 +33,21 @@ class Dispatch:
         self._hints = hints
         self._work = work
         self._sent: dict[ChunkRef, float] = {}
-        self._steady = Steady("dispatch", self._fill, LOOK_S)
+        self.steady = Steady("dispatch", self._fill, LOOK_S)
         work.when_begun(self._begun)
         work.when_ended(self._ended)
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        self._steady.start()
+        self.steady.start()
 
     def wake(self) -> None:
         """Look now: there is something new in the store."""
-        self._steady.wake()
+        self.steady.wake()
 
     async def close(self) -> None:
         """Hint no more."""
-        await self._steady.close()
+        await self.steady.close()
 
     def _begun(self, ref: ChunkRef) -> None:
         self._sent.pop(ref, None)
@@ -55,12 +55,12 @@ class Dispatch:
     def _ended(self, ref: ChunkRef) -> None:
         self._sent.pop(ref, None)
         if self._room() >= self._work.slots // 2:
-            self._steady.wake()
+            self.steady.wake()
 
     def _room(self) -> int:
         """Return how many chunks more are to be hinted now."""
         slots = self._work.slots
-        ahead = slots if self._work.chunk_s < QUICK_S else 0
+        ahead = slots if self._work.chunk_s < QUICK_S else 0  # none while all are slow
         return max(0, slots + ahead - self._work.busy - len(self._sent))
 
     async def _fill(self) -> None:
@@ -68,7 +68,7 @@ class Dispatch:
         for ref in [ref for ref, at in self._sent.items() if now - at >= TAKEN_AFTER_S]:
             del self._sent[ref]
         room = self._room()
-        beyond = max(0, 2 * work.slots - work.busy - len(self._sent) - room)
+        beyond = 0 if work.busy < work.slots else max(0, 2 * work.slots - work.busy)
         if not room and not beyond:
             return
         refs = await self._store.next_chunks(room, beyond=beyond, hint_s=HINT_S)

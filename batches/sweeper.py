@@ -30,8 +30,8 @@ class Sweeper:
 
     async def _sweep(self) -> None:
         swept = await self._store.sweep()
-        if swept.leases or swept.hints or swept.dead:
-            counts = {"leases": swept.leases, "hints": swept.hints, "dead": swept.dead}
+        if swept.leases or swept.dead:
+            counts = {"leases": swept.leases, "dead": swept.dead}
             _log.warning("swept", extra=counts)
         if swept.leases or swept.hints or swept.resumed:
             self._dispatch.wake()

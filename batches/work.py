@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -70,13 +71,13 @@ class Work:
         self._closing = False
         self._begun: list[Callable[[ChunkRef], None]] = []
         self._ended: list[Callable[[ChunkRef], None]] = []
-        self.chunk_s = 0.0
-        """How long the chunk took that ended last."""
-        self._hold = Steady("leases", self._renew, min(HOLD_S, lease_s / 4))
+        self._chunk_s = math.inf
+        self._began: dict[ChunkRef, float] = {}
+        self.hold = Steady("leases", self._renew, min(HOLD_S, lease_s / 4))
 
     def start(self) -> None:
         """Begin to renew leases; needs a running loop."""
-        self._hold.start()
+        self.hold.start()
 
     def when_begun(self, tell: Callable[[ChunkRef], None]) -> None:
         """Call `tell` for each chunk with which work begins."""
@@ -91,13 +92,21 @@ class Work:
         """How many chunks are worked on."""
         return len(self._tasks)
 
+    @property
+    def chunk_s(self) -> float:
+        """How long a chunk takes now: what the last one took, or the oldest has taken so far."""
+        began = min(self._began.values(), default=None)
+        if began is None:
+            return self._chunk_s
+        return max(self._chunk_s, asyncio.get_running_loop().time() - began)
+
     def has(self, ref: ChunkRef) -> bool:
         """Whether a chunk is worked on here."""
         return ref in self._tasks
 
     def look(self) -> None:
         """Hear now, and not only at the next renewal, whether something is to stop."""
-        self._hold.wake()
+        self.hold.wake()
 
     async def begin(self, batch: str, seq: int) -> None:
         """Work on a chunk to its end, if the store gives it to us; returns when it has ended.
@@ -130,7 +139,7 @@ class Work:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._hold.close()
+        await self.hold.close()
 
     async def _work(self, ref: ChunkRef) -> None:
         """Claim and work; whatever happens, it is known here to have ended."""
@@ -138,14 +147,15 @@ class Work:
             claimed = await self._store.claim(ref, self.owner, self._lease_s)
             if claimed is not None:
                 loop = asyncio.get_running_loop()
-                began = loop.time()
+                began = self._began[ref] = loop.time()
                 await self._worked(ref, claimed)
-                self.chunk_s = loop.time() - began
+                self._chunk_s = loop.time() - began
         except StoreError as error:
             said = {"batch": ref.batch, "chunk": ref.seq, "error": type(error).__name__}
             _log.warning("chunk let go", extra=said)
         finally:
             self._running.pop(ref, None)
+            self._began.pop(ref, None)
             del self._tasks[ref]
             for tell in self._ended:
                 tell(ref)
