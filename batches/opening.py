@@ -73,7 +73,8 @@ def _url_of(text: str) -> URL:
 
 async def _database(url: URL | None, path: Path, connections: int, clock: Clock | None) -> Database:
     if url is not None and url.drivername in _SCHEMES:
-        return PostgresDatabase(url, connections, clock)
+        # SQLAlchemy looks for files, and imports what it needs
+        return await asyncio.to_thread(PostgresDatabase, url, connections, clock)
     file = Path(url.database) if url is not None and url.database else path
     try:
         await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ async def _database(url: URL | None, path: Path, connections: int, clock: Clock 
         raise StoreUnavailable(
             f"{file.parent} cannot be made ({error.strerror}): Assay's user needs the right to"
         ) from error
-    return SqliteDatabase(file, clock)
+    return await asyncio.to_thread(SqliteDatabase, file, clock)
 
 
 def _revisions() -> ScriptDirectory:

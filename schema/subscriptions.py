@@ -1,7 +1,7 @@
 """The root of subscriptions: what clients can follow, one line a field."""
 
 from collections.abc import AsyncGenerator
-from typing import Any, cast
+from typing import Any
 
 import strawberry
 
@@ -41,7 +41,7 @@ def subscription_root(result: Any) -> type:  # noqa: ANN401 - a type, perhaps ma
         after: str | None = None,
     ) -> AsyncGenerator[Any]:
         """See resolvers.batch_status.batch_results."""
-        last = cast("dict[str, Any]", info.input_extensions or {}).get(RESUME_AFTER)
+        last = (info.input_extensions or {}).get(RESUME_AFTER)
         after = last if isinstance(last, str) else after
         async for one in batch_results(info.context, str(id), after):
             yield Marked(one.result, one.cursor)
