@@ -125,7 +125,7 @@ class Arrivals:
 
     def _of(self, chunk: ChunkResults, place: _Place) -> Iterator[Arrival]:
         """Yield what is new in a chunk, moving `place` on."""
-        received = max(chunk.seen, place.partly.get(chunk.seq, 0))
+        received = place.partly.get(chunk.seq, chunk.seen)
         decided = list(self._decided(chunk))
         for number, result in enumerate(decided[received:], received + 1):
             if number == len(decided):

@@ -21,6 +21,8 @@ LOOK_AGAIN_S = 5.0
 LOOK_UNTOLD_S = 1.0
 """The same while nothing can be heard, because Valkey is away."""
 LISTEN_AGAIN_S = 0.5
+SURE_S = 2.0
+"""After which a connection that listens is taken to hear: to be refused takes less."""
 CHANNEL = "batches:changed"
 
 _log = logging.getLogger(__name__)
@@ -157,13 +159,17 @@ class Progress:
             await asyncio.sleep(self._pace_s)
 
     async def _listen(self) -> None:
+        deaf = False
         while not self._closed:
             try:
                 self._listening_since = asyncio.get_running_loop().time()
                 async for message in self._shared.listen(CHANNEL):
                     self._note(message.decode())
             except Exception as error:  # noqa: BLE001 - a deaf process would look seldom for ever
-                _log.warning("changes of batches not heard", extra={"error": type(error).__name__})
+                if not deaf:
+                    told = {"error": type(error).__name__}
+                    _log.warning("changes of batches not heard", extra=told)
+            deaf = not self._sure()
             self._listening_since = None
             self._due.set()
             if not self._closed:
@@ -188,10 +194,12 @@ class Progress:
             await asyncio.sleep(self._pace_s)
 
     def _patience_s(self) -> float:
-        since = self._listening_since  # at first it is not sure whether anybody speaks
-        if since is None or asyncio.get_running_loop().time() - since < 2 * LOOK_UNTOLD_S:
-            return LOOK_UNTOLD_S
-        return LOOK_AGAIN_S
+        return LOOK_AGAIN_S if self._sure() else LOOK_UNTOLD_S
+
+    def _sure(self) -> bool:
+        """Tell whether changes are heard: it has listened for a while already."""
+        since = self._listening_since
+        return since is not None and asyncio.get_running_loop().time() - since > SURE_S
 
     async def _see(self, batch_ids: list[str]) -> None:
         for batch_id in batch_ids:
