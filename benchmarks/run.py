@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from benchmarks import beside_peers, cached, startup, way
+from benchmarks import beside_peers, cached, export, startup, way
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 
@@ -47,6 +47,10 @@ def _startup(quick: bool) -> list[str]:  # noqa: FBT001
     return startup.table(startup.measure(1) if quick else startup.measure())
 
 
+def _export(quick: bool) -> list[str]:  # noqa: FBT001
+    return export.table(export.measure(1_000) if quick else export.measure())
+
+
 SECTIONS: Mapping[str, Section] = {
     "way": Section(
         "The whole way",
@@ -69,6 +73,12 @@ SECTIONS: Mapping[str, Section] = {
         "Eleven fields a record; beside a bare Starlette handler that looks the same results up and"
         " sends the same bytes by orjson. Lower is better.",
         _cached,
+    ),
+    "export": Section(
+        "A batch's results as a file",
+        f"{export.RECORDS:,} e-mails with three columns beside them, out of SQLite; one process for"
+        " each form, which writes to nowhere. The goals are of CSV: pyarrow alone is 65 MB.",
+        _export,
     ),
     "startup": Section(
         "Start and memory",
