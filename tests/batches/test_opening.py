@@ -73,7 +73,7 @@ async def test_one_of_a_newer_assay_is_left_alone(store: Store, open_another: Op
     await store.database.write(
         lambda transaction: transaction.execute(text("UPDATE alembic_version SET version_num='9'"))
     )
-    with pytest.raises(StoreTooNew, match="revision 9.*newer"):
+    with pytest.raises(StoreTooNew, match=r"revision 9.*newer"):
         await open_another()
 
 
@@ -136,7 +136,7 @@ async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_nobody_answers_at_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="127.0.0.1:9/x cannot be reached"):
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:9/x cannot be reached"):
         await open_store(at("postgresql://me@127.0.0.1:9/x"), tmp_path)
 
 
