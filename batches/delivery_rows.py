@@ -93,9 +93,7 @@ def told(transaction: Transaction, tenant: str, batch_id: str) -> tuple[Delivery
     if transaction.row(mine) is None:
         raise NoSuchBatch(batch_id)
     rows = transaction.rows(
-        select(*deliveries.c)
-        .where(deliveries.c.batch == batch_id)
-        .order_by(deliveries.c.version)
+        select(*deliveries.c).where(deliveries.c.batch == batch_id).order_by(deliveries.c.version)
     )
     return tuple(map(_delivery_of, rows))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
 from batches.batch import Move, NewBatch
@@ -36,11 +36,10 @@ KEYS = [b64encode(bytes([at]) * 32).decode() for at in range(3)]
 
 
 def at(url: str, *keys: str) -> StoreSettings:
-    secrets = [SecretStr(key) for key in keys]
     return StoreSettings(
         url=SecretStr(url),
-        encryption_key=secrets[0] if secrets else None,
-        encryption_keys_old=tuple(secrets[1:]),
+        encryption_key=SecretStr(keys[0]) if keys else None,
+        encryption_keys_old=SecretStr(", ".join(keys[1:])) if keys[1:] else None,
     )
 
 
@@ -233,6 +232,18 @@ async def test_a_new_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
         assert len(page.batches) == 3
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("key", ["", "short", "not base64!", b64encode(bytes(16)).decode()])
+def test_what_is_no_key_is_refused_with_how_to_make_one(key: str) -> None:
+    with pytest.raises(ValidationError, match="openssl rand") as refusal:
+        StoreSettings(encryption_key=SecretStr(key or " x "))
+    assert key not in str(refusal.value) or not key
+
+
+def test_an_older_key_alone_is_refused() -> None:
+    with pytest.raises(ValidationError, match="needs an encryption_key"):
+        StoreSettings(encryption_keys_old=SecretStr(KEYS[0]))
 
 
 async def test_whoever_stops_waiting_leaves_nothing_half_done(store: Store) -> None:
