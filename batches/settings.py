@@ -1,11 +1,21 @@
-"""What an operator may say of batches: the tables `[store]` and `[batches]`."""
+"""What an operator may say of batches: where they are kept, for how long, who is told of them."""
 
-from typing import Self
+import base64
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
 from batches.keys import key_of
+from providers.settings import listed
 
 
 class StoreSettings(BaseModel):
@@ -54,10 +64,24 @@ class StoreSettings(BaseModel):
         return [key_of(text) for text in texts if text]
 
 
-class BatchesSettings(BaseModel):
-    """How batches are taken in, and how long they are kept."""
+class RetentionSettings(BaseModel):
+    """How long batches are kept once they have ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    given_days: float = Field(
+        default=7,
+        gt=0,
+        le=3650,
+        description="Days for which what the client gave is kept: its own columns, its records.",
+    )
+    results_days: float = Field(
+        default=30, gt=0, le=3650, description="Days after which a batch is deleted as a whole."
+    )
+
+
+class BatchesSettings(RetentionSettings):
+    """How batches are taken in, and how long they are kept once they have ended."""
 
     chunk_records: int = Field(
         default=RECORDS_USUAL,
@@ -65,15 +89,42 @@ class BatchesSettings(BaseModel):
         le=RECORDS_MAX,
         description="Records of one chunk, the unit of work.",
     )
-    given_days: float = Field(
-        default=7.0,
-        ge=0,
-        le=36_500,
-        description="Days after its end that what was given of a batch is kept.",
+
+
+class WebhookSettings(BaseModel):
+    """How the receivers of webhooks know that it is us. Without `secret` no webhook is taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    secret: SecretStr | None = Field(
+        default=None,
+        description="`whsec_` and 24 to 64 bytes as base64, which receivers know, too.",
     )
-    results_days: float = Field(
-        default=30.0,
-        ge=0,
-        le=36_500,
-        description="Days after its end that a batch is kept; of a draft, after its last change.",
+    secrets_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
+        default=(), description="Secrets that were `secret` before: both sign until all have moved."
     )
+    local: bool = Field(
+        default=False,
+        description="Whether receivers may be on this machine, without TLS: for trying out.",
+    )
+
+    @field_validator("secret", "secrets_old")
+    @classmethod
+    def _are_secrets(cls, given: SecretStr | tuple[SecretStr, ...] | None) -> object:
+        for secret in given if isinstance(given, tuple) else (given,):
+            if secret is not None and not _is_webhook_secret(secret.get_secret_value()):
+                raise ValueError("give whsec_ and 24 to 64 bytes as base64")
+        return given
+
+
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every one begins
+WEBHOOK_SECRET_BYTES = range(24, 65)
+
+
+def _is_webhook_secret(text: str) -> bool:
+    encoded = text.removeprefix(WEBHOOK_SECRET_PREFIX)
+    try:
+        secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(WEBHOOK_SECRET_PREFIX) and len(secret) in WEBHOOK_SECRET_BYTES

@@ -56,10 +56,11 @@ _WELL_FORMED = (Outcome("syntax", Conclusion.CONFIRMED),)
 
 
 class CompanyFacts(Struct, frozen=True, gc=False):
-    """What the register number of a company tells by itself."""
+    """What a company tells by itself: jurisdiction and number in canonical form, and its name."""
 
-    jurisdiction: str
-    number: str
+    jurisdiction: str | None
+    number: str | None
+    name: str | None = None
 
 
 def examine(value: CompanyValue) -> Examined[CompanyFacts]:
@@ -75,23 +76,25 @@ def examine(value: CompanyValue) -> Examined[CompanyFacts]:
     for part in (name, number, where):
         if isinstance(part, ReasonCode) and part is not ReasonCode.EMPTY:
             return Examined(shown, None, refuting(part))
+    named = None if isinstance(name, ReasonCode) else name
+    alone = CompanyFacts(None, None, named)
     if isinstance(number, ReasonCode):
-        if isinstance(name, ReasonCode):
+        if named is None:
             return Examined(shown, None, refuting(ReasonCode.EMPTY))
         missing = ("number", "jurisdiction") if isinstance(where, ReasonCode) else ("number",)
-        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, missing))
+        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, missing), alone)
     if isinstance(where, ReasonCode):
-        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, ("jurisdiction",)))
+        return Examined(shown, None, undecided(ReasonCode.MISSING_PART, ("jurisdiction",)), alone)
     jurisdiction = _jurisdiction(where)
     if jurisdiction is None:
-        return Examined(shown, None, refuting(ReasonCode.UNKNOWN_COUNTRY))
+        return Examined(shown, None, refuting(ReasonCode.UNKNOWN_COUNTRY), alone)
     if jurisdiction == _UNITED_KINGDOM:
         registered = _companies_house(number)
         if isinstance(registered, ReasonCode):
-            return Examined(shown, None, refuting(registered))
+            return Examined(shown, None, refuting(registered), alone)
     else:
         registered = " ".join(number.upper().split())
-    facts = CompanyFacts(jurisdiction, registered)
+    facts = CompanyFacts(jurisdiction, registered, named)
     return Examined(shown, f"{jurisdiction}/{registered}", _WELL_FORMED, facts)
 
 
@@ -130,4 +133,5 @@ def verdict(examined: Examined[CompanyFacts], decided: Decided) -> CompanyVerdic
         facts.jurisdiction if facts else None,
         facts.number if facts else None,
         evidence_of(CompanyRegistration, decided.outcomes),
+        facts.name if facts else None,
     )

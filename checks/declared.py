@@ -155,7 +155,11 @@ def _result_class(fields: tuple[str, ...]) -> type[RecordResult]:
     head: list[str | tuple[str, Any] | tuple[str, Any, Any]] = [ref, index, status]
     more = [(name, Any, None) for name in (*usual, *fields)]
     made = msgspec.defstruct(
-        "RecordResult", [*head, *more, (verdicts, Any, ())], frozen=True, gc=False
+        "RecordResult",
+        [*head, *more, (verdicts, Any, ())],
+        namespace={"consistency": RecordResult.consistency},
+        frozen=True,
+        gc=False,
     )
     return cast("type[RecordResult]", made)
 

@@ -17,7 +17,7 @@ ASSET_MAX_AGE_S = 31_536_000
 ASSET_CACHE_CONTROL = f"public, max-age={ASSET_MAX_AGE_S}, immutable"
 
 # The operations that a first visitor finds, in the order of their tabs.
-EXAMPLES = ("validate", "evidence", "local_facts", "kinds", "providers")
+EXAMPLES = ("validate", "evidence", "consistency", "local_facts", "kinds", "providers")
 
 _HERE = Path(__file__).resolve().parent
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}

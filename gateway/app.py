@@ -1,7 +1,7 @@
 """The web application: GraphQL, GraphiQL and its files, probes."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -14,7 +14,7 @@ from starlette.responses import (
     RedirectResponse,
     Response,
 )
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from console.page import (
@@ -27,11 +27,14 @@ from console.page import (
 from gateway.assembly import Assembly, assembled, policies_of
 from gateway.declarations import Declarations, declarations_of
 from gateway.endpoint import Endpoint
+from gateway.feeds import Feeds
 from gateway.garbage import collect_less
-from gateway.hosts import HostCheck
+from gateway.hosts import HostCheck, Origins
 from gateway.logs import configure_logs
 from gateway.settings import Settings, load_settings
+from gateway.sockets import Sockets
 from gateway.valkey import StoreAway
+from providers.priority import TENANT
 from resolvers.context import Context
 from schema.roots import build_schema
 
@@ -78,7 +81,11 @@ def app_of(assembly: Assembly) -> Starlette:
 
 def before(settings: Settings) -> list[Middleware]:
     """Return what every request passes before it comes to a route."""
-    return [Middleware(HostCheck, names=(settings.gateway.host, *settings.gateway.hosts))]
+    return [Middleware(HostCheck, names=_names(settings))]
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    return settings.gateway.host, *settings.gateway.hosts
 
 
 def routes(
@@ -87,13 +94,16 @@ def routes(
     """Return every address that Assay answers; `assembly` is called for each request."""
     files = assets()
 
-    async def context_for(_: Scope) -> Context:
+    async def context_for(_: Scope, _init: Mapping[str, object] | None = None) -> Context:
         return assembly().context
 
+    schema = build_schema(declarations.kinds)
+    feeds = Feeds(schema, lambda _: TENANT)
     endpoint = Endpoint(
-        build_schema(declarations.kinds),
+        schema,
         context_for=context_for,
         page=_page,
+        feeds=feeds,
         body_bytes_max=settings.gateway.body_bytes_max,
     )
 
@@ -119,6 +129,7 @@ def routes(
 
     return [
         Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),
         Route("/healthz", _alive),

@@ -9,16 +9,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from secrets import token_hex
-from typing import Any, Protocol, cast
+from typing import cast
 from urllib.parse import parse_qsl
 
 import orjson
-from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schema.lane.errors import INTERNAL, origin
-from schema.lane.schema import Response
+from gateway.asked import Asked, Executor, Refusal, asked_of, encoded, masked, parsed
+from gateway.feeds import Feeds, Follower
+from gateway.streams import EVENTS, Format, Once, format_of, resumed, stream
+from schema.lane.errors import origin
+from schema.lane.response import Response
 
 BODY_BYTES_MAX = 8 << 20
 BODY_WAIT_S = 30.0
@@ -37,54 +38,8 @@ _CLOSE = (b"connection", b"close")  # with the body left unread, nothing more ca
 _log = logging.getLogger(__name__)
 
 
-class Executor(Protocol):
-    """What runs operations: the schema."""
-
-    async def answer(
-        self,
-        query: str,
-        variables: dict[str, Any] | None,
-        operation_name: str | None,
-        context: object,
-        *,
-        extensions: dict[str, Any] | None = None,
-        queries_only: bool = False,
-    ) -> Response:
-        """Run one query or mutation."""
-        ...
-
-
-class Refusal(Exception):
-    """A request that is answered without looking further.
-
-    `status` is the HTTP status, `code` goes to `extensions.code`, `message` says what to do, and
-    `headers` are sent besides. `context_for` may raise it, too: 401 and 429 come from there.
-    """
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in (headers or {}).items()
-        ]
-
-
 class _Gone(Exception):
     """The client went away before its body was whole."""
-
-
-class Asked(Struct):
-    """The members of a request."""
-
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    extensions: dict[str, Any] | None
 
 
 class Endpoint:
@@ -92,6 +47,7 @@ class Endpoint:
 
     `context_for` makes the context of an operation out of the request's ASGI scope, before its
     body is read; it may raise `Refusal`. `page` answers a GET of a browser that asks nothing.
+    With `feeds` it streams subscriptions to whoever accepts that (`gateway.streams`).
     """
 
     def __init__(
@@ -100,12 +56,14 @@ class Endpoint:
         context_for: Callable[[Scope], Awaitable[object]],
         page: ASGIApp | None = None,
         *,
+        feeds: Feeds | None = None,
         body_bytes_max: int = BODY_BYTES_MAX,
         body_wait_s: float = BODY_WAIT_S,
     ) -> None:
         self._schema = schema
         self._context_for = context_for
         self._page = page
+        self._feeds = feeds
         self._body_bytes_max = body_bytes_max
         self._body_wait_s = body_wait_s
 
@@ -121,7 +79,8 @@ class Endpoint:
             if self._page is not None and _wants_page(scope, accept):
                 await self._page(scope, receive, send)
                 return
-            media_type = negotiated(accept)
+            streamed = format_of(accept) if self._feeds is not None else None
+            media_type = JSON if streamed is not None else negotiated(accept)
             get = _is_get(scope)
             if get:
                 asked = _from_query_string(scope["query_string"])
@@ -131,7 +90,9 @@ class Endpoint:
                 context = await self._context_for(scope)
                 body = await self._body(receive)
                 unread = False
-                asked = _asked(_parsed(body, "The body"))
+                asked = asked_of(parsed(body, "The body"))
+            if streamed is not None:
+                asked.extensions = resumed(asked.extensions, headers)
             answer = await self._schema.answer(
                 asked.query,
                 asked.variables,
@@ -144,23 +105,32 @@ class Endpoint:
                 raise Refusal(
                     405, "METHOD_NOT_ALLOWED", "Send mutations by POST.", {"allow": "POST"}
                 )
-            await _respond(send, media_type, _status(answer, media_type), _encoded(answer))
+            follower = self._follower(streamed, asked, answer, context)
+            if streamed is not None and follower is not None:
+                await stream(streamed, follower, scope, receive, send)
+                return
+            await _respond(send, media_type, _status(answer, media_type), encoded(answer))
         except Refusal as refusal:
-            error = {"message": refusal.message, "extensions": {"code": refusal.code}}
-            body = orjson.dumps({"errors": [error]})
+            body = orjson.dumps({"errors": refusal.errors})
             headers_besides = [*refusal.headers, _CLOSE] if unread else refusal.headers
             await _respond(send, media_type, refusal.status, body, headers_besides)
         except _Gone:
             return
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
-            id_ = token_hex(8)
-            _log.error("request failed", extra={"id": id_, **origin(error)})
-            masked = {
-                "message": f"Internal error; quote id {id_}",
-                "extensions": {"code": INTERNAL, "id": id_},
-            }
-            body = orjson.dumps({"errors": [masked]})
+            told = masked()
+            _log.error("request failed", extra={"id": told["extensions"]["id"], **origin(error)})
+            body = orjson.dumps({"errors": [told]})
             await _respond(send, media_type, 500, body)
+
+    def _follower(
+        self, streamed: Format | None, asked: Asked, answer: Response, context: object
+    ) -> Follower | None:
+        """Return what is to be streamed; None where a plain response answers."""
+        if streamed is None or self._feeds is None:
+            return None
+        if answer.stopped == "subscription":
+            return self._feeds.follow(asked, context)
+        return Once(answer) if streamed is EVENTS else None
 
     async def _body(self, receive: Receive) -> bytes:
         message = await receive()
@@ -272,13 +242,6 @@ def _too_large(body_bytes_max: int) -> Refusal:
     )
 
 
-def _parsed(text: bytes | str, what: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(400, "BAD_JSON", f"{what} is not JSON in UTF-8: {error}") from None
-
-
 def _from_query_string(raw: bytes) -> Asked:
     if len(raw) > QUERY_STRING_BYTES_MAX:
         raise Refusal(414, "URI_TOO_LONG", "The query is too long for GET; send it by POST.")
@@ -290,36 +253,12 @@ def _from_query_string(raw: bytes) -> Asked:
         raise Refusal(400, "BAD_REQUEST", "The query string is not URL-encoded UTF-8.") from None
     for name in ("variables", "extensions"):
         if text := members.get(name):
-            members[name] = _parsed(cast("str", text), f"The parameter {name}")
+            members[name] = parsed(cast("str", text), f"The parameter {name}")
         else:
             members.pop(name, None)
     if not members.get("operationName"):
         members.pop("operationName", None)
-    return _asked(members)
-
-
-def _asked(members: object) -> Asked:
-    if isinstance(members, list):
-        raise Refusal(400, "BAD_REQUEST", "Send one operation at a time; batches are not taken.")
-    if not isinstance(members, dict):
-        raise Refusal(400, "BAD_REQUEST", "Send a JSON object with `query` and `variables`.")
-    get = cast("dict[str, object]", members).get
-    query, name = get("query"), get("operationName")
-    variables, extensions = get("variables"), get("extensions")
-    if not isinstance(query, str) or not query:
-        raise Refusal(400, "BAD_REQUEST", "`query` must be a string that holds the document.")
-    if not isinstance(name, str | None):
-        raise Refusal(400, "BAD_REQUEST", "`operationName` must be a string or null.")
-    if not isinstance(variables, dict | None):
-        raise Refusal(400, "BAD_REQUEST", "`variables` must be an object or null.")
-    if not isinstance(extensions, dict | None):
-        raise Refusal(400, "BAD_REQUEST", "`extensions` must be an object or null.")
-    return Asked(
-        query,
-        cast("dict[str, Any] | None", variables),
-        name,
-        cast("dict[str, Any] | None", extensions),
-    )
+    return asked_of(members)
 
 
 def _status(answer: Response, media_type: bytes) -> int:
@@ -328,14 +267,6 @@ def _status(answer: Response, media_type: bytes) -> int:
     if answer.stopped == "failed":
         return 500
     return 400 if media_type is RESPONSE_JSON else 200
-
-
-def _encoded(answer: Response) -> bytes:
-    if answer.errors is None:
-        return orjson.dumps({"data": answer.data})
-    if answer.stopped is not None:
-        return orjson.dumps({"errors": answer.errors})
-    return orjson.dumps({"errors": answer.errors, "data": answer.data})
 
 
 async def _respond(

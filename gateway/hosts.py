@@ -64,6 +64,31 @@ class HostCheck:
         return name in self._names or _is_address(name)
 
 
+class Origins:
+    """Which pages may open a WebSocket: browsers ask nobody before, and send an `Origin`.
+
+    A page of Assay's own address may, and one of this machine's or of a name that the
+    configuration knows, at any port. That a page stands at an address vouches for nothing here.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Let in pages of `names`; `*` among them stands for all."""
+        self._names = frozenset({LOOPBACK_NAME, *map(str.lower, names)})
+
+    def allow(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Tell whether a handshake with these headers may go on; what is no browser may."""
+        given = list(headers)
+        origins = [value for name, value in given if name == b"origin"]
+        if not origins or ANY_NAME in self._names:
+            return True
+        _, scheme, host = origins[0].decode("latin-1").lower().partition("://")
+        parts = _HOST.fullmatch(host)
+        if len(origins) > 1 or not scheme or parts is None:
+            return False
+        ours = [value.decode("latin-1").lower() for name, value in given if name == b"host"]
+        return ours == [host] or (parts["name"] or "").removesuffix(".") in self._names
+
+
 def _over_tcp(scope: Scope) -> bool:
     """Return whether the request came to a port: a Unix socket has none."""
     server = scope.get("server")

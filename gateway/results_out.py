@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 
-PARTS = ("status", "normalized", "reasons")
-OWN_PREFIX = "assay_"
+from batches.shapes import PARTS, codes_text, our_columns
 
 
 class Results(Protocol):
@@ -42,10 +41,7 @@ class CsvResults:
         """`mark` begins the file with a byte order mark, which Excel needs to read UTF-8."""
         self._fields = fields
         self._mark = mark
-        ours = ["status", *(f"{name}_{part}" for name in fields for part in PARTS)]
-        if set(ours) & set(columns):
-            ours = [OWN_PREFIX + name for name in ours]
-        self._header = [*columns, *ours]
+        self._header = [*columns, *our_columns(columns, fields)]
         self._text = io.StringIO()
         self._writer = csv.writer(self._text, delimiter=delimiter, lineterminator="\n")
 
@@ -63,10 +59,10 @@ class CsvResults:
         for name in self._fields:
             verdict = result.get(name) if result else None
             if verdict is None:
-                cells += ("", "", "")
+                cells += [""] * len(PARTS)
             else:
-                codes = dict.fromkeys(reason["code"] for reason in verdict["reasons"])
-                cells += (verdict["status"], verdict["normalized"] or "", " ".join(codes))
+                codes = codes_text(reason["code"] for reason in verdict["reasons"])
+                cells += (verdict["status"], verdict["normalized"] or "", codes)
         return self._row(cells)
 
     def _row(self, cells: Sequence[str]) -> bytes:

@@ -2,9 +2,9 @@
 
 A stop has four steps. `/readyz` answers 503 and every response closes its connection, while the
 worker still accepts (`ASSAY_DRAIN_S`: time for a load balancer to notice). Then it accepts no
-more, but what was accepted already and has not been read yet still gets its answer. Then uvicorn
-closes WebSockets with 1012 (service restart) and waits for the requests in flight. Whatever is
-left after GRACEFUL_S is cancelled.
+more, but what was accepted already and has not been read yet still gets its answer. Then streamed
+subscriptions end, and uvicorn closes WebSockets with 1012 (service restart) and waits for the
+requests in flight. Whatever is left after GRACEFUL_S is cancelled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from gunicorn.arbiter import Arbiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
+
+from gateway.stopping import Stopping
 
 READY_PATH = "/readyz"
 GRACEFUL_S = 20
@@ -45,7 +47,7 @@ class Draining:
     """Stands before the app: sees to `/readyz` and to connections once the worker drains."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self.app = Stopping(app)
         self.begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +108,7 @@ class DrainingServer(Server):
         for listener in sockets or ():
             listener.close()  # at once: later its number may be another connection's
         await asyncio.sleep(ACCEPTED_WAIT_S)
+        self.draining.app.begin()
         await super().shutdown([])
 
 

@@ -1,14 +1,17 @@
 """The only place that speaks HTTP to the outside: one aiohttp session a process."""
 
 import re
+import socket
 from functools import lru_cache
 from urllib.parse import quote
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from providers.decoding import inflated
+from providers.egress import AddressRefused, Gate
 from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable, Untrusted
 from providers.exchange import Answer, Call
 from providers.patience import Patience
@@ -29,13 +32,34 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=Non
 class Transport:
     """Sends calls and returns answers; every failure becomes one of ours."""
 
-    def __init__(self) -> None:
-        """Open the session; must be called in the running loop."""
+    def __init__(
+        self,
+        gate: Gate | None = None,
+        *,
+        resolver: AbstractResolver | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
+    ) -> None:
+        """Open the session; must be called in the running loop.
+
+        With a `gate` calls go nowhere else than it allows: a name is looked up once for each
+        connection, all its addresses are checked, and the connection is made to one of those.
+        """
         self._patience = Patience()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+        self._gate = gate
+        self._answer_bytes_max = answer_bytes_max
+        if gate is None:
+            connector = aiohttp.TCPConnector(
                 limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEPALIVE_S
-            ),
+            )
+        else:
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                use_dns_cache=False,
+                resolver=_Checked(gate, resolver or aiohttp.ThreadedResolver()),
+                keepalive_timeout=KEEPALIVE_S,
+            )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_TIMEOUT,
             auto_decompress=False,
@@ -49,7 +73,8 @@ class Transport:
         """Send `call` below `base_url` and return the whole answer within `timeout_s` seconds.
 
         Raises:
-            Unreachable: no connection, so the service can't have seen the call.
+            Unreachable: no connection, so the service can't have seen the call; or the gate
+                refused the address.
             Untrusted: nor will there be one, since its certificate or its TLS is not right.
             TimedOut: no whole answer in time.
             Broken: the connection ended in mid-answer.
@@ -62,7 +87,8 @@ class Transport:
         except aiohttp.ClientSSLError as error:
             raise Untrusted(type(error).__name__) from None
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(type(error).__name__) from None
+            refused = isinstance(error.os_error, AddressRefused)
+            raise Unreachable(type(error.os_error if refused else error).__name__) from None
         except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
             raise Broken(type(error).__name__) from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -81,11 +107,17 @@ class Transport:
             headers = {"Content-Type": "application/json", **(headers or {})}
         elif call.form is not None:
             body = aiohttp.FormData(call.form)
+        url = _url(base_url, call)
+        if self._gate is not None:  # nobody looks up a host that is an address already
+            try:
+                self._gate.check(url)
+            except AddressRefused as error:
+                raise Unreachable(type(error).__name__) from None
         response = await self._session.request(
-            call.method, _url(base_url, call), data=body, headers=headers, allow_redirects=False
+            call.method, url, data=body, headers=headers, allow_redirects=False
         )
         try:
-            bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else ANSWER_BYTES_MAX
+            bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else self._answer_bytes_max
             raw = await _bounded(response.content, bytes_max)
         finally:
             # one that was read to its end has gone back to its connection's pool already, and
@@ -97,6 +129,27 @@ class Transport:
         elif packing != "identity":
             raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
         return Answer(response.status, response.headers, raw)
+
+
+class _Checked(AbstractResolver):
+    """Looks names up, and refuses those that have any address to which calls may not go."""
+
+    def __init__(self, gate: Gate, inner: AbstractResolver) -> None:
+        self._gate = gate
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of `host`; raise AddressRefused, an OSError, as said above."""
+        found = await self._inner.resolve(host, port, family)
+        if not all(self._gate.allows(one["host"]) for one in found):
+            raise AddressRefused("an address of this name is not one of the public internet")
+        return found
+
+    async def close(self) -> None:
+        """Close what is behind this."""
+        await self._inner.close()
 
 
 def _url(base_url: str, call: Call) -> URL:

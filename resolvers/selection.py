@@ -5,6 +5,7 @@ from typing import Protocol
 
 from cache.bounded import Bounded
 from questions.judging import Needs
+from verdicts import consistency
 from verdicts.kind import Kind
 
 POLICY_FIELDS = frozenset({"status", "reasons", "outcomes"})
@@ -61,14 +62,16 @@ def needs_of(
 
     `status`, `reasons` and `outcomes` need the whole policy (`policies`, by kind), of a record's
     status that of every kind in it; any other field needs the check that fills it, or nothing.
+    `consistency` needs what fills the fields that it compares.
     """
     if results is None:
         return {}
     everything = "status" in results.fields
+    compared = "consistency" in results.fields
     through_interface = results.fields.get("verdicts")
     needs: dict[str, Sequence[str]] = {}
     for kind in kinds:
-        paths: set[str] = set()
+        paths = set(consistency.NEEDS.get(kind.field, ()) if compared else ())
         own = results.fields.get(kind.field)
         if own is not None:
             paths.update(own.paths)

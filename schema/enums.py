@@ -9,6 +9,8 @@ import strawberry
 from providers.breaker import Phase
 from providers.priority import Priority
 from providers.sending import State
+from verdicts import consistency
+from verdicts.consistency import FindingCode
 from verdicts.outcome import Conclusion
 from verdicts.reason import MEANING, ReasonCode
 from verdicts.verdict import Source, Status
@@ -53,6 +55,8 @@ _describe(
 )
 strawberry.enum(ReasonCode, name="ReasonCode", description="Why a check concluded what it did.")
 _describe(ReasonCode, MEANING)
+strawberry.enum(FindingCode, name="FindingCode", description="What of a record was compared.")
+_describe(FindingCode, consistency.MEANING)
 strawberry.enum(State, name="ProviderState", description="Whether a provider can be asked.")
 _describe(
     State,
@@ -81,4 +85,13 @@ _describe(
     },
 )
 
-__all__ = ["Conclusion", "Phase", "Priority", "ReasonCode", "Source", "State", "Status"]
+__all__ = [
+    "Conclusion",
+    "FindingCode",
+    "Phase",
+    "Priority",
+    "ReasonCode",
+    "Source",
+    "State",
+    "Status",
+]

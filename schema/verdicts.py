@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import strawberry
 
+from schema.consistency import CONSISTENCY, Finding
 from schema.enums import Conclusion, ReasonCode, Source, Status
 from verdicts import verdict
 
@@ -248,6 +249,7 @@ class CompanyVerdict(Shown, Verdict):
     registry: CompanyRegistration | None = strawberry.field(
         description="The register's entry. Asks the register."
     )
+    name: str | None = strawberry.field(description="Its name as it was sent, not the register's.")
 
 
 @strawberry.type(description="What an address service found of an address.")
@@ -347,6 +349,7 @@ class RecordResult:
     address: AddressVerdict | None = strawberry.field(description="If an address was sent.")
     postcode: PostcodeVerdict | None = strawberry.field(description="If a postcode was sent.")
     verdicts: list[Verdict] = strawberry.field(description="All of the above that were sent.")
+    consistency: list[Finding] = strawberry.field(description=CONSISTENCY)
 
 
 @strawberry.type(description="What a call of `validate` asked, and what it did not have to pay.")

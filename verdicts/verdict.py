@@ -5,6 +5,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from verdicts.consistency import Finding, findings_of
 from verdicts.evidence import (
     AddressDeliverability,
     CompanyRegistration,
@@ -53,7 +54,7 @@ class Head(Struct, frozen=True, gc=False):
     source: Source
 
 
-class EmailDomain(Struct, frozen=True, gc=False):
+class EmailDomain(Struct, frozen=True, gc=False, array_like=True):
     """The domain of an e-mail address. `mx` and `accepts_mail` come from the DNS."""
 
     name: str
@@ -62,7 +63,7 @@ class EmailDomain(Struct, frozen=True, gc=False):
     accepts_mail: bool | None = None
 
 
-class EmailMailbox(Struct, frozen=True, gc=False):
+class EmailMailbox(Struct, frozen=True, gc=False, array_like=True):
     """The mailbox of an e-mail address. `role` is local; the rest is a mailbox service's."""
 
     role: bool
@@ -110,11 +111,12 @@ class LeiVerdict(Head, frozen=True, gc=False):
 
 
 class CompanyVerdict(Head, frozen=True, gc=False):
-    """Verdict on a company."""
+    """Verdict on a company. `name` is the one that was sent, not the register's."""
 
     jurisdiction: str | None = None
     number: str | None = None
     registry: CompanyRegistration | None = None
+    name: str | None = None
 
 
 class AddressVerdict(Head, frozen=True, gc=False):
@@ -160,3 +162,8 @@ class RecordResult(Struct, frozen=True, gc=False):
     address: AddressVerdict | None = None
     postcode: PostcodeVerdict | None = None
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def consistency(self) -> tuple[Finding, ...]:
+        """Whether its fields fit together; found anew whenever it is read."""
+        return findings_of(self)

@@ -33,7 +33,7 @@ FULL = {
   }
 """,
     "company": """
-  jurisdiction number
+  jurisdiction number name
   registry {
     registeredName status type incorporatedOn dissolvedOn registeredAddress jurisdiction
   }
@@ -50,6 +50,7 @@ FULL = {
 """,
 }
 """For each field of a record everything that its verdict has beside `HEAD`."""
+CONSISTENCY = "consistency { code score message sides { field says } }"
 
 FIELDS = tuple(FULL)
 
@@ -84,10 +85,11 @@ def validate_document(
     """
     shown = FULL | dict(declared or {})
     verdicts = " ".join(f"{name} {{ {HEAD + shown[name] if full else SHORT} }}" for name in fields)
+    compared = CONSISTENCY if full else ""
     return f"""
 mutation AssayValidate($records: [RecordInput!]!, $options: ValidateOptions) {{
   validate(records: $records, options: $options) {{
-    results {{ ref index status {verdicts} }}
+    results {{ ref index status {verdicts} {compared} }}
     {USAGE}
   }}
 }}

@@ -11,6 +11,11 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 from rich.console import Console
 
+from batches.source.coding import EncodingError
+from batches.source.lines import Lines
+from batches.source.mapping import ColumnMapping, MappingError, mapping_of
+from batches.source.objects import Objects
+from batches.source.table import DELIMITER_NAMES, Table
 from gateway.cli.asking import Gateway
 from gateway.cli.documents import FIELDS
 from gateway.cli.errors import (
@@ -25,11 +30,7 @@ from gateway.cli.progress import Moving, show_summary
 from gateway.cli.running import run
 from gateway.cli.tally import Tally
 from gateway.cli.validating import Plan, validate_rows
-from gateway.mapping import ColumnMapping, MappingError, mapping_of
-from gateway.ndjson_in import Objects
-from gateway.records_in import DELIMITER_NAMES, Table
 from gateway.results_out import CsvResults, NdjsonResults, Output, Results, output_file
-from gateway.source_lines import EncodingError, Lines
 
 NDJSON_SUFFIXES = {".ndjson", ".jsonl"}
 DASH = "-"
@@ -92,7 +93,7 @@ def prepared(stream: BinaryIO, name: str, wishes: Wishes, console: Console) -> F
     try:
         lines = Lines(stream, wishes.encoding)
     except EncodingError as error:
-        raise CommandError(str(error), WRONG_USAGE) from None
+        raise CommandError(f"--encoding {error}", WRONG_USAGE) from None
     except OSError as error:
         raise CommandError(f"{name}: can't be read: {error.strerror}.", WRONG_USAGE) from None
     if lines.guessed:
@@ -133,7 +134,7 @@ def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob
     try:
         mapping = mapping_of(table.columns, wishes.maps, wishes.fields)
     except MappingError as error:
-        raise CommandError(str(error), WRONG_USAGE) from None
+        raise CommandError(f"--map {error}", WRONG_USAGE) from None
     if not mapping.fields:
         raise CommandError(_nothing_to_validate(name, table), WRONG_USAGE)
     _tell_mapping(console, mapping, table)

@@ -15,8 +15,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from batches.source.lines import Lines
 from gateway.cli.tally import PROBLEMS_SHOWN_MAX, STATUSES, Tally
-from gateway.source_lines import Lines
 
 PLAIN_EVERY_S = 5.0
 COLOURS = {"VALID": "green", "RISKY": "yellow", "INVALID": "red", "UNKNOWN": "magenta"}

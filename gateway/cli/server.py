@@ -17,6 +17,7 @@ from gateway.cli.errors import CommandError
 from gateway.cli.opening import opened
 from gateway.logs import configure_logs
 from gateway.settings import Settings
+from gateway.stopping import Stopping
 from gateway.worker import Worker
 from providers.sending import State
 
@@ -59,9 +60,14 @@ class StoppableServer(Server):
     """Uvicorn's server; signals are ours, and it can end with its parent."""
 
     def __init__(
-        self, config: ServerConfig, announce: Callable[[], None], parent: int | None
+        self,
+        config: ServerConfig,
+        announce: Callable[[], None],
+        parent: int | None,
+        stopping: Stopping,
     ) -> None:
         super().__init__(config)
+        self._stopping = stopping
         self._announce = announce
         self._parent = parent
 
@@ -74,6 +80,11 @@ class StoppableServer(Server):
         """Start, then say where."""
         await super().startup(sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streamed subscriptions, then stop as uvicorn does."""
+        self._stopping.begin()
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Say whether to stop: also when the parent that we belong to is gone."""
@@ -104,11 +115,10 @@ async def serve_until_told(settings: Settings, taken: socket.socket, parent: int
 async def _run(settings: Settings, taken: socket.socket, parent: int | None, stop: "_Stop") -> None:
     configure_logs(settings.gateway.log_level)
     async with opened(settings) as assembly:
-        config = ServerConfig(
-            app_of(assembly), log_config=None, log_level="warning", **Worker.CONFIG_KWARGS
-        )
+        app = Stopping(app_of(assembly))
+        config = ServerConfig(app, log_config=None, log_level="warning", **Worker.CONFIG_KWARGS)
         where = _url(settings, taken)
-        stop.server = StoppableServer(config, lambda: _announce(assembly, where), parent)
+        stop.server = StoppableServer(config, lambda: _announce(assembly, where), parent, app)
         await stop.server.serve(sockets=[taken])
 
 

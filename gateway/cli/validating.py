@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from batches.source.mapping import ColumnMapping
+from batches.source.objects import Given
+from batches.source.table import Row, Unreadable
 from gateway.cli.asking import Gateway
 from gateway.cli.documents import validate_document
 from gateway.cli.tally import Tally
-from gateway.mapping import ColumnMapping
-from gateway.ndjson_in import Given
-from gateway.records_in import Row, Unreadable
 from gateway.results_out import Output, Results
 
 CHUNK_RECORDS_MAX = 250

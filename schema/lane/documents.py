@@ -72,8 +72,8 @@ class Documents:
         """Return a document that was prepared before."""
         return self._kept.get(query)
 
-    def prepare(self, query: str) -> Document:
-        """Parse and validate a document, and keep it.
+    def prepare(self, query: str, *, keep: bool = True) -> Document:
+        """Parse and validate a document, and keep it where that is wanted.
 
         Raises:
             GraphQLError: it cannot be parsed.
@@ -82,7 +82,8 @@ class Documents:
         if document is None:
             node = parse(query, max_tokens=TOKENS_MAX)
             document = Document(node, self.validate(node))
-            self._kept.put(query, document)
+            if keep:
+                self._kept.put(query, document)
         return document
 
     def validate(self, node: DocumentNode) -> list[GraphQLError]:

@@ -113,7 +113,7 @@ class Plan(Struct, frozen=True):
         data: dict[str, Any] = {}
         for root, arguments in zip(self.roots, execution.arguments, strict=True):
             try:
-                value = self._resolve(root, arguments, execution)
+                value = self.resolve(root, arguments, execution)
                 if hasattr(value, "__await__"):
                     value = await value
             except Exception as error:
@@ -123,7 +123,8 @@ class Plan(Struct, frozen=True):
             data[root.key] = root.complete(value)
         return data
 
-    def _resolve(self, root: RootField, arguments: dict[str, Any], execution: Execution) -> Any:  # noqa: ANN401 - whatever the resolver returns
+    def resolve(self, root: RootField, arguments: dict[str, Any], execution: Execution) -> Any:  # noqa: ANN401 - whatever the resolver returns
+        """Call the resolver of `root`, and return what it returns."""
         resolver, source = root.resolver, execution.root_value
         if (parameter := resolver.info_parameter) is not None:
             raw = PlannedInfo(
@@ -160,8 +161,8 @@ def compile_plan(
     visit(document, _OnlyPlainDirectives())
     operation_type = OperationType(operation.operation.value)
     root_type = schema.get_root_type(operation.operation)
-    if operation.directives or root_type is None or operation_type is OperationType.SUBSCRIPTION:
-        raise NotPlain("subscriptions, and directives on an operation")
+    if operation.directives or root_type is None:
+        raise NotPlain("directives on an operation, or no such root")
     fragments = {
         definition.name.value: definition
         for definition in document.definitions
@@ -169,8 +170,8 @@ def compile_plan(
     }
     collector = Collector(schema, operation, fragments, {})
     grouped = collector.at_root(root_type)
-    if operation_type is OperationType.QUERY and len(grouped) != 1:
-        raise NotPlain("root fields of a query run side by side")
+    if operation_type is not OperationType.MUTATION and len(grouped) != 1:
+        raise NotPlain("root fields of a query run side by side, and a subscription has one")
     completion = Completion(collector)
     reading = ArgumentsReader(schema, operation, readers)
     roots: list[RootField] = []

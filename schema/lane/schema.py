@@ -1,7 +1,8 @@
 """The Strawberry schema with a fast lane in front of it."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, cast
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any, cast
 
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, MiddlewareManager, execution, specified_rules
@@ -15,16 +16,20 @@ from strawberry.types import ExecutionContext, ExecutionResult, Info
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
-from schema.lane.documents import TOKENS_MAX, Documents, RecentlyUsed
-from schema.lane.errors import INTERNAL, present
+from schema.lane.documents import DOCUMENT_CHARS_MAX, TOKENS_MAX, Documents, RecentlyUsed
+from schema.lane.errors import present
 from schema.lane.generated import NotPlain
 from schema.lane.plan import Execution, NoSuchOperation, Plan, PlannedInfo, compile_plan
 from schema.lane.reading import Readers
+from schema.lane.response import Response, answered, refused, subscription
 from schema.lane.selection import Collector, Selection
+from schema.lane.subscribing import Event, checked, events, newest_only
 
 _QUERIES = frozenset({OperationType.QUERY})
 _QUERIES_AND_MUTATIONS = _QUERIES | {OperationType.MUTATION}
 PLANS_MAX = 256
+SUBSCRIPTIONS_MAX = 64
+"""Plans of subscriptions kept: each is followed for long, so it is compiled at first sight."""
 SELECTIONS_MAX = 256
 
 
@@ -38,18 +43,6 @@ class LaneStatistics(Struct):
     fast: int = 0
     replay: int = 0
     stock: int = 0
-
-
-class Response(Struct):
-    """What becomes of an operation, as plain data.
-
-    `stopped` says why nothing ran: the request was `refused`, is a `mutation` where only queries
-    are allowed, or preparing it `failed` through a fault of ours. Then there is no data.
-    """
-
-    data: dict[str, Any] | None
-    errors: list[dict[str, Any]] | None = None
-    stopped: Literal["refused", "mutation", "failed"] | None = None
 
 
 class FastSchema(strawberry.Schema):
@@ -90,6 +83,9 @@ class FastSchema(strawberry.Schema):
         self._open = not others and config.default_resolver is getattr
         self._readers = Readers(self.schema_converter.scalar_registry, config)
         self._plans: RecentlyUsed[tuple[str, str | None], Plan | str] = RecentlyUsed(PLANS_MAX)
+        self._subscriptions: RecentlyUsed[tuple[str, str | None], Plan | str] = RecentlyUsed(
+            SUBSCRIPTIONS_MAX
+        )
         self._selections: RecentlyUsed[tuple[object, ...], tuple[object, Selection]] = RecentlyUsed(
             SELECTIONS_MAX
         )
@@ -113,7 +109,7 @@ class FastSchema(strawberry.Schema):
         """
         allowed = None if allowed_operation_types is None else frozenset(allowed_operation_types)
         plan = self._known_plan(query, operation_name) if query and self._open else None
-        if plan is not None and (allowed is None or plan.operation_type in allowed):
+        if plan is not None and plan.operation_type in (allowed or _QUERIES_AND_MUTATIONS):
             variables = variable_values or {}
             try:
                 arguments = plan.read(variables)
@@ -151,6 +147,8 @@ class FastSchema(strawberry.Schema):
         queries_only: bool = False,
     ) -> Response:
         """Run one query or mutation, and return what to send whatever becomes of it."""
+        if isinstance(self._subscriptions.get((query, operation_name)), Plan):
+            return subscription()
         allowed = _QUERIES if queries_only else _QUERIES_AND_MUTATIONS
         try:
             result = await self.execute(
@@ -158,26 +156,68 @@ class FastSchema(strawberry.Schema):
             )
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                return _refused("Subscriptions run over WebSocket, protocol graphql-transport-ws.")
-            return _refused("Send mutations by POST.", "mutation")
+                return subscription()
+            return refused("Send mutations by POST.", "mutation")
         except CannotGetOperationTypeError as error:
-            return _refused(error.as_http_error_reason())
-        if result.errors is None:
-            return Response(result.data)
-        errors = [cast("dict[str, Any]", error.formatted) for error in result.errors]
-        if result.data is not None or any(error.path is not None for error in result.errors):
-            return Response(result.data, errors)
-        failed = any(error["extensions"]["code"] == INTERNAL for error in errors)
-        return Response(None, errors, "failed" if failed else "refused")
+            return refused(error.as_http_error_reason())
+        return answered(result)
 
-    def plan_for(self, query: str, operation_name: str | None = None) -> Plan:
-        """Compile a document's operation.
+    async def subscribe(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,  # noqa: ANN401 - as Strawberry
+        root_value: Any | None = None,  # noqa: ANN401 - as Strawberry
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> AsyncGenerator[ExecutionResult]:
+        """Return what yields the results of a subscription, on the lane where it has a plan."""
+        return (
+            event.result
+            async for event in self._events(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                operation_extensions,
+            )
+        )
+
+    async def answers(
+        self,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: object,
+        *,
+        extensions: dict[str, Any] | None = None,
+    ) -> AsyncGenerator[Response]:
+        """Run one subscription, and yield what to send of each event, whatever becomes of it.
+
+        Closing this closes the source of the events.
+        """
+        running = self._events(query, variables, context, None, operation_name, extensions)
+        async with aclosing(running):
+            async for event in running:
+                yield answered(event.result, event=True, cursor=event.cursor)
+
+    def newest_only(self, query: str, operation_name: str | None = None) -> bool:
+        """Tell whether an operation is a subscription whose events each say all there is.
+
+        Then equal ones may share one execution, and a slow reader may miss events.
+        """
+        plan = self._subscription(query, operation_name)
+        return plan is not None and newest_only(plan)
+
+    def plan_for(self, query: str, operation_name: str | None = None, *, keep: bool = True) -> Plan:
+        """Compile a document's operation, and `keep` the parsed document.
 
         Raises:
             GraphQLError: the document cannot be parsed, or is not valid.
             NotPlain: the stock executor has to run it; the message says why.
         """
-        document = self.documents.prepare(query)
+        document = self.documents.prepare(query, keep=keep)
         if document.errors:
             raise document.errors[0]
         return compile_plan(
@@ -228,6 +268,63 @@ class FastSchema(strawberry.Schema):
             self._plans.put(key, plan)
         return plan if isinstance(plan, Plan) else None
 
+    def _subscription(self, query: str, operation_name: str | None) -> Plan | None:
+        """Return the plan of a subscription; None where the stock executor has to run it."""
+        key = (query, operation_name)
+        plan = self._subscriptions.get(key)
+        if plan is None and self._open and len(query) <= DOCUMENT_CHARS_MAX:
+            try:
+                plan = checked(self.plan_for(query, operation_name, keep=False))
+            except (NoSuchOperation, GraphQLError):
+                return None
+            except NotPlain as reason:
+                plan = str(reason)
+            self._subscriptions.put(key, plan)
+        return plan if isinstance(plan, Plan) else None
+
+    async def _events(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None,
+        context_value: Any,  # noqa: ANN401 - as Strawberry
+        root_value: Any,  # noqa: ANN401 - as Strawberry
+        operation_name: str | None,
+        operation_extensions: dict[str, Any] | None,
+    ) -> AsyncGenerator[Event]:
+        plan = self._subscription(query, operation_name) if query else None
+        variables = variable_values or {}
+        try:
+            arguments = None if plan is None else plan.read(variables)
+        except Exception:  # noqa: BLE001 - whatever it is, the stock executor finds the words
+            arguments = None
+        if plan is None or arguments is None:
+            self.statistics.stock += 1
+            stock = await super().subscribe(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                operation_extensions,
+            )
+            async with aclosing(stock):
+                async for result in stock:
+                    yield Event(result)
+            return
+        self.statistics.fast += 1
+        running = Execution(variables, context_value, root_value, operation_extensions, arguments)
+
+        async def replayed(value: object) -> ExecutionResult:
+            running.root_value, running.resolved = value, {}
+            return await self._replay(plan, running, operation_name)
+
+        planned = events(plan, running, replayed)
+        async with aclosing(planned):
+            async for event in planned:
+                if event.failed:
+                    self._present(event.result, plan)
+                yield event
+
     async def _replay(
         self, plan: Plan, running: Execution, operation_name: str | None
     ) -> ExecutionResult:
@@ -257,10 +354,13 @@ class FastSchema(strawberry.Schema):
                 operation_extensions=running.operation_extensions,
             )
         )
+        self._present(result, plan)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    def _present(self, result: Any, plan: Plan) -> None:  # noqa: ANN401 - of graphql-core or ours
         if result.errors:
             name = plan.operation.name
             self.present_errors(result.errors, name.value if name is not None else None)
-        return ExecutionResult(data=result.data, errors=result.errors)
 
 
 class _Prepared(SchemaExtension):
@@ -294,7 +394,3 @@ class _Prepared(SchemaExtension):
 def selected(info: Info[Any, Any]) -> Selection:
     """Return what the client selected below this field, as Python names (see `Selection`)."""
     return cast("FastSchema", info.schema).selection(info)
-
-
-def _refused(message: str, stopped: Literal["refused", "mutation"] = "refused") -> Response:
-    return Response(None, [{"message": message, "extensions": {"code": "BAD_REQUEST"}}], stopped)

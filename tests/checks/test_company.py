@@ -72,7 +72,7 @@ def test_a_good_number_has_one_canonical_form(
     examined = company.examine(Company(number, jurisdiction, "Acme Ltd"))
     assert examined.canonical == canonical
     where, _, registered = canonical.partition("/")
-    assert examined.facts == company.CompanyFacts(where, registered)
+    assert examined.facts == company.CompanyFacts(where, registered, "Acme Ltd")
 
 
 @pytest.mark.parametrize("number, jurisdiction, name, code", BAD, ids=lambda part: ascii(part)[:30])

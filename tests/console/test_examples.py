@@ -25,7 +25,7 @@ def test_example_is_valid_under_the_schema(name: str, schema: graphql.GraphQLSch
     assert graphql.validate(schema, document) == []
 
 
-@pytest.mark.parametrize("name", ["validate", "evidence", "local_facts"])
+@pytest.mark.parametrize("name", ["validate", "evidence", "consistency", "local_facts"])
 def test_variables_of_an_example_are_accepted(name: str, schema: graphql.GraphQLSchema) -> None:
     document = graphql.parse((FOLDER / f"{name}.graphql").read_text("utf-8"))
     operation = document.definitions[0]

@@ -33,6 +33,7 @@ DOCUMENTS = (
     "SECURITY.md",
     "docs/cli.md",
     "docs/configuration.md",
+    "docs/consistency.md",
     "docs/declared-providers.md",
     "docs/kinds.md",
     "docs/life-of-a-record.md",

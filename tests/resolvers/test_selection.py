@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from checks.kinds import KINDS
 from resolvers.selection import NEEDS_KEPT_MAX, POLICY_FIELDS, NeedsPlanner, needs_of, verdict_type
+from verdicts.consistency import NEEDS
 from verdicts.kind import Kind
 
 ALL = [module.KIND for module in KINDS]
@@ -108,3 +109,15 @@ def test_types_are_named_after_their_kinds() -> None:
         "PhoneVerdict",
         "VatNumberVerdict",
     ]
+
+
+def test_findings_need_the_registers_that_hold_a_side_and_nothing_else() -> None:
+    registers = {"vat_number": ["registry"], "lei": ["registry"], "company": ["registry"]}
+    assert needs(consistency=paths("score")) == registers
+    assert needs(consistency=Picked(), email=paths("domain.mx")) == {
+        "email": ["domain"],
+        **registers,
+    }
+    for field, filled in NEEDS.items():
+        (kind,) = (kind for kind in ALL if kind.field == field)
+        assert set(filled) <= set(kind.needs)

@@ -91,4 +91,6 @@ ANSWERS: dict[str, Values] = {
     "item": item,
     "take": item,
     "either": item,
+    "changes": st.one_of(st.lists(shelf, max_size=3), faults),
+    "latest": st.one_of(st.lists(item, max_size=3), faults),
 }

@@ -53,13 +53,20 @@ class Writer:
     def operation(self) -> Operation:
         mutation = self.schema.mutation_type is not None and self.one_in(3)
         root = self.schema.mutation_type if mutation else self.schema.query_type
-        assert root is not None
         count = self.draw(st.integers(1, 3)) if mutation else 1
+        return self.document("mutation" if mutation else "query", root, count)
+
+    def subscription(self) -> Operation:
+        count = 2 if self.one_in(12) else 1
+        return self.document("subscription", self.schema.subscription_type, count)
+
+    def document(self, sort: str, root: GraphQLObjectType | None, count: int) -> Operation:
+        assert root is not None
         fields = [self.root_field(root) for _ in range(count)]
         if self.one_in(12):
             fields.append("__typename")
         declared = ", ".join(f"${name}: {type_}" for name, (type_, _) in self.variables.items())
-        head = f"{'mutation' if mutation else 'query'} Random{f'({declared})' if declared else ''}"
+        head = f"{sort} Random{f'({declared})' if declared else ''}"
         values = {name: value for name, (_, value) in self.variables.items() if value is not ...}
         return Operation(f"{head} {{ {' '.join(fields)} }} {' '.join(self.fragments)}", values)
 
@@ -199,3 +206,8 @@ def graphql_schema(schema: strawberry.Schema) -> GraphQLSchema:
 @st.composite
 def operations(draw: st.DrawFn, schema: GraphQLSchema) -> Operation:
     return Writer(draw, schema).operation()
+
+
+@st.composite
+def subscriptions(draw: st.DrawFn, schema: GraphQLSchema) -> Operation:
+    return Writer(draw, schema).subscription()

@@ -1,6 +1,6 @@
 """Schemas nobody wrote: random types, fields and inputs, over plain domain classes."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -71,7 +71,8 @@ class Builder:
         for index in range(self.random.randint(1, 3)):
             self.inputs.append(self._input(f"Input{index}"))
         concrete = [type_ for type_, _ in self.outputs if isinstance(type_, type)]
-        return made(self._root("Query"), self._root("Mutation"), types=concrete)
+        roots = [self._root("Query"), self._root("Mutation"), self._subscription()]
+        return made(*roots, types=concrete)
 
     def _type(
         self, name: str, bases: tuple[type, ...], inherited: dict[str, Maker] | None = None
@@ -150,6 +151,26 @@ class Builder:
                 resolver=_resolver(f"{name} {index}", make, argument), graphql_type=type_
             )
         return strawberry.type(type(name, (), members))
+
+    def _subscription(self) -> type:
+        type_, make = self._field()
+        argument = self.random.choice(self.inputs)
+        resolver = _source("Subscription", make, argument)
+        field = strawberry.subscription(resolver=resolver, graphql_type=type_)
+        return strawberry.type(type("Subscription", (), {"happens": field}))
+
+
+def _source(name: str, make: Maker, argument: Any) -> Callable[..., Any]:  # noqa: ANN401
+    async def happen(
+        info: strawberry.Info[Witness, None],
+        given: Any,  # noqa: ANN401
+        flag: Any = None,  # noqa: ANN401
+    ) -> AsyncGenerator[Any]:
+        for _ in range(info.context.seed % 4):
+            yield info.context.called(name, make, info, {"given": given, "flag": flag})
+
+    happen.__annotations__ |= {"given": argument, "flag": bool | None}
+    return happen
 
 
 def _resolver(name: str, make: Maker, argument: Any) -> Callable[..., Any]:  # noqa: ANN401

@@ -18,7 +18,7 @@ from strawberry.types import ExecutionResult
 
 from schema.lane.schema import FastSchema
 from tests.schema.answers import ANSWERS
-from tests.schema.operations import Operation, graphql_schema, operations
+from tests.schema.operations import Operation, graphql_schema, operations, subscriptions
 from tests.schema.random_schemas import Builder, Witness
 from tests.schema.toy import World, toy_schema
 
@@ -72,6 +72,23 @@ async def both_ways(
     return seen(expected, stock.calls), seen(actual, fast.calls)
 
 
+async def followed_both_ways(
+    schema: FastSchema, asked: Operation, context: Callable[[], Any]
+) -> tuple[object, object]:
+    """Return what is seen of the stock executor's events, and what of the lane's."""
+    stock, fast = context(), context()
+    results = await strawberry.Schema.subscribe(
+        schema, asked.query, asked.variables, context_value=stock
+    )
+    expected = [(type(one), seen(one, [])) async for one in results]
+    before = schema.statistics.fast, schema.statistics.replay
+    results = await schema.subscribe(asked.query, asked.variables, context_value=fast)
+    actual = [(type(one), seen(one, [])) async for one in results]
+    now = schema.statistics.fast, schema.statistics.replay
+    event("replay" if now[1] > before[1] else "fast" if now[0] > before[0] else "stock")
+    return (expected, repr(stock.calls)), (actual, repr(fast.calls))
+
+
 @bounded
 @given(st.data())
 def test_every_operation_has_the_answer_of_the_stock_executor(data: st.DataObject) -> None:
@@ -87,4 +104,26 @@ def test_so_it_is_for_schemas_nobody_wrote(data: st.DataObject, schema: int, ans
     made = random_schema(schema)
     asked = data.draw(operations(graphql_schema(made)))
     expected, actual = asyncio.run(both_ways(made, asked, lambda: Witness(answer)))
+    assert actual == expected
+
+
+@bounded
+@given(st.data())
+def test_every_event_of_a_subscription_is_that_of_the_stock_executor(data: st.DataObject) -> None:
+    asked = data.draw(subscriptions(graphql_schema(TOY)))
+    answers = {name: data.draw(answer, name) for name, answer in ANSWERS.items()}
+    expected, actual = asyncio.run(
+        followed_both_ways(TOY, asked, lambda: World(answers.__getitem__))
+    )
+    assert actual == expected
+
+
+@bounded
+@given(st.data(), st.integers(0, 300), st.integers(0, 10_000))
+def test_so_are_those_of_schemas_nobody_wrote(
+    data: st.DataObject, schema: int, answer: int
+) -> None:
+    made = random_schema(schema)
+    asked = data.draw(subscriptions(graphql_schema(made)))
+    expected, actual = asyncio.run(followed_both_ways(made, asked, lambda: Witness(answer)))
     assert actual == expected

@@ -1,6 +1,6 @@
 """A schema with one of everything that Assay's has, over plain domain objects."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from msgspec import Struct
 from strawberry.schema.config import StrawberryConfig
 
 from schema.lane.schema import FastSchema, selected
+from schema.lane.subscribing import NEWEST
 
 
 class Colour(Enum):
@@ -187,6 +188,32 @@ class Mutation:
         return info.context.called("take", info, flag)
 
 
+@strawberry.type
+class Subscription:
+    @strawberry.subscription(graphql_type=ShelfType)
+    async def changes(
+        self, info: Info, record: RecordInput | None = None, first: int = 3
+    ) -> AsyncGenerator[Any]:
+        for event in info.context.called("changes", info, record, first):
+            yield happened(event)
+
+    @strawberry.subscription(graphql_type=ItemType | None, metadata={NEWEST: True})
+    async def latest(self, info: Info, colours: list[Colour] | None = None) -> AsyncGenerator[Any]:
+        answer = info.context.called("latest", info, colours)
+        if hasattr(answer, "__aiter__"):
+            async for event in answer:
+                yield happened(event)
+            return
+        for event in answer:
+            yield happened(event)
+
+
+def happened(event: Any) -> Any:  # noqa: ANN401
+    if isinstance(event, Exception):
+        raise event
+    return event
+
+
 def toy_schema(made: type[FastSchema] = FastSchema) -> FastSchema:
     duration = strawberry.scalar(
         name="Duration",
@@ -196,6 +223,7 @@ def toy_schema(made: type[FastSchema] = FastSchema) -> FastSchema:
     return made(
         Query,
         Mutation,
+        Subscription,
         types=[BookType, FilmType],
         config=StrawberryConfig(scalar_map={Duration: duration}),
         public=(Refused,),

@@ -3,11 +3,11 @@ from pathlib import Path
 
 from graphql import build_schema, parse, validate
 
+from batches.source.mapping import TARGETS, mapping_of
 from checks.kinds import KINDS
 from examples.make_contacts import COLUMNS, MAGIC, PATH, contacts
 from gateway.cli.documents import FIELDS, PROVIDERS, validate_document
 from gateway.cli.documents import KINDS as KINDS_DOCUMENT
-from gateway.mapping import TARGETS, mapping_of
 from sandbox.inputs import SANDBOX_INPUTS
 from schema.roots import build_schema as build_ours
 

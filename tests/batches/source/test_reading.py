@@ -4,9 +4,9 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ndjson_in import Given, Objects
-from gateway.records_in import Row, Table, Unreadable
-from gateway.source_lines import LINE_BYTES_MAX, Lines
+from batches.source.lines import LINE_BYTES_MAX, Lines
+from batches.source.objects import Given, Objects
+from batches.source.table import Row, Table, Unreadable
 
 
 def table(content: bytes, delimiter: str | None = None, encoding: str | None = None) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from gateway.column_names import COUNTRY, NAMES, POSTCODE
+from batches.source.column_names import COUNTRY, NAMES, POSTCODE
 
 TARGETS = (
     "ref",
@@ -147,7 +147,7 @@ def mapping_of(
         for target in wanted:
             if target in targets and target != LINES:
                 other = columns[targets[target][0]]
-                raise MappingError(f"--map {text!r}: {target} is column {other!r} already.")
+                raise MappingError(f"{text!r}: {target} is column {other!r} already.")
             targets.setdefault(target, []).append(at)
     needed = dict(NEEDED)
     if "company.name" in targets and "company.number" not in targets:
@@ -160,20 +160,20 @@ def mapping_of(
 def _told(columns: Sequence[str], text: str, known: Sequence[str]) -> tuple[int, list[str]]:
     column, sign, names = text.rpartition("=")
     if not sign:
-        raise MappingError(f"--map {text!r}: write COLUMN=FIELD, for example --map 'E-Mail=email'.")
+        raise MappingError(f"{text!r}: write COLUMN=FIELD, for example 'E-Mail=email'.")
     if column not in columns:
         folded = {_folded(name): name for name in columns}
         near = folded.get(_folded(column)) or _nearest(column, columns)
         hint = f" Did you mean {near!r}?" if near else ""
         raise MappingError(
-            f"--map {text!r}: there is no column {column!r}.{hint}"
+            f"{text!r}: there is no column {column!r}.{hint}"
             f" The columns are {', '.join(map(repr, columns))}."
         )
-    targets = [_target(name, known) for name in names.split(",") if name.strip()]
+    targets = [_target(text, name, known) for name in names.split(",") if name.strip()]
     return columns.index(column), targets
 
 
-def _target(name: str, known: Sequence[str]) -> str:
+def _target(text: str, name: str, known: Sequence[str]) -> str:
     spelled = {_folded(target): target for target in known}
     spelled.update({_folded(alias): target for alias, target in ALIASES.items()})
     found = spelled.get(_folded(name))
@@ -182,7 +182,7 @@ def _target(name: str, known: Sequence[str]) -> str:
     near = spelled.get(_nearest(_folded(name), list(spelled)) or "")
     hint = f" Did you mean {near}?" if near else ""
     raise MappingError(
-        f"There is no field {name.strip()!r}.{hint} The fields are {', '.join(known)}."
+        f"{text!r}: there is no field {name.strip()!r}.{hint} The fields are {', '.join(known)}."
     )
 
 

@@ -1,6 +1,7 @@
 """What columns are called in English, German, French, Spanish, Dutch and Italian. Data alone.
 
-Each name is folded as `gateway.mapping` folds a header: no case, no accents, letters and digits.
+Each name is folded as `batches.source.mapping` folds a header: no case, no accents, only letters
+and digits.
 """
 
 COUNTRY = "country"

@@ -2,14 +2,16 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.source_lines import Line, Lines
+from batches.source.lines import Line, Lines
 
 DELIMITERS = ",;\t|"
 FIELD_CHARACTERS_MAX = 65_536
 ROW_LINES_MAX = 1000
+ROW_CHARACTERS_MAX = 1 << 20
 SNIFFED_LINES = 50
 DELIMITER_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 
@@ -28,64 +30,103 @@ class Unreadable(Struct, frozen=True):
     why: str
 
 
+class Source(Protocol):
+    """Lines that can be given back."""
+
+    def __next__(self) -> Line: ...
+    def push_back(self, lines: list[Line]) -> None:
+        """Give `lines` again, before all others."""
+        ...
+
+
+class Rows:
+    """The rows in lines, one by one. `blank` counts empty lines.
+
+    What `lines` raises passes through; the lines of the row that it broke off are given back
+    before.
+    """
+
+    def __init__(self, lines: Source, delimiter: str) -> None:
+        """Read rows out of `lines`, with `delimiter` between their cells."""
+        csv.field_size_limit(FIELD_CHARACTERS_MAX)
+        self.blank = 0
+        self._lines = lines
+        self._delimiter = delimiter
+
+    def __iter__(self) -> Iterator[Row | Unreadable]:
+        """Yield every row, of whatever width."""
+        while True:
+            taken: list[Line] = []
+            reader = csv.reader(self._texts(taken), delimiter=self._delimiter, strict=True)
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                # One wrong quote must not swallow the rows below: they are read again.
+                self._lines.push_back(taken[1:])
+                flaw = taken[-1].flaw or _why(error, len(taken))
+                yield Unreadable(taken[0].number, flaw)
+                continue
+            except Exception:
+                self._lines.push_back(taken)
+                raise
+            if cells is None:
+                return
+            if cells:
+                yield Row(taken[0].number, cells)
+            else:
+                self.blank += 1
+
+    def _texts(self, taken: list[Line]) -> Iterator[str]:
+        characters = 0
+        while True:
+            try:
+                line = next(self._lines)
+            except StopIteration:
+                return
+            taken.append(line)
+            characters += len(line.text)
+            too_much = len(taken) > ROW_LINES_MAX or characters > ROW_CHARACTERS_MAX
+            if line.flaw or (too_much and len(taken) > 1):
+                raise csv.Error("unexpected end of data")
+            yield line.text
+
+
 class Table:
     """A CSV file: its header, then its rows, in constant memory. `blank` counts empty lines."""
 
     def __init__(self, lines: Lines, delimiter: str | None = None) -> None:
         """Read the header; find out the delimiter, unless told."""
-        csv.field_size_limit(FIELD_CHARACTERS_MAX)
         self.lines = lines
         self.delimiter = delimiter or _sniffed(lines.ahead(SNIFFED_LINES))
-        self.blank = 0
         self.columns: Sequence[str] = ()
         self.flaw: str | None = None
         """What is wrong with the header: then there are no columns."""
-        for found in self._rows():
+        self._rows = Rows(lines, self.delimiter)
+        for found in self._rows:
             if isinstance(found, Unreadable):
                 self.flaw = f"Line {found.line}, the header, {found.why}."
             else:
                 self.columns = [cell.strip() for cell in found.cells]
             break
 
+    @property
+    def blank(self) -> int:
+        """How many empty lines there were so far."""
+        return self._rows.blank
+
     def __iter__(self) -> Iterator[Row | Unreadable]:
         """Yield every row after the header."""
         width = len(self.columns)
-        for found in self._rows():
+        for found in self._rows:
             if isinstance(found, Row) and len(found.cells) != width:
-                cells = _count(len(found.cells), "cell")
-                columns = _count(width, "column")
-                yield Unreadable(found.line, f"has {cells} and the header {columns}")
+                yield Unreadable(found.line, uneven(len(found.cells), width))
             else:
                 yield found
 
-    def _rows(self) -> Iterator[Row | Unreadable]:
-        while True:
-            taken: list[Line] = []
-            reader = csv.reader(self._texts(taken), delimiter=self.delimiter, strict=True)
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                # One wrong quote must not swallow the rows below: they are read again.
-                self.lines.push_back(taken[1:])
-                yield Unreadable(taken[0].number, _why(error, len(taken)))
-                continue
-            if cells is None:
-                return
-            flaw = next((line.flaw for line in taken if line.flaw), None)
-            if flaw is not None:
-                self.lines.push_back(taken[1:])
-                yield Unreadable(taken[0].number, flaw)
-            elif cells:
-                yield Row(taken[0].number, cells)
-            else:
-                self.blank += 1
 
-    def _texts(self, taken: list[Line]) -> Iterator[str]:
-        for line in self.lines:
-            taken.append(line)
-            if len(taken) > ROW_LINES_MAX:
-                raise csv.Error("unexpected end of data")
-            yield line.text
+def uneven(cells: int, width: int) -> str:
+    """Return what is wrong with a row of so many cells, where the header has `width`."""
+    return f"has {_count(cells, 'cell')} and the header {_count(width, 'column')}"
 
 
 def _why(error: csv.Error, lines: int) -> str:
@@ -94,6 +135,8 @@ def _why(error: csv.Error, lines: int) -> str:
         return f"has a cell of more than {FIELD_CHARACTERS_MAX:,} characters"
     if "field limit" in message or "end of data" in message:
         return "opens a quote that is never closed"
+    if "new-line" in message:
+        return "has a carriage return in the middle of a cell (put the cell into quotes)"
     return "has a quote in the middle of a cell (inside quotes, write it twice)"
 
 

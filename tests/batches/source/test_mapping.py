@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.mapping import MappingError, mapping_of
+from batches.source.mapping import MappingError, mapping_of
 
 
 def told(columns: list[str], *maps: str) -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""Retention: what has been kept for long enough is removed, bit by bit, by whoever has time."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from batches.chunk import Expired
+from batches.errors import StoreError
+
+EVERY_S = 600.0
+"""Between two looks, when the last left nothing to do."""
+BREATH_S = 0.05
+"""Between two removals of one look: others want the store, too."""
+
+_log = logging.getLogger(__name__)
+
+
+class Expiring(Protocol):
+    """What removes; see `batches.store.Store`."""
+
+    async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
+        """Remove what ended batches have kept for so long: what was given, then all of them."""
+        ...
+
+
+class Kept(Struct, frozen=True):
+    """How long after its end a batch keeps what was given, and how long its results."""
+
+    given: timedelta
+    results: timedelta
+
+
+class Removed(Struct):
+    """What this process has removed since it began, and when it last had nothing left to remove.
+
+    Whoever runs Assay sees by `clean_at` that the rule is kept: it is `EVERY_S` old at most, and
+    older only while there is more to remove, or the store is away.
+    """
+
+    given: int = 0
+    batches: int = 0
+    clean_at: datetime | None = None
+
+
+class Retention:
+    """One loop a worker; several processes do each other no harm."""
+
+    def __init__(
+        self,
+        store: Expiring,
+        kept: Kept,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Remove from `store` what is older than `kept` says."""
+        self._store = store
+        self._kept = kept
+        self._now = now
+        self.removed = Removed()
+
+    async def run(self) -> None:
+        """Remove whatever has become old enough, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                _log.warning("retention waits for the store", extra={"error": type(error).__name__})
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Remove all that is old enough by now.
+
+        Raises:
+            StoreError: the store went away; what was removed until then is gone.
+        """
+        given = batches = 0
+        more = True
+        while more:
+            expired = await self._store.expire(self._kept.given, self._kept.results)
+            given += expired.given
+            batches += expired.batches
+            self.removed.given += expired.given
+            self.removed.batches += expired.batches
+            more = expired.more
+            if more:
+                await asyncio.sleep(BREATH_S)
+        self.removed.clean_at = self._now()
+        if given or batches:
+            _log.info("retention", extra={"chunks": given, "batches": batches})

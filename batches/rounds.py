@@ -1,0 +1,151 @@
+"""How the records of one chunk are asked about: a window of them at a time, in rounds."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from batches.batch import Batch
+from batches.counts import NO_COST, Spent
+from batches.purse import Purse
+from batches.undecided import Sorted, sorted_out
+from providers.priority import Priority
+from questions.judging import Judge, Needs
+from questions.terms import Terms
+from questions.usage import Usage
+from verdicts.outcome import MILLION
+from verdicts.record import Record
+from verdicts.verdict import RecordResult
+
+ROUND_S = 2.0
+"""Deadline of one round of asking; whoever wants the work to stop waits so long at most."""
+WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 100, 25, 1000
+"""Records that a chunk asks about at once: at first, when it is slow, and when it is fast."""
+
+
+class Court(Struct, frozen=True):
+    """Who judges a batch, and what is to be asked of each field.
+
+    `clerk` judges without asking anybody: what is open becomes UNKNOWN, with a reason. `prices`
+    are the most that asking about a field may cost, in millionths.
+    """
+
+    judge: Judge
+    clerk: Judge
+    needs: Needs
+    prices: dict[str, int]
+
+
+class Window:
+    """How many records of a batch a chunk of this process asks about at once.
+
+    What is open in a desk goes on being asked when its asker has gone away; so no more is opened
+    than is likely to be answered while somebody still waits.
+    """
+
+    def __init__(self) -> None:
+        """Begin carefully."""
+        self.size = WINDOW_FIRST
+
+    def learn(self, asked: int, answered: int) -> None:
+        """Take note that of `asked` records so many were answered within a round."""
+        if answered < asked:
+            self.size = min(self.size, max(WINDOW_MIN, 2 * answered))
+        elif asked >= self.size:
+            self.size = min(WINDOW_MAX, 2 * self.size)
+
+
+class Rounds:
+    """Asks about the records of one chunk, and keeps account of what that takes."""
+
+    def __init__(
+        self, batch: Batch, records: Sequence[Record], court: Court, window: Window, purse: Purse
+    ) -> None:
+        """Let `court` judge `records`, as far as `purse` allows it."""
+        self.window = window
+        self._batch = batch
+        self._records = records
+        self._court = court
+        self._purse = purse
+        self._asked: set[int] = set()
+        self._aside: dict[int, int] = {}
+        self._first, self._again = Usage(), Usage()
+
+    async def next_of(self, left: Sequence[int]) -> Sequence[int]:
+        """Return those of `left` to ask about now: none when the batch's cap does not allow it.
+
+        Raises StoreError.
+        """
+        wanted = left[: self.window.size]
+        if self._batch.cost_cap_millionths is None:
+            return wanted
+        fresh = [place for place in wanted if place not in self._aside]
+        prices = [self._price(self._records[place]) for place in fresh]
+        granted = await self._purse.grant(self._batch, prices)
+        self._aside.update(zip(fresh[:granted], prices, strict=False))
+        return [place for place in wanted if place in self._aside]
+
+    @property
+    def waits(self) -> bool:
+        """Whether what is set aside for this batch may come back, so that it need not stop yet."""
+        return self._purse.holds(self._batch)
+
+    async def ask(self, asked: Sequence[int]) -> Sorted:
+        """Ask about the records at the places `asked`, once; see `undecided.sorted_out`."""
+        deadline = asyncio.get_running_loop().time() + ROUND_S
+        fresh = [place for place in asked if place not in self._asked] if self._asked else asked
+        if len(fresh) in {0, len(asked)}:
+            usage = self._first if fresh else self._again
+            results = await self._judged(self._court.judge, asked, deadline, usage)
+        else:
+            again = [place for place in asked if place in self._asked]
+            parts = await asyncio.gather(
+                self._judged(self._court.judge, fresh, deadline, self._first),
+                self._judged(self._court.judge, again, deadline, self._again),
+            )
+            by_place = dict(zip((*fresh, *again), (*parts[0], *parts[1]), strict=True))
+            results = [by_place[place] for place in asked]
+        found = sorted_out(results)
+        if len(found.decided) < len(results):
+            self._asked.update(asked)
+        return found
+
+    async def give_up(self, places: Sequence[int]) -> Sequence[RecordResult]:
+        """Return results for the records at `places` without asking anybody."""
+        now = asyncio.get_running_loop().time()
+        return await self._judged(self._court.clerk, places, now, Usage())
+
+    def settle(self, places: Sequence[int]) -> None:
+        """Put back what is set aside for `places`: what they took was told to the store."""
+        if self._aside:
+            back = sum(self._aside.pop(place, 0) for place in places)
+            self._purse.give_back(self._batch, back)
+
+    def spent(self, said: Spent = NO_COST) -> Spent:
+        """Return what all of it has taken so far, without what was `said` before.
+
+        What is asked about again saves nothing: the question is the same.
+        """
+        first, again = self._first, self._again
+        return Spent(
+            first.calls_made + again.calls_made - said.calls_made,
+            first.values_asked + again.values_asked - said.values_asked,
+            first.saved_by_local_checks - said.saved_by_local_checks,
+            first.saved_by_dedupe - said.saved_by_dedupe,
+            first.saved_by_cache - said.saved_by_cache,
+            round((first.cost + again.cost) * MILLION) - said.cost_millionths,
+        )
+
+    async def _judged(
+        self, judge: Judge, places: Sequence[int], deadline: float, usage: Usage
+    ) -> list[RecordResult]:
+        records, batch = self._records, self._batch
+        if len(places) != len(records):
+            records = [records[place] for place in places]
+        terms = Terms(deadline, batch.max_age_s, usage, Priority.BATCH, batch.tenant)
+        return await judge.judge(records, self._court.needs, terms)
+
+    def _price(self, record: Record) -> int:
+        """Return the most that asking about `record` may cost, in millionths."""
+        prices = self._court.prices.items()
+        return sum(price for field, price in prices if getattr(record, field) is not None)

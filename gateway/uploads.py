@@ -1,0 +1,257 @@
+"""Files over HTTP: `POST /batches` makes a batch of one, `/batches/{id}/upload` goes on with it.
+
+Where a connection broke, either the same request with the same `Idempotency-Key` goes on, the file
+from its beginning; or `HEAD` tells by `Upload-Offset` how much is kept, and `PATCH` with that
+header sends the rest. The headers are those of the IETF's draft on resumable uploads
+(draft-ietf-httpbis-resumable-upload); a refusal is typed JSON as everywhere.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from secrets import token_hex
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from batches.batch import Batch
+from batches.errors import BatchError, OffsetMismatch, StoreError
+from batches.ingest import Ingest, upload_of
+from batches.source.errors import SourceError
+from gateway.endpoint import Refusal
+from gateway.upload_answers import Problem, answered, headers_of, problem_of
+from gateway.upload_request import check_origin, offset_of, sent_by, told_by
+from schema.lane.errors import INTERNAL, origin
+
+IDLE_S = 60.0
+"""The longest that a client may send nothing."""
+PACE_BYTES_PER_S_MIN = 1024
+"""Slower than this on average, after `IDLE_S`, nobody may be: each upload holds a place."""
+LINGER_BYTES_MAX = 8 << 20
+LINGER_S = 1.0
+"""So much is still read of a body that is refused: who sends does not yet read the answer."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Gone(Exception):
+    """The client went away before its body was whole."""
+
+
+class _Incoming:
+    """The body of one request."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
+        self._receive = receive
+        # asking for a body makes such a client send it
+        self.begun = headers.get("expect", "").lower() != "100-continue"
+        self.whole = (
+            headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        )
+        self._size = 0
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield the body as it arrives.
+
+        Raises:
+            Refusal: 408, the client is too slow.
+            _Gone: it went away.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while not self.whole:
+            slowest = begun + IDLE_S + self._size / PACE_BYTES_PER_S_MIN
+            piece = await self._next(min(loop.time() + IDLE_S, slowest))
+            if piece:
+                yield piece
+
+    async def linger(self) -> None:
+        """Read what the client sends of a body that nobody wants, for a short time."""
+        if not self.begun or self.whole:
+            return
+        end = asyncio.get_running_loop().time() + LINGER_S
+        most = self._size + LINGER_BYTES_MAX
+        with suppress(Refusal, _Gone):
+            while not self.whole and self._size < most:
+                await self._next(end)
+
+    async def _next(self, until: float) -> bytes:
+        self.begun = True
+        try:
+            async with asyncio.timeout_at(until):
+                message = await self._receive()
+        except TimeoutError:
+            raise Refusal(
+                408,
+                "REQUEST_TIMEOUT",
+                f"Nothing, or too little, arrived for {IDLE_S:g} s. What was whole is kept: go on.",
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        self.whole = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        self._size += len(piece)
+        return piece
+
+
+class Uploads:
+    """Answers `/batches` and `/batches/{id}/upload`.
+
+    `ingest` is called for each request; `tenant_for` tells whose it is, and may raise `Refusal`.
+    `currency` is that of cost caps; `sandbox` tells whether one runs.
+    """
+
+    def __init__(
+        self,
+        ingest: Callable[[], Ingest],
+        tenant_for: Callable[[Scope], Awaitable[str]],
+        *,
+        currency: str,
+        sandbox: bool,
+    ) -> None:
+        self._ingest = ingest
+        self._tenant_for = tenant_for
+        self._currency = currency
+        self._sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        request = _Request(scope["method"], headers, _Incoming(receive, headers), send)
+        try:
+            check_origin(headers)
+            request.tenant = await self._tenant_for(scope)
+            request.ingest = self._ingest()
+            batch_id: str | None = scope.get("path_params", {}).get("id")
+            if batch_id is None:
+                await self._create(request, scope["query_string"])
+            else:
+                await _go_on(request, batch_id)
+        except _Gone:
+            await request.left(forget=not headers.get("idempotency-key"))
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
+            await request.refuse(error)
+
+    async def _create(self, request: "_Request", query: bytes) -> None:
+        if request.method not in {"POST", "PUT"}:
+            raise Refusal(
+                405, "METHOD_NOT_ALLOWED", "Send the file by POST or PUT.", {"allow": "POST, PUT"}
+            )
+        told = told_by(query, request.headers, request.tenant, self._currency)
+        if told.new.sandbox and not self._sandbox:
+            raise Refusal(
+                400, "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."
+            )
+        ingest = request.ingest
+        created = await ingest.create(told.new, told.upload)
+        request.batch = created.batch
+        batch = await ingest.take(created.batch, request.body.pieces(), told.sent)
+        await request.answer(201 if created.anew else 200, batch)
+
+
+async def _go_on(request: "_Request", batch_id: str) -> None:
+    ingest = request.ingest
+    batch = await ingest.store.batch(request.tenant, batch_id)
+    upload_of(batch)
+    if request.method == "HEAD":
+        await _respond(request.send, 204, None, headers_of(batch))
+        return
+    if request.method == "PATCH":
+        request.batch = batch
+        offset = offset_of(request.headers)
+        sent = sent_by(request.headers, again=False)
+        if offset != batch.offset:
+            raise OffsetMismatch(batch_id, batch.offset)
+        batch = await ingest.take(batch, request.body.pieces(), sent)
+    elif request.method != "GET":
+        raise Refusal(
+            405,
+            "METHOD_NOT_ALLOWED",
+            "HEAD and GET tell how much is kept, PATCH sends the rest.",
+            {"allow": "GET, HEAD, PATCH"},
+        )
+    await request.answer(200, batch)
+
+
+class _Request:
+    """One request, and the batch that it is about as soon as there is one."""
+
+    ingest: Ingest
+    tenant: str
+
+    def __init__(
+        self, method: str, headers: Mapping[str, str], body: _Incoming, send: Send
+    ) -> None:
+        self.method = method
+        self.headers = headers
+        self.body = body
+        self.send = send
+        self.batch: Batch | None = None
+
+    async def answer(self, status: int, batch: Batch) -> None:
+        """Tell where the file stands."""
+        store = self.ingest.store
+        errors = await store.row_errors(batch.tenant, batch.id) if batch.row_errors else ()
+        await self._end(status, answered(batch, errors), headers_of(batch))
+
+    async def refuse(self, error: Exception) -> None:
+        """Tell what is wrong, and how much is kept all the same."""
+        problem = problem_of(error)
+        extensions: dict[str, Any] = {}
+        if problem is None:
+            id_ = token_hex(8)
+            _log.error("upload failed", extra={"id": id_, **origin(error)})
+            problem = Problem(500, INTERNAL, f"Internal error; quote id {id_}")
+            extensions["id"] = id_
+        headers: dict[str, str] = {}
+        if isinstance(error, Refusal):
+            headers = {
+                name.decode("latin-1"): value.decode("latin-1") for name, value in error.headers
+            }
+        if problem.retry_after_s is not None:
+            headers["retry-after"] = str(problem.retry_after_s)
+        batch = await self.left(forget=isinstance(error, SourceError))
+        if batch is not None:
+            headers |= headers_of(batch)
+            extensions |= {"batchId": batch.id, "offset": batch.offset}
+        said = {"message": problem.message, "extensions": {"code": problem.code, **extensions}}
+        content = None if self.method == "HEAD" else {"errors": [said]}
+        await self._end(problem.status, content, headers)
+
+    async def left(self, *, forget: bool) -> Batch | None:
+        """Return the batch as it is now, if there is one.
+
+        One that was to be made here, and holds nothing yet, is removed if it is to be forgotten:
+        nobody would ever hear of it, or its key would stand for a file that can't be taken.
+        """
+        if self.batch is None:
+            return None
+        store = self.ingest.store
+        with suppress(BatchError, StoreError):
+            batch = await store.batch(self.batch.tenant, self.batch.id)
+            if not forget or self.method == "PATCH" or batch.offset or batch.records:
+                return batch
+            await store.delete(batch.tenant, batch.id)
+        return None
+
+    async def _end(self, status: int, content: object, headers: Mapping[str, str]) -> None:
+        await self.body.linger()
+        if not self.body.whole:
+            headers = {**headers, "connection": "close"}
+        await _respond(self.send, status, content, headers)
+
+
+async def _respond(send: Send, status: int, content: object, headers: Mapping[str, str]) -> None:
+    body = b"" if content is None else orjson.dumps(content)
+    start = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    start.append((b"cache-control", b"no-store"))
+    if content is not None:
+        start.append((b"content-type", b"application/json; charset=utf-8"))
+    if status != 204:  # noqa: PLR2004 - which has no body, and says so
+        start.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,115 @@
+"""The quick way through a file and the careful one find the same."""
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from batches.source import blocks
+from batches.source.blocks import ObjectBlocks, TableBlocks
+from batches.source.buffer import Buffer
+from batches.source.coding import coding_of
+from batches.source.dialect import Dialect, Format
+from batches.source.lines import Lines
+from batches.source.objects import Given, Objects
+from batches.source.table import Row, Table
+
+Told = list[tuple[int, object]]
+
+# what breaks tables, and what is between
+CELLS = st.sampled_from(
+    ["", "a", "b c", " ", '"a"', '"a,b"', '"a\nb"', '"a""b"', '"', 'a"b', '"a"b', "ä", "\u2028"]
+)
+ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", "\r"])
+LINES = st.lists(st.tuples(st.lists(CELLS, min_size=1, max_size=3), ENDS), max_size=12)
+RAW = st.one_of(
+    LINES.map(lambda lines: "".join(",".join(cells) + end for cells, end in lines).encode()),
+    st.lists(st.sampled_from([b"a,b\n", b"\xff,b\n", b"a,\0\n", b'"x,y\n', b"\n", b"1,2"])).map(
+        b"".join
+    ),
+)
+
+
+def lines_of(content: bytes) -> Lines:
+    return Lines(cast("BinaryIO", io.BytesIO(content)), "utf-8")
+
+
+def carefully(content: bytes) -> Told:
+    """Return what the row-by-row reader makes of a file, by line."""
+    table = Table(lines_of(content), ",")
+    return [(row.line, list(row.cells) if isinstance(row, Row) else row.why) for row in table]
+
+
+def pieces(content: bytes, size: int) -> Iterator[bytes]:
+    for at in range(0, len(content), size):
+        yield content[at : at + size]
+
+
+def in_blocks(content: bytes, begin: int, line: int, size: int) -> Told:
+    """Return what the block reader makes of it when it arrives in pieces of `size` bytes."""
+    coding = coding_of(content, "utf-8")
+    dialect = Dialect(Format.CSV, coding, begin, line)
+    reader = TableBlocks(dialect, 2)
+    buffer = Buffer(coding, begin, 1)
+    told: Told = []
+    for data in [*pieces(content[begin:], size), b""]:
+        buffer.add(data)
+        block = buffer.lines(final=not data)
+        found = reader.read(block, line, final=not data)
+        told += [(at, list(row)) for at, row in zip(found.lines, found.taken, strict=True)]
+        told += [(error.line, error.why) for error in found.errors]
+        line += found.count - found.left
+        buffer.drop(coding.before(block, found.left))
+    assert buffer.offset == len(content)
+    return sorted(told, key=lambda one: one[0])
+
+
+@given(RAW, st.integers(1, 40), st.integers(1, 4))
+@example(b'a,"x\n' * 3, 40, 2)
+@example(b'a,b\n"a\nb",c\nd,e\n', 40, 2)
+def test_blocks_and_rows_find_the_same(raw: bytes, size: int, piece_lines: int) -> None:
+    content = b"one,two\n" + raw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "PIECE_LINES", piece_lines)
+        assert in_blocks(content, len(b"one,two\n"), 2, size) == carefully(content)
+
+
+OBJECTS = st.lists(
+    st.sampled_from(
+        [
+            b'{"email":"a@b.example"}\n',
+            b'{"ref":"1","phone":{"number":"1"}}\r\n',
+            b'{"emial":"x"}\n',
+            b'{"email":\n',
+            b"[1]\n",
+            b"\n",
+            b"  \n",
+            b'{"email":"\xff"}\n',
+            b'{"email":"\0"}\n',
+            b'{"iban":"x"}',
+        ]
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@given(OBJECTS, st.integers(1, 4))
+def test_objects_in_blocks_and_line_by_line_are_the_same(content: bytes, piece_lines: int) -> None:
+    expected = [
+        (found.line, found.record if isinstance(found, Given) else found.why)
+        for found in Objects(lines_of(content))
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "PIECE_LINES", piece_lines)
+        reader = ObjectBlocks(Dialect(Format.NDJSON, coding_of(content, "utf-8"), 0, 1), ())
+        found = reader.read(content, 1, final=True)
+    told: Told = [
+        (line, msgspec.to_builtins(record))
+        for line, record in zip(found.lines, found.taken, strict=True)
+    ]
+    told += [(error.line, error.why) for error in found.errors]
+    assert sorted(told, key=lambda one: one[0]) == expected
