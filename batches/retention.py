@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from batches.errors import StoreError
 from batches.oldest import Oldest, oldest_of
+from batches.settings import RetentionSettings
 from batches.store import Store
 
 EVERY_S = 600.0
@@ -24,6 +25,11 @@ class Kept(Struct, frozen=True):
 
     given: timedelta
     results: timedelta
+
+
+def kept_of(settings: RetentionSettings) -> Kept:
+    """Return what `settings` say."""
+    return Kept(timedelta(days=settings.given_days), timedelta(days=settings.results_days))
 
 
 class Removed(Struct):

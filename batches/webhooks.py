@@ -7,7 +7,8 @@ that no end of a process loses it: each delivery arrives at least once, under th
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import Enum
 from random import Random
@@ -20,9 +21,11 @@ from standardwebhooks import Webhook
 from batches.batch import Batch
 from batches.delivery import Delivery
 from batches.errors import StoreError
+from batches.settings import WebhookSettings
 from providers.egress import AddressRefused, Gate
 from providers.errors import ProviderError
 from providers.exchange import Answer, Call
+from providers.transport import Transport
 
 PAUSES_S = (5, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800)
 """Between two attempts; the last is made a day after the first, less twenty minutes."""
@@ -217,6 +220,26 @@ class Webhooks:
         if attempts > len(PAUSES_S):
             return None
         return PAUSES_S[attempts - 1] * self._random.uniform(1 - JITTER, 1 + JITTER)
+
+
+@asynccontextmanager
+async def webhooks_of(
+    settings: WebhookSettings, ledger: Ledger, gate: Gate
+) -> AsyncGenerator[Webhooks | None]:
+    """Give what tells what is due in `ledger`, with a transport of its own behind `gate`.
+
+    None: there is no secret to sign with, so there is nothing to tell.
+    """
+    if settings.secret is None:
+        yield None
+        return
+    older = [secret.get_secret_value() for secret in settings.secrets_old]
+    signer = Signer(settings.secret.get_secret_value(), older)
+    transport = Transport(gate, answer_bytes_max=ANSWER_BYTES_MAX)
+    try:
+        yield Webhooks(ledger, transport, gate, signer)
+    finally:
+        await transport.close()
 
 
 def body_of(delivery: Delivery) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from benchmarks import beside_peers, cached, ingest, startup, way
+from benchmarks import beside_peers, cached, export, ingest, startup, way
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 
@@ -51,6 +51,10 @@ def _startup(quick: bool) -> list[str]:  # noqa: FBT001
     return startup.table(startup.measure(1) if quick else startup.measure())
 
 
+def _export(quick: bool) -> list[str]:  # noqa: FBT001
+    return export.table(export.measure(1_000) if quick else export.measure())
+
+
 SECTIONS: Mapping[str, Section] = {
     "way": Section(
         "The whole way",
@@ -79,6 +83,12 @@ SECTIONS: Mapping[str, Section] = {
         "Seven columns, or their four fields as NDJSON, into a SQLite store; one process that does"
         " nothing else, on one CPU. The most of rows a second over some rounds.",
         _ingest,
+    ),
+    "export": Section(
+        "A batch's results as a file",
+        f"{export.RECORDS:,} e-mails with three columns beside them, out of SQLite; one process for"
+        " each form, which writes to nowhere. The goals are of CSV: pyarrow alone is 65 MB.",
+        _export,
     ),
     "startup": Section(
         "Start and memory",

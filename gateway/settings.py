@@ -33,8 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from batches.settings import RetentionSettings, StoreSettings, UploadSettings, WebhookSettings
-from batches.work_settings import WorkSettings
+from batches.settings import BatchesSettings, StoreSettings, UploadSettings, WebhookSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -204,9 +203,8 @@ class Settings(BaseSettings):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    batches: WorkSettings = Field(default_factory=WorkSettings)
+    batches: BatchesSettings = Field(default_factory=BatchesSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
-    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(

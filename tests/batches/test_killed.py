@@ -17,7 +17,6 @@ from batches.settings import StoreSettings
 from providers.priority import TENANT
 from tests.batches.given import claimed, finish, queued, valid, work_off
 
-
 ROOT = Path(__file__).resolve().parents[2]
 # Works on a batch, and says what it has been told is kept.
 WORKER = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import text
 
 from batches.batch import Move, NewBatch
@@ -36,11 +36,10 @@ KEYS = [b64encode(bytes([at]) * 32).decode() for at in range(3)]
 
 
 def at(url: str, *keys: str) -> StoreSettings:
-    secrets = [SecretStr(key) for key in keys]
     return StoreSettings(
         url=SecretStr(url),
-        encryption_key=secrets[0] if secrets else None,
-        encryption_keys_old=tuple(secrets[1:]),
+        encryption_key=SecretStr(keys[0]) if keys else None,
+        encryption_keys_old=SecretStr(", ".join(keys[1:])) if keys[1:] else None,
     )
 
 
@@ -73,7 +72,7 @@ async def test_one_of_a_newer_assay_is_left_alone(store: Store, open_another: Op
     await store.database.write(
         lambda transaction: transaction.execute(text("UPDATE alembic_version SET version_num='9'"))
     )
-    with pytest.raises(StoreTooNew, match="revision 9.*newer"):
+    with pytest.raises(StoreTooNew, match=r"revision 9.*newer"):
         await open_another()
 
 
@@ -136,7 +135,7 @@ async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_nobody_answers_at_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="127.0.0.1:9/x cannot be reached"):
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:9/x cannot be reached"):
         await open_store(at("postgresql://me@127.0.0.1:9/x"), tmp_path)
 
 
@@ -233,6 +232,18 @@ async def test_a_new_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
         assert len(page.batches) == 3
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("key", ["", "short", "not base64!", b64encode(bytes(16)).decode()])
+def test_what_is_no_key_is_refused_with_how_to_make_one(key: str) -> None:
+    with pytest.raises(ValidationError, match="openssl rand") as refusal:
+        StoreSettings(encryption_key=SecretStr(key or " x "))
+    assert key not in str(refusal.value) or not key
+
+
+def test_an_older_key_alone_is_refused() -> None:
+    with pytest.raises(ValidationError, match="needs an encryption_key"):
+        StoreSettings(encryption_keys_old=SecretStr(KEYS[0]))
 
 
 async def test_whoever_stops_waiting_leaves_nothing_half_done(store: Store) -> None:

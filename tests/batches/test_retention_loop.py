@@ -11,7 +11,8 @@ import pytest
 from batches.chunk import Expired
 from batches.errors import NoSuchBatch, StoreUnavailable
 from batches.oldest import Oldest
-from batches.retention import Kept, Retention
+from batches.retention import Kept, Retention, kept_of
+from batches.settings import RetentionSettings
 from batches.store import DELETED_PER_TRIP_MAX, Store
 from providers.priority import TENANT
 from tests.batches.ended import AT, Clock, Row, opened, started
@@ -19,7 +20,7 @@ from tests.logged import logged
 from tests.waiting import eventually_async
 from verdicts.verdict import Status
 
-KEPT = Kept(timedelta(days=7), timedelta(days=30))
+KEPT = kept_of(RetentionSettings())
 ROWS: list[Row] = [(str(n), "a@x.example", "") for n in range(9)]
 
 
@@ -117,3 +118,7 @@ async def test_a_store_that_was_away_does_not_end_the_loop(
     first, second = lines
     assert first["error"] == "StoreUnavailable"
     assert (second["batches"], second["oldest_results"]) == (1, None)
+
+
+def test_usually_what_was_given_goes_after_a_week_and_all_after_a_month() -> None:
+    assert Kept(timedelta(days=7), timedelta(days=30)) == KEPT

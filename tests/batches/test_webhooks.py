@@ -36,6 +36,7 @@ from batches.webhooks import (
     PAUSES_S,
     Signer,
     Webhooks,
+    webhooks_of,
 )
 from providers.egress import Gate
 from providers.priority import TENANT
@@ -367,6 +368,24 @@ def test_a_secret_that_is_none_is_refused(secret: str) -> None:
         WebhookSettings.model_validate({"secret": secret})
     with pytest.raises(ValueError, match="24 to 64 bytes"):
         WebhookSettings.model_validate({"secrets_old": [secret]})
+
+
+async def test_what_the_settings_make(tmp_path: Path) -> None:
+    """Without a secret nothing is told; with two both sign."""
+    gate = Gate(local=True)
+    async with opened(tmp_path) as store, receiving() as receiver:
+        await started(store, ROWS, webhook=receiver.url)
+        async with webhooks_of(WebhookSettings(), store, gate) as nothing:
+            assert nothing is None
+        given = {"secret": SECRET, "secrets_old": OLDER}
+        settings = WebhookSettings.model_validate(given)
+        async with webhooks_of(settings, store, gate) as webhooks:
+            assert webhooks is not None
+            async with looped(webhooks):
+                assert await eventually_async(lambda: len(receiver.told) == 1)
+        (told,) = receiver.told
+        for secret in (SECRET, OLDER):
+            Webhook(secret).verify(told.body, told.headers)
 
 
 def test_good_secrets_are_taken_and_not_shown() -> None:

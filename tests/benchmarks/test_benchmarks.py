@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import beside_peers, cached, ingest, processes, run, scoreboard, startup, way
+from benchmarks import (
+    beside_peers,
+    cached,
+    export,
+    ingest,
+    processes,
+    run,
+    scoreboard,
+    startup,
+    way,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +62,13 @@ if yardsticks_are_here():
         beside, alone = cached.measure(1, 0.01)
         assert [one.records for one in beside] == [one.records for one in alone]
         assert "| HTTP | 1 |" in "\n".join(cached.table(beside, alone))
+
+
+def test_results_are_written_in_every_form() -> None:
+    found = export.measure(700)
+    assert [(one.form, one.rows) for one in found] == [(form, 700) for form in export.FORMS]
+    assert all(one.bytes > 0 and one.cpu_s > 0 for one in found)
+    assert "| rows/s |" in "\n".join(export.table(found))
 
 
 def test_without_yardsticks_it_is_said_and_the_rest_is_measured(
