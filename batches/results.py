@@ -37,6 +37,10 @@ class _Packed(Struct, array_like=True, gc=False):
     fields: Sequence[Column]
 
 
+class _Form(Struct, array_like=True, gc=False):
+    form: int
+
+
 class _RawPacked(Struct, array_like=True):
     form: int
     places: int | list[int]
@@ -54,6 +58,7 @@ class _Statuses(Struct, array_like=True):
 _ref, _status = attrgetter("ref"), attrgetter("status")
 _verdicts, _kind = attrgetter("verdicts"), attrgetter("kind")
 _encode = msgspec.msgpack.Encoder().encode
+_form_decoder = msgspec.msgpack.Decoder(_Form)
 _decoder = msgspec.msgpack.Decoder(_RawPacked)
 _status_decoder = msgspec.msgpack.Decoder(_Statuses)
 
@@ -102,11 +107,12 @@ class Results:
             StoreUnreadable: `blob` is nothing that this version can read.
         """
         try:
+            form = _form_decoder.decode(blob).form
+            if form != FORM:
+                raise StoreUnreadable(f"results are written in form {form}: a newer Assay's")
             found = _decoder.decode(blob)
         except msgspec.DecodeError as error:
             raise StoreUnreadable(f"results that cannot be read: {error}") from error
-        if found.form != FORM:
-            raise StoreUnreadable(f"results are written in form {found.form}: a newer Assay's")
         number = len(found.statuses)
         places = found.places
         if isinstance(places, int):
@@ -143,7 +149,7 @@ class Results:
             if len(set(map(_kind, only))) == 1:
                 return [self._kinds[only[0].kind].packed(only, None)]
         fields: list[Column] = []
-        for kind in self._kinds.values():
+        for kind in self._kinds.values() if results else ():
             verdicts = list(map(attrgetter(kind.field), results))
             absent = verdicts.count(None)
             if not absent:

@@ -1,7 +1,9 @@
 """Counts stay what the chunks say, whatever happens in whatever order."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,8 @@ from verdicts.outcome import Conclusion, Outcome
 from verdicts.reason import ReasonCode, because
 from verdicts.verdict import EmailVerdict, IbanVerdict, RecordResult, Source, Status
 
+V = TypeVar("V", EmailVerdict, IbanVerdict)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBERS = st.dictionaries(st.sampled_from(Status), st.integers(0, 5))
 
 
@@ -36,12 +40,11 @@ def test_a_status_is_taken_out_whole(numbers: dict[Status, int], gone: set[Statu
     assert counts(numbers).without(gone) == counts(rest)
 
 
-def verdict_of(kind: type[EmailVerdict | IbanVerdict], status: Status, *codes: ReasonCode):  # noqa: ANN201 - either kind's
+def verdict_of(kind: type[V], status: Status, *codes: ReasonCode) -> V:
     reasons = tuple(because(code, "mailbox") for code in codes)
     outcome = Outcome("mailbox", Conclusion.DOUBTFUL, reasons=reasons)
-    name = {EmailVerdict: "email", IbanVerdict: "iban"}[kind]
-    moment = None
-    return kind(name, "a", "a", status, reasons, (outcome,), moment, None, Source.LOCAL)  # pyright: ignore[reportArgumentType]
+    name = "email" if kind is EmailVerdict else "iban"
+    return kind(name, "a", "a", status, reasons, (outcome,), NOW, None, Source.LOCAL)
 
 
 def test_results_are_counted_by_status_kind_and_reason() -> None:
@@ -143,7 +146,12 @@ class Worker:
 async def test_counts_are_exact_after_anything(store: Store, clock: Clock, seed: int) -> None:
     batch = await queued(store, 7, 5, 3, 6)
     worker = Worker(store, clock, seed)
-    steps: list[Callable[[], object]] = [worker.claim, worker.flush, worker.flush, worker.finish]
+    steps: list[Callable[[], Awaitable[None]]] = [
+        worker.claim,
+        worker.flush,
+        worker.flush,
+        worker.finish,
+    ]
     steps += [worker.release, worker.be_late]
     for _ in range(120):
         now = await store.batch(TENANT, batch.id)
@@ -153,7 +161,7 @@ async def test_counts_are_exact_after_anything(store: Store, clock: Clock, seed:
         elif worker.rnd.random() < 0.05:
             await worker.pause(batch.id)
         else:
-            await worker.rnd.choice(steps)()  # pyright: ignore[reportGeneralTypeIssues]
+            await worker.rnd.choice(steps)()
         now = await store.batch(TENANT, batch.id)
         chunks = await store.chunk_results(TENANT, batch.id, -1, 100)
         expected = NOTHING

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from batches.chunk import Claim, Claimed
 from batches.errors import StoreUnreadable
-from batches.results import ResultCodec
+from batches.results import Results
 from checks import email
 from checks.declared import DeclaredKind, ExtendedKind, Form, result_class
 from checks.kinds import KINDS, KindModule, verdict_class
@@ -23,10 +22,10 @@ from questions.deciding import Deciding, Round
 from verdicts.evidence import DeclaredFacts, Evidence, MailboxState, MailHosts
 from verdicts.facts import Fact, Sort, sheet_of
 from verdicts.kind import Check, Kind
-from verdicts.outcome import CONFIRMED, DOUBTFUL, Outcome
-from verdicts.reason import Reason, ReasonCode, because
+from verdicts.outcome import CONFIRMED, Outcome
+from verdicts.reason import Reason
 from verdicts.rule import worst
-from verdicts.verdict import RecordResult, Status
+from verdicts.verdict import RecordResult, Source, Status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -81,7 +80,8 @@ def any_of(kind: Any, rnd: random.Random) -> Any:  # noqa: ANN401 - a type, and 
     if origin in {Union, types.UnionType}:
         return any_of(rnd.choice(parts), rnd)
     if origin in {tuple, list}:
-        return origin(any_of(parts[0], rnd) for _ in range(rnd.randrange(3)))
+        some = [any_of(parts[0], rnd) for _ in range(rnd.randrange(3))]
+        return some if origin is list else tuple(some)
     if origin is dict:
         return {any_of(parts[0], rnd): any_of(parts[1], rnd) for _ in range(rnd.randrange(3))}
     if issubclass(kind, Enum):
@@ -89,17 +89,25 @@ def any_of(kind: Any, rnd: random.Random) -> Any:  # noqa: ANN401 - a type, and 
     return kind(**{one.name: any_of(one.type, rnd) for one in msgspec.structs.fields(kind)})
 
 
-def any_verdict(module: KindModule, shared: Sequence[Any], rnd: random.Random) -> Any:  # noqa: ANN401 - as above
+Said = tuple[Status, tuple[Reason, ...], tuple[Outcome, ...], datetime, datetime | None, Source]
+"""What verdicts of equal findings share."""
+
+
+def any_said(rnd: random.Random) -> Said:
+    parts: Any = get_args(Said)
+    status, _, outcomes, decided_at, expires_at, source = (any_of(part, rnd) for part in parts)
+    usual = tuple(reason for one in outcomes for reason in one.reasons)
+    reasons = rnd.choice([usual, any_of(tuple[Reason, ...], rnd)])
+    return status, reasons, outcomes, decided_at, expires_at, source
+
+
+def any_verdict(module: KindModule, shared: Sequence[Said], rnd: random.Random) -> Any:  # noqa: ANN401 - as above
     """Return any verdict of a kind; what was found is one of `shared`, or its own."""
     made: Any = getattr(module, "verdict_class", None) or verdict_class(module)
-    outcomes = rnd.choice([*shared, any_of(tuple[Outcome, ...], rnd)])
-    usual = tuple(reason for one in outcomes for reason in one.reasons)
-    verdict = msgspec.structs.replace(
-        any_of(made, rnd),
-        kind=module.KIND.name,
-        outcomes=outcomes,
-        reasons=rnd.choice([usual, any_of(tuple[Reason, ...], rnd)]),
-    )
+    said = rnd.choice([*shared, any_said(rnd)])
+    names = ("status", "reasons", "outcomes", "decided_at", "expires_at", "source")
+    own = dict(zip(names, said, strict=True)) | {"kind": module.KIND.name}
+    verdict = msgspec.structs.replace(any_of(made, rnd), **own)
     same = rnd.random() < 0.5
     return msgspec.structs.replace(verdict, normalized=verdict.input) if same else verdict
 
@@ -107,7 +115,7 @@ def any_verdict(module: KindModule, shared: Sequence[Any], rnd: random.Random) -
 def any_results(kinds: Sequence[KindModule], rnd: random.Random) -> list[RecordResult]:
     """Return the results of a few records, each with some of the same few fields."""
     made: Any = result_class(kinds)
-    shared = [any_of(tuple[Outcome, ...], rnd) for _ in range(2)]
+    shared = [any_said(rnd) for _ in range(2)]
     modules = rnd.sample(kinds, rnd.choice([1, 1, 2, 4]))
     results: list[RecordResult] = []
     for at in range(rnd.randrange(6)):
@@ -124,9 +132,9 @@ def any_results(kinds: Sequence[KindModule], rnd: random.Random) -> list[RecordR
 @given(st.integers(0, 2**32), st.sampled_from([KINDS, ALL_KINDS]))
 @settings(max_examples=200)
 def test_what_is_read_is_what_was_written(seed: int, kinds: Sequence[KindModule]) -> None:
-    codec = ResultCodec(kinds)
+    codec = Results(kinds)
     results = any_results(kinds, random.Random(seed))
-    again = codec.decode(codec.encode(results), 1000)
+    _, again = codec.unpacked(codec.packed(range(len(results)), results), 1000)
     assert again == results
     assert [type(one) for one in again] == [type(one) for one in results]
 
@@ -150,8 +158,8 @@ def result(*outcomes: Outcome, at: int = 0, text: str = "Ada@example.com") -> Re
 
 
 def through(results: Sequence[RecordResult], first_index: int = 0) -> list[RecordResult]:
-    codec = ResultCodec(KINDS)
-    return codec.decode(codec.encode(results), first_index)
+    codec = Results(KINDS)
+    return codec.unpacked(codec.packed(range(len(results)), results), first_index)[1]
 
 
 def test_what_verdicts_share_is_written_once_and_shared_again() -> None:
@@ -166,51 +174,17 @@ def test_what_verdicts_share_is_written_once_and_shared_again() -> None:
     apart = [result(msgspec.structs.replace(found), text=one.input) for one in examined]
     assert through(results) == results
     assert len({id(one.verdicts[0].outcomes) for one in through(results)}) == 1
-    codec = ResultCodec(KINDS)
-    assert len(codec.encode(results)) < len(codec.encode(apart)) / 3
+    codec = Results(KINDS)
+    places = range(len(results))
+    assert len(codec.packed(places, results)) < len(codec.packed(places, apart)) / 3
 
 
 def test_records_keep_their_places_and_the_order_in_which_they_came() -> None:
-    codec = ResultCodec(KINDS)
+    codec = Results(KINDS)
     results = [result(at=at, text=f"a{at}@example.com") for at in range(3)]
-    again = codec.decode(codec.encode(results, [7, 2, 5]), 500)
+    _, again = codec.unpacked(codec.packed([7, 2, 5], results), 500)
     assert [one.index for one in again] == [507, 502, 505]
     assert [one.ref for one in again] == ["r0", "r1", "r2"]
-
-
-def claimed(parts: Sequence[bytes], **more: Any) -> Claimed:  # noqa: ANN401 - fields of Claimed
-    batch: Any = None
-    fields: dict[str, Any] = {
-        "claim": Claim("b", 0, 1, "w"),
-        "batch": batch,
-        "first_index": 100,
-        "records": 9,
-        "given": b"",
-        "results": None,
-        "reopened": frozenset(),
-        "reopened_parts": 0,
-        "parts": tuple(parts),
-        "attempts": 0,
-    }
-    return Claimed(**{**fields, **more})
-
-
-def test_what_is_decided_of_a_chunk_is_what_stands() -> None:
-    codec = ResultCodec(KINDS)
-    good = [result(at=at, text=f"a{at}@example.com") for at in range(2)]
-    unknown = result(Outcome("mailbox", DOUBTFUL, reasons=(because(ReasonCode.CATCH_ALL, "m"),)))
-    old = codec.encode([good[0], unknown], [0, 3])
-    part = codec.encode([unknown], [4])
-    new = codec.encode([good[1]], [3])
-    assert codec.decided(claimed([])) == []
-    whole = codec.decided(claimed([part, new], results=old))
-    assert [one.index for one in whole] == [100, 103, 104, 103]
-    reopened = {"results": old, "reopened": frozenset({Status.RISKY}), "reopened_parts": 1}
-    left = codec.decided(claimed([part, new], **reopened))
-    assert [(one.index, one.status) for one in left] == [
-        (100, Status.VALID),
-        (103, Status.VALID),
-    ]
 
 
 def test_a_kind_that_is_configured_no_longer_still_shows_its_verdict() -> None:
@@ -220,10 +194,10 @@ def test_a_kind_that_is_configured_no_longer_still_shows_its_verdict() -> None:
     decided = Deciding([Round(str, {"B-AB 123": found})], NOW, frozenset()).of(examined)
     verdict = DECLARED.verdict(examined, decided)
     made: Any = result_class(ALL_KINDS)
-    written = ResultCodec(ALL_KINDS).encode(
-        [made("r", 0, verdict.status, plate=verdict, verdicts=(verdict,))]
+    written = Results(ALL_KINDS).packed(
+        [0], [made("r", 0, verdict.status, plate=verdict, verdicts=(verdict,))]
     )
-    (again,) = ResultCodec(KINDS).decode(written, 0)
+    (again,) = Results(KINDS).unpacked(written)[1]
     (bare,) = again.verdicts
     assert (bare.kind, bare.input, bare.outcomes) == ("plate", "B-AB 123", verdict.outcomes)
 
@@ -236,23 +210,23 @@ def test_a_fact_that_is_declared_otherwise_now_is_left_out() -> None:
     decided = Deciding([Round(str, {"B-AB 123": found})], NOW, frozenset()).of(examined)
     verdict = DECLARED.verdict(examined, decided)
     made: Any = result_class([DECLARED])
-    written = ResultCodec([DECLARED]).encode(
-        [made("r", 0, verdict.status, plate=verdict, verdicts=(verdict,))]
+    written = Results([DECLARED]).packed(
+        [0], [made("r", 0, verdict.status, plate=verdict, verdicts=(verdict,))]
     )
-    (again,) = ResultCodec([other]).decode(written, 0)
+    (again,) = Results([other]).unpacked(written)[1]
     assert getattr(again.verdicts[0], "register") is None  # noqa: B009 - a field made at run time
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x93\x01\x02", msgspec.msgpack.encode([9] * 5)])
 def test_what_cannot_be_read_is_said_to_be(data: bytes) -> None:
     with pytest.raises(StoreUnreadable):
-        ResultCodec(KINDS).decode(data, 0)
+        Results(KINDS).unpacked(data)
 
 
 def test_a_newer_format_is_said_to_be_one() -> None:
-    newer = msgspec.msgpack.encode([2, None, [], b"", []])
+    newer = msgspec.msgpack.encode([2, 0, b"", None, {}])
     with pytest.raises(StoreUnreadable, match="newer"):
-        ResultCodec(KINDS).decode(newer, 0)
+        Results(KINDS).unpacked(newer)
 
 
 def test_hosts_of_a_domain_are_shared_among_its_addresses() -> None:

@@ -100,7 +100,7 @@ async def test_what_was_given_goes_before_what_was_found(store: Store, clock: Cl
     running = await queued(store, 3)
     clock.pass_s(7 * DAY.total_seconds() + 1)
     expired = await store.expire(7 * DAY, 30 * DAY)
-    assert (expired.chunks, expired.batches, expired.more) == (2, 0, False)
+    assert (expired.given, expired.batches, expired.more) == (2, 0, False)
     (first, _) = await store.chunk_results(TENANT, batch.id, -1, 9)
     assert (first.given, first.results) == (None, b"all results")
     assert not (await store.batch(TENANT, batch.id)).given_kept
@@ -126,8 +126,9 @@ async def test_one_call_removes_so_much_at_most(store: Store, clock: Clock) -> N
         await draft(store, *[1] * 100)
     clock.pass_s(2 * DAY.total_seconds())
     first = await store.expire(DAY, DAY)
-    assert (first.chunks, first.batches, first.more) == (200, 3, True)
-    assert (await store.expire(DAY, DAY)).chunks == 100
+    assert (first.given, first.batches, first.more) == (0, 3, True)
+    assert (await store.database.read(rows))["chunks"] == 100
+    assert not (await store.expire(DAY, DAY)).more
     assert await store.database.read(rows) == {}
 
 
