@@ -27,6 +27,7 @@ from console.page import (
 )
 from gateway.assembly import Assembly, assembled, policies_of
 from gateway.declarations import Declarations, declarations_of
+from gateway.downloads import Downloads
 from gateway.endpoint import Endpoint
 from gateway.feeds import Feeds
 from gateway.garbage import collect_less
@@ -146,6 +147,7 @@ def routes(
     return [
         Route("/graphql", endpoint),
         *uploads.routes(),
+        *Downloads(lambda: assembly().batches.sources()).routes(),
         WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),
