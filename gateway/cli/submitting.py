@@ -84,12 +84,13 @@ async def _submitted(
         answer = await _sent(order, source, distant, shown, console)
         batch = answer["batch"]
         id_: str = batch["id"]
-        sys.stdout.write(f"{id_}\n")
-        sys.stdout.flush()
         show_file(console, answer)
         if not batch["records"]:
             await distant.change("deleteBatch", id_)
             raise CommandError("No row could be read, so there is no batch.", WRONG_USAGE)
+        if not sys.stdout.isatty():  # on a terminal it stands in the line above
+            sys.stdout.write(f"{id_}\n")
+            sys.stdout.flush()
         failed = SOMETHING_FAILED if answer["rowErrors"]["count"] else ALL_WELL
         if not order.start:
             await _tell_draft(distant, id_, console)
@@ -193,7 +194,9 @@ def _next(distant: Distant, status: Mapping[str, Any]) -> str:
                 "It would exceed its cost cap. Raise that:"
                 f" {distant.hint('start', id_, '--cost-cap', 'AMOUNT')}"
             )
-        case "COMPLETED" if any(one["status"] == "UNKNOWN" for one in status["statuses"]):
+        case "COMPLETED" if any(
+            one["status"] == "UNKNOWN" and one["records"] for one in status["statuses"]
+        ):
             return f"{results}\nAsk again what is UNKNOWN: {distant.hint('retry', id_)}"
         case "FAILED":
             return "Its data can't be read any more; the log of Assay says why."
