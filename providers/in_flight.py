@@ -26,23 +26,39 @@ class InFlight:
         self._limit = float(most)
         self._cut_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._batches: deque[asyncio.Future[None]] = deque()
 
     @property
     def limit(self) -> int:
         """Calls that may be under way at once now."""
         return int(self._limit)
 
-    async def enter(self, deadline: float) -> None:
-        """Return when there is a place, first come, first served; give it back with `leave`.
+    @property
+    def cut(self) -> bool:
+        """Whether there are fewer places than the configuration allows.
+
+        While there are not, nobody waits for one: the account's slots let no more calls begin.
+        """
+        return self._limit < self.most
+
+    def occupy(self) -> None:
+        """Take a place without waiting for one; give it back with `leave`."""
+        self.taken += 1
+
+    async def enter(self, deadline: float, *, batch: bool = False) -> None:
+        """Return when there is a place: interactive calls first, then who came first.
+
+        Give it back with `leave`.
 
         Raises:
             NoPermit: there was none until `deadline` (loop clock).
         """
-        if self.taken < self.limit and not self._waiting:
+        if self.taken < self.limit and not self._waiting and not self._batches:
             self.taken += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        waiting = self._batches if batch else self._waiting
+        waiting.append(place)
         try:
             async with asyncio.timeout_at(deadline):
                 await place
@@ -51,7 +67,7 @@ class InFlight:
                 self.leave()  # given in the very moment in which nobody wanted it any more
             else:
                 with suppress(ValueError):  # or it was passed over already
-                    self._waiting.remove(place)
+                    waiting.remove(place)
             if isinstance(error, TimeoutError):
                 raise NoPermit(ReasonCode.DEADLINE) from None
             raise
@@ -59,7 +75,8 @@ class InFlight:
     def leave(self) -> None:
         """Give back a place."""
         self.taken -= 1
-        self._hand_out()
+        if self._waiting or self._batches:
+            self._hand_out()
 
     def clean(self) -> None:
         """Climb: a call was answered as it should be."""
@@ -74,8 +91,8 @@ class InFlight:
             self._cut_at = now
 
     def _hand_out(self) -> None:
-        while self._waiting and self.taken < self.limit:
-            place = self._waiting.popleft()
+        while self.taken < self.limit and (waiting := self._waiting or self._batches):
+            place = waiting.popleft()
             if not place.done():
                 self.taken += 1
                 place.set_result(None)

@@ -80,12 +80,12 @@ class ServiceTerms(Struct, frozen=True):
 
 
 class Errand(Struct, frozen=True, gc=False):
-    """A call to be sent until `deadline` (loop clock): on whose `bill`, at whose `turn`.
+    """What the calls of one exchange are sent for.
 
-    `partition` is that of its values, where the service knows any.
+    Until `deadline` (loop clock), on `bill`, at `turn`; `partition` is that of its values, where
+    the service knows any.
     """
 
-    call: Call
     deadline: float
     bill: Bill
     turn: Turn
@@ -126,35 +126,63 @@ class Sender:
         self._statistics = statistics
         self._random = random
 
-    async def send(self, errand: Errand) -> Answer:
-        """Return the answer to the call of `errand`, in its time; again after a failure.
+    async def send(self, errand: Errand, call: Call) -> Answer:
+        """Return the answer to `call`, in the time of its `errand`; again after a failure.
 
         Raises:
             ProviderError: it failed for good, or was not sent.
         """
-        loop = asyncio.get_running_loop()
+        attempt = 1
         failed: ProviderError | None = None
-        for attempt in range(1, self.terms.attempts + 1):
+        way, time = self._way_of(call.bulk, errand.partition), asyncio.get_running_loop().time
+        while True:
+            admission = Admission.at_once(way, time)
+            if admission is None:
+                try:
+                    admission = await Admission.past(way, self.breakers, time)
+                except BreakerOpen as error:
+                    raise failed or error from None  # the failure itself says more
             try:
-                answer = await self._attempt(errand)
-            except BreakerOpen as error:
-                raise failed or error from None  # the failure itself says more
+                answer = await self._in_place(call, errand, admission)
             except ProviderError as error:
-                failed = error
+                self._learn(error, admission)
                 wait_s = full_jitter(attempt, self._random)
-                if (
-                    not (error.again and (errand.call.safe or not error.sent))
-                    or attempt == self.terms.attempts
-                    or loop.time() + wait_s >= errand.deadline
-                    or any(breaker.resting for _, breaker in self._way_of(errand))
-                    or not self.tokens.spend(error.code)
-                ):
-                    raise
-                await asyncio.sleep(wait_s)
+                if not self._may_repeat(call, errand, error, attempt, wait_s):
+                    raise failed if failed and isinstance(error, BreakerOpen) else error from None
+                failed = error
+            except BaseException:
+                admission.left()
+                raise
             else:
+                admission.answered()
+                if admission.probe:
+                    self._accepted()
                 self.tokens.earn()
                 return answer
-        raise AssertionError("the last attempt returns or raises")
+            await asyncio.sleep(wait_s)
+            attempt += 1
+
+    def _learn(self, error: ProviderError, admission: Admission) -> None:
+        """Let the breakers and the figures hear how a call failed."""
+        admission.failed(error)
+        if isinstance(error, Faulted) and error.opens:
+            self.refused(error)
+        if error.called:
+            error.counted = True
+            self._statistics.failed(error.code)
+
+    def _may_repeat(
+        self, call: Call, errand: Errand, error: ProviderError, attempt: int, wait_s: float
+    ) -> bool:
+        """Return whether `call`, which failed with `error`, is sent again in `wait_s`."""
+        return (
+            error.again
+            and (call.safe or not error.sent)
+            and attempt < self.terms.attempts
+            and asyncio.get_running_loop().time() + wait_s < errand.deadline
+            and not any(breaker.resting for _, breaker in self._way_of(call.bulk, errand.partition))
+            and self.tokens.spend(error.code)
+        )
 
     def refused(self, error: Faulted) -> None:
         """Open the breakers of the account, whose single and bulk calls are refused alike."""
@@ -185,97 +213,69 @@ class Sender:
         mine = self.breakers.of_account(self.account).items()
         return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
 
-    def _way_of(self, errand: Errand) -> Way:
-        key = errand.call.bulk, errand.partition
+    def _way_of(self, bulk: bool, partition: str) -> Way:  # noqa: FBT001 - the parts of a key
+        key = bulk, partition
         way = self._ways.get(key)
         if way is None:
             way = self._ways[key] = way_of(Scope(self.account, *key), self.breakers)
         return way
 
-    async def _attempt(self, errand: Errand) -> Answer:
-        """Send once; whatever comes of it, the breakers hear of it and the places are free."""
-        loop = asyncio.get_running_loop()
-        admission = await Admission.past(self._way_of(errand), self.breakers, loop.time)
-        try:
-            if errand.partition:
-                answer = await self._placed(errand, admission)
-            else:
-                answer = await self._in_place(errand, admission, self._places)
-        except ProviderError as error:
-            admission.failed(error)
-            if isinstance(error, Faulted) and error.opens:
-                self.refused(error)
-            if error.called:
-                error.counted = True
-                self._statistics.failed(error.code)
-            raise
-        except BaseException:
-            admission.left()
-            raise
-        admission.answered()
-        if admission.probe:
-            self._accepted()
-        return answer
+    async def _in_place(self, call: Call, errand: Errand, admission: Admission) -> Answer:
+        """Send in a place of the account, and of the partition where there is one.
 
-    async def _placed(self, errand: Errand, admission: Admission) -> Answer:
-        """Send in a place of the account's, and of the partition's before it."""
-        here = self.limit_of(errand.partition)
-        await here.enter(errand.deadline)
+        A place is waited for where there are few of them, and before the permit, which must not
+        get old; else after it, so that who waits for a permit is in nobody's way.
+        """
+        places = self._places
+        if errand.partition:
+            places = (self.limit_of(errand.partition), self.in_flight)
+        permits = self.bulk_permits if call.bulk else self.permits
+        taken: list[InFlight] = []
         try:
-            return await self._in_place(errand, admission, (here, self.in_flight))
-        finally:
-            here.leave()
-
-    async def _in_place(
-        self, errand: Errand, admission: Admission, places: tuple[InFlight, ...]
-    ) -> Answer:
-        loop = asyncio.get_running_loop()
-        bulk = errand.call.bulk
-        permits = self.bulk_permits if bulk else self.permits
-        patience = errand.deadline
-        if admission.probe:
-            patience = min(patience, loop.time() + PROBE_S)
-        elif bulk and permits is not self.permits:
-            patience = min(patience, loop.time() + BULK_PATIENCE_S)
-        await self.in_flight.enter(errand.deadline)
-        try:
-            permit = await permits.take(patience, errand.turn)
-            began = loop.time()
+            for place in places:
+                if place.cut:
+                    await place.enter(errand.deadline, batch=errand.turn.batch)
+                    taken.append(place)
+            permit = await permits.take(self._patience(call, errand, admission), errand.turn)
+            for place in places:
+                if place not in taken:
+                    place.occupy()
+                    taken.append(place)
+            began = asyncio.get_running_loop().time()
             try:
-                answer = await self._with(permit, errand, admission)
+                answer = await self._with(permit, call, errand, admission)
                 await self._heard(answer, permits)
             except (Faulted, TimedOut) as error:
-                _make_room(error, began, loop.time(), places)
+                _make_room(error, began, asyncio.get_running_loop().time(), places)
                 raise
             for place in places:
                 place.clean()
             return answer
         finally:
-            self.in_flight.leave()
+            for place in taken:
+                place.leave()
 
-    async def _with(self, permit: Permit, errand: Errand, admission: Admission) -> Answer:
+    def _patience(self, call: Call, errand: Errand, admission: Admission) -> float:
+        """Return until when (loop clock) a permit is waited for."""
+        if admission.probe:
+            return min(errand.deadline, asyncio.get_running_loop().time() + PROBE_S)
+        if call.bulk and self.bulk_permits is not self.permits:
+            return min(errand.deadline, asyncio.get_running_loop().time() + BULK_PATIENCE_S)
+        return errand.deadline
+
+    async def _with(
+        self, permit: Permit, call: Call, errand: Errand, admission: Admission
+    ) -> Answer:
         """Send with `permit`, which goes back unused when nothing is sent."""
-        calls = errand.bill.calls
+        statistics, time = self._statistics, asyncio.get_running_loop().time
+        started = time()
         try:
             admission.check()
-            return await self._transmit(errand, probe=admission.probe)
-        finally:
-            if errand.bill.calls > calls:
-                permit.end()
-            else:
-                permit.unused()
-
-    async def _transmit(self, errand: Errand, *, probe: bool) -> Answer:
-        loop = asyncio.get_running_loop()
-        call, started = errand.call, loop.time()
-        left_s = errand.deadline - started
-        if left_s <= 0:
-            raise NoPermit(ReasonCode.DEADLINE)
-        timeout_s = self.terms.timeout_s
-        if call.safe:  # one that may be charged is heard out: its answer has been paid for
-            timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+            timeout_s = self._timeout_s(call, errand.deadline - started, probe=admission.probe)
+        except BaseException:
+            permit.unused()
+            raise
         errand.bill.calls += 1
-        statistics = self._statistics
         statistics.begun()
         try:
             base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
@@ -284,9 +284,23 @@ class Sender:
             error.tells = timeout_s >= min(self.terms.timeout_s, FAIR_S)
             raise
         finally:
+            permit.end()
             statistics.in_flight -= 1
-        statistics.answered(loop.time() - started)
+        statistics.answered(time() - started)
         return answer
+
+    def _timeout_s(self, call: Call, left_s: float, *, probe: bool) -> float:
+        """Return how long `call` is awaited, of which `left_s` are left.
+
+        Raises:
+            NoPermit: nothing is left.
+        """
+        if left_s <= 0:
+            raise NoPermit(ReasonCode.DEADLINE)
+        timeout_s = self.terms.timeout_s
+        if call.safe:  # one that may be charged is heard out: its answer has been paid for
+            timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+        return timeout_s
 
     async def _heard(self, answer: Answer, permits: Permits) -> None:
         """Take note of what `answer` says of the account.

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from providers.priority import Asker, Priority
 from providers.sending import BULK_PATIENCE_S, State
 from providers.services import companies_house, gleif, hmrc, postcodes_io, vies, zerobounce
 from tests.providers.asking import asked
@@ -15,6 +16,7 @@ from tests.waiting import eventually_async
 COMPANY = "GB/00000101"
 MAILBOX = "valid@example.com"
 MAILBOXES = [f"m{number}@b.example" for number in range(30)]
+BATCH = Asker(Priority.BATCH)
 POSTCODES = [f"GB/LS{number} 1AA" for number in range(1, 13)]
 
 
@@ -245,3 +247,18 @@ async def test_cancelling_an_ask_leaves_nothing_behind(
     assert provider.statistics.in_flight == 0
     await sandbox.faults("vies")
     assert (await asked(provider, ["DE123456788"])).calls == 1
+
+
+async def test_an_interactive_call_does_not_wait_behind_a_batch_that_waits_for_permits(
+    outfit: Outfit,
+) -> None:
+    """The batch would fill every place of the account, and sit in it until its permits come."""
+    provider = outfit(companies_house, rates=("20/s",), concurrency=4)
+    many = [f"GB/{number:08}" for number in range(200, 300)]
+    batch = asyncio.create_task(asked(provider, many, 30.0, BATCH))
+    assert await eventually_async(lambda: provider.statistics.calls > 0)
+    answers = [await asked(provider, [COMPANY], 5.0) for _ in range(3)]
+    assert [one.codes(COMPANY) for one in answers] == [[], [], []]
+    assert not batch.done()
+    batch.cancel()
+    await asyncio.gather(batch, return_exceptions=True)
