@@ -10,13 +10,14 @@ loop or a stopped process never brings two calls closer together than the servic
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
+from providers.alone import Alone
 from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
 from providers.priority import Asker, Turn
 from providers.rates import arrival_s, shortest_s, usual_interval_s
-from providers.share import Share
 from providers.slots import Slots
 from providers.standing import Standing, View
 from providers.told import Told
@@ -44,8 +45,6 @@ ENDED_MAX = 5_000
 """Ends that wait to be told; of more the latest possible end counts, as for a killed process."""
 RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
-AHEAD_S = 1.5
-"""What others may have reserved after our last word: a heartbeat, and the longest horizon."""
 
 ANYBODYS = Turn(Asker())
 
@@ -82,9 +81,9 @@ class Permits:
         self._interval_s = usual_interval_s(rates)
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
         self._view = View(shared, self.keys, rates)
-        self._share = Share(rates, self._arrival_s)
         self._slots = Slots(bounds.concurrency, bounds.timeout_s)
         self._waiters = Waiters()
+        self._alone = Alone(fleet, rates, self._arrival_s, self._slots, self._waiters)
         self._pump: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._free_until = self._heeded = self._next_trip = self._spaced_until = 0.0
@@ -94,9 +93,7 @@ class Permits:
         self._ended: list[tuple[int, float]] = []
         self._unused: list[int] = []
         self._heard: tuple[Told, float] | None = None
-        self._left: list[float] = []
-        self._alone: list[float] = []
-        self._alone_begun = self._closed = False
+        self._closed = False
         fleet.when_changed(self._wake)
 
     @property
@@ -263,11 +260,11 @@ class Permits:
             return bool(self._waiters or slots.held or slots.in_use)
         waiting = self._waiters.groups(PERMITS_PER_TRIP_MAX)
         if self._fleet.alone_since is None:
-            self._alone_begun = False
+            self._alone.over()
         elif not self._fleet.back:
             return self._serve_alone(waiting)
         else:
-            waiting = self._cautious(waiting)
+            waiting = self._alone.within(waiting)
         began = monotonic()
         asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
         slots.held = slots.in_use  # so many are ours whatever is answered, the rest may not be
@@ -278,7 +275,7 @@ class Permits:
             self._refuse_all()
             return True
         slots.lease(answer.held, began)
-        self._left = answer.left
+        self._alone.left = answer.left
         free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
         self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
         self._hand_out(waiting, answer)
@@ -287,7 +284,6 @@ class Permits:
     def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
         ended, self._ended = self._ended, []
         unused, self._unused = self._unused, []
-        alone, self._alone = self._alone, []
         told, self._heard = self._heard, None
         slots = self._slots
         urgent = slots.in_use - slots.batch
@@ -310,7 +306,7 @@ class Permits:
             windows=self._windows.encoded(),
             ended=[part for number, at in ended for part in (number, int((now - at) * US))],
             unused=unused,
-            alone=[int((now - at - self._arrival_s) * US) for at in alone],
+            alone=[int((now - at - self._arrival_s) * US) for at in self._alone.sent()],
             groups=wants(waiting, now),
             told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
@@ -353,48 +349,15 @@ class Permits:
         self._blocked = {}
         self._waiters.refuse_all(ReasonCode.LIMITS_UNAVAILABLE)
 
-    def _cautious(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
-        """Return who may be served though not everybody has told yet what it sent alone.
-
-        That is who is within our part; the store counts it again, and what we sent alone, too.
-        """
-        now = monotonic()
-        patient = [
-            (tenant, batch, [one for one in waiters if self._waiters.patient(one, now)][:1])
-            for tenant, batch, waiters in waiting
-        ]
-        if not self._alone_begun or self._share.due(now) > now:
-            return []
-        first = [group for group in patient if group[2]][:1]
-        if first:
-            self._share.send(now)
-        return first
-
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        part = self._fleet.part()
-        slots = self._slots
-        own = slots.concurrency // part if part else 0
-        if part is None or not own:
+        again = self._alone.serve(waiting, self._horizon_s, partial(self._give, numbered=False))
+        if again is None:
             self._refuse_all()
             return True
-        if not self._alone_begun:
-            self._alone_begun = True
-            self._share.begin(self._fleet.contact, AHEAD_S, part, self._left)
-        slots.lease(own, monotonic())
-        self._next_trip = monotonic() + self._report_s
+        now = monotonic()
+        self._next_trip = min(now + self._report_s, again)
         self._blocked = {}
-        for waiter in (one for _, _, waiters in waiting for one in waiters):
-            now = monotonic()
-            due = self._share.due(now)
-            if not self._waiters.patient(waiter, due):
-                continue
-            if not slots.free or due > now + self._horizon_s:
-                self._next_trip = min(self._next_trip, max(now, due - self._horizon_s))
-                self._spaced_until = now + TRIP_SPACING_S
-                break
-            self._share.send(due)
-            self._alone.append(due)
-            self._waiters.discard(waiter)
-            self._give(waiter, due, numbered=False)
-        return bool(self._waiters or slots.in_use)
+        if self._waiters:
+            self._spaced_until = now + TRIP_SPACING_S
+        return bool(self._waiters or self._slots.in_use)
