@@ -54,11 +54,15 @@ class Order(Struct):
 
 
 class Seen(Struct):
-    """What came of it: answers by status, refused permits, waits for permits in seconds."""
+    """What came of it: answers by status, refused permits, waits for permits in seconds.
+
+    `stalls` are the instants (monotonic clock) at which the loop stood still, and went on.
+    """
 
     statuses: dict[int, int]
     refused: int
     waits_s: list[float]
+    stalls: list[tuple[float, float]]
 
 
 async def share(order: Order, seen: Seen) -> None:
@@ -74,7 +78,7 @@ async def share(order: Order, seen: Seen) -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     ends = time.monotonic() + order.seconds
-    stalling = asyncio.create_task(_stall(order.stall_ms, ends))
+    stalling = asyncio.create_task(_stall(order.stall_ms, ends, seen))
 
     async def work() -> None:
         while (now := time.monotonic()) < ends:
@@ -101,14 +105,16 @@ async def share(order: Order, seen: Seen) -> None:
         await part.close()
 
 
-async def _stall(stall_ms: float, ends: float) -> None:
+async def _stall(stall_ms: float, ends: float, seen: Seen) -> None:
     sleep: Callable[[float], None] = time.sleep
     while stall_ms and time.monotonic() < ends:
         await asyncio.sleep(0.2 - stall_ms / 1000)
+        began = time.monotonic()
         sleep(stall_ms / 1000)
+        seen.stalls.append((began, time.monotonic()))
 
 
 if __name__ == "__main__":
-    seen = Seen({}, 0, [])
+    seen = Seen({}, 0, [], [])
     uvloop.run(share(msgspec.json.decode(sys.argv[1], type=Order), seen))
     sys.stdout.write(msgspec.json.encode(seen).decode() + "\n")

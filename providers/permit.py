@@ -33,7 +33,11 @@ class Issuer(Protocol):
 
 
 class Permit:
-    """A slot, and the right to send from `due` on (monotonic clock). It must be ended."""
+    """A slot, and the right to send from `due` on (monotonic clock). It must be ended.
+
+    Those that the windows do not count are one object, which is in as many hands as there are
+    slots in use: each hand ends it once.
+    """
 
     __slots__ = ("_issuer", "batch", "due", "number")
 

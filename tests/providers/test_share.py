@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import providers.fleet
 from gateway.valkey import StoreAway, Valkey
+from providers.alone import AHEAD_S
 from providers.errors import NoPermit
 from providers.fleet import Fleet
 from providers.permit import Bounds
-from providers.permits import AHEAD_S, Permits
+from providers.permits import Permits
 from providers.rates import arrival_s, rate_of
 from providers.share import Share
 from providers.trip import Run
