@@ -236,7 +236,9 @@ class Sender:
                 if place.cut:
                     await place.enter(errand.deadline, batch=errand.turn.batch)
                     taken.append(place)
-            permit = await permits.take(self._patience(call, errand, admission), errand.turn)
+            permit = permits.ready(errand.turn)
+            if permit is None:
+                permit = await permits.take(self._patience(call, errand, admission), errand.turn)
             for place in places:
                 if place not in taken:
                     place.occupy()
