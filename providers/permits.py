@@ -20,6 +20,7 @@ from providers.priority import Asker, Turn
 from providers.rates import arrival_s, shortest_s, usual_interval_s
 from providers.slots import Slots
 from providers.standing import Standing, View
+from providers.store_clock import StoreClock
 from providers.told import Told
 from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
 from providers.waiters import Waiter, Waiters, Waiting, wants
@@ -30,8 +31,6 @@ URGENT_HORIZON_S = 0.25
 """How far ahead is reserved for interactive calls."""
 OF_HORIZON = 0.7
 """What is reserved of a horizon; the rest is for the way there and for timers."""
-OF_PERIOD = 0.25
-"""How far ahead is reserved of a window at most: the calls before have ended and been told then."""
 LATE_SHARE = 0.25
 """Of the time in which a call arrives: how late it may be let go; the rest is for its way."""
 KNOWN_FOR_S = 0.1
@@ -47,6 +46,8 @@ RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
 
 ANYBODYS = Turn(Asker())
+_TURNS = 1
+"""Of the loop, until what is written with a permit is on its way: a task may write it."""
 
 
 class Permits:
@@ -61,6 +62,7 @@ class Permits:
         whole = f"permits:{{{account}}}"  # one hash slot for all keys of an account
         tag = f"{whole}:{lane}" if lane else whole
         self.keys = [f"{tag}:state", f"{tag}:calls", f"{whole}:slots", f"{tag}:tenants"]
+        self.keys += [f"{tag}:dues"]
         self.keys += [
             f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
         ]
@@ -74,12 +76,13 @@ class Permits:
         self._late_s = min(
             (LATE_SHARE * self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced))
         )
-        ahead_max_s = OF_PERIOD * shortest_s(rates)
+        ahead_max_s = min((rate.ahead_s for rate in rates), default=URGENT_HORIZON_S)
         self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
         self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
         self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
         self._interval_s = usual_interval_s(rates)
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
+        self._clock = StoreClock()
         self._view = View(shared, self.keys, rates)
         self._slots = Slots(bounds.concurrency, bounds.timeout_s)
         self._waiters = Waiters()
@@ -92,6 +95,8 @@ class Permits:
         self._number = 0
         self._ended: list[tuple[int, float]] = []
         self._unused: list[int] = []
+        self._late: list[tuple[int, float]] = []
+        self._bucketed = any(rate.counting == "bucket" for rate in rates)
         self._heard: tuple[Told, float] | None = None
         self._closed = False
         fleet.when_changed(self._wake)
@@ -107,7 +112,7 @@ class Permits:
         It asks nobody: a slot is held that nobody uses, and no rate and no pause forbids a call.
         """
         slots = self._slots
-        if slots.in_use >= slots.held or self._waiters or monotonic() >= self._free_until:
+        if slots.in_use >= slots.sure or self._waiters or monotonic() >= self._free_until:
             return None
         batch = turn.batch
         slots.take(batch=batch)
@@ -134,6 +139,8 @@ class Permits:
                     waiter.permit.unused()
                 raise
             if monotonic() - permit.due <= self._late_s:
+                if self._bucketed:
+                    asyncio.get_running_loop().call_soon(self._sent, permit, _TURNS)
                 return permit
             permit.unused()  # the loop stood still: sent now, it might be one too many
 
@@ -183,6 +190,17 @@ class Permits:
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
+
+    def _sent(self, permit: Permit, turns: int) -> None:
+        """Look when `permit` was used at the latest: some `turns` of the loop after it was given.
+
+        A bucket does not forgive what a loop that stood still between the two has done.
+        """
+        if monotonic() - permit.due > self._late_s:
+            self._late.append((permit.number, monotonic()))
+            self._wake()
+        elif turns:
+            asyncio.get_running_loop().call_soon(self._sent, permit, turns - 1)
 
     def _heed_now(self) -> None:
         """Send nothing more without having asked, nor for what was answered before now."""
@@ -254,7 +272,7 @@ class Permits:
         self._news.clear()
         slots = self._slots
         due = self._waiters and monotonic() >= self._next_trip
-        if not (due or self._ended or self._unused or slots.to_tell):
+        if not (due or self._ended or self._unused or self._late or slots.to_tell):
             if not self._waiters:
                 self._next_trip = monotonic() + self._report_s
             return bool(self._waiters or slots.held or slots.in_use)
@@ -267,23 +285,24 @@ class Permits:
             waiting = self._alone.within(waiting)
         began = monotonic()
         asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
-        slots.held = slots.in_use  # so many are ours whatever is answered, the rest may not be
         try:
             answer = await reserve(self._reserve, self.keys, asked)
         except OSError:
             slots.lease(0, began)
             self._refuse_all()
             return True
+        self._clock.hear(began, answer.now / US, monotonic())
         slots.lease(answer.held, began)
         self._alone.left = answer.left
         free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
         self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
-        self._hand_out(waiting, answer)
+        self._hand_out(waiting, answer, self._clock.ours(answer.now / US))
         return True
 
     def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
         ended, self._ended = self._ended, []
         unused, self._unused = self._unused, []
+        late, self._late = self._late, []
         told, self._heard = self._heard, None
         slots = self._slots
         urgent = slots.in_use - slots.batch
@@ -304,16 +323,19 @@ class Permits:
             arrival=round(self._arrival_s * US),
             longest=round(self._longest_s * US),
             windows=self._windows.encoded(),
-            ended=[part for number, at in ended for part in (number, int((now - at) * US))],
+            ended=_ages(ended, now),
             unused=unused,
+            late=_ages(late, now),
             alone=[int((now - at - self._arrival_s) * US) for at in self._alone.sent()],
             groups=wants(waiting, now),
             told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
 
-    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered) -> None:
-        """Give each waiter its permit, refuse who can't wait; find when the next trip is due."""
-        now = monotonic()
+    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered, now: float) -> None:
+        """Give each waiter its permit, refuse who can't wait; find when the next trip is due.
+
+        `now` is when the store answered: the answer may have lain there while our loop stood still.
+        """
         again: list[float] = []
         self._blocked = {}
         for (tenant, batch, waiters), given in zip(waiting, answer.groups, strict=True):
@@ -361,3 +383,8 @@ class Permits:
         if self._waiters:
             self._spaced_until = now + TRIP_SPACING_S
         return bool(self._waiters or self._slots.in_use)
+
+
+def _ages(moments: Sequence[tuple[int, float]], now: float) -> list[int]:
+    """Return numbers and ages, one after the other, of permits for which something happened."""
+    return [part for number, at in moments for part in (number, int((now - at) * US))]
