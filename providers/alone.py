@@ -80,6 +80,5 @@ class Alone:
                 return max(now, due - horizon_s)
             self._share.send(due)
             self._sent.append(due)
-            self._waiters.discard(waiter)
             give(waiter, due)
         return float("inf")

@@ -10,7 +10,6 @@ loop or a stopped process never brings two calls closer together than the servic
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 
 from providers.alone import Alone
@@ -125,12 +124,11 @@ class Permits:
             NoPermit: the limits leave no room before `deadline`, or can't be reached.
         """
         while True:
-            permit = self.ready(turn)
-            if permit is not None:
+            if self._free_until and (permit := self.ready(turn)) is not None:
                 return permit
             waiter = Waiter(deadline, turn, asyncio.get_running_loop().create_future())
-            self._waiters.add(waiter)
-            if self._pump is None or self._may_be_served(waiter):
+            self._waiters[waiter] = None
+            if not self._blocked or self._pump is None or self._may_be_served(waiter):
                 self._wake()
             try:
                 permit = await waiter.told
@@ -214,8 +212,7 @@ class Permits:
         if monotonic() < self._free_until and self._slots.free:
             for waiter in self._waiters:
                 if not waiter.told.done():
-                    self._waiters.discard(waiter)
-                    self._give(waiter, monotonic(), numbered=False)
+                    self._give_uncounted(waiter, monotonic())
                     return
         if self._pump is None or not self._slots.held > self._slots.in_use + 1:
             self._wake()  # somebody waits for this slot
@@ -225,14 +222,19 @@ class Permits:
         self._number += numbered
         return Permit(self, self._number if numbered else 0, due, batch=batch)
 
-    def _give(self, waiter: Waiter, due: float, *, numbered: bool) -> None:
-        waiter.permit = self._granted(due, batch=waiter.turn.batch, numbered=numbered)
+    def _give(self, waiter: Waiter, due: float, *, batch: bool, numbered: bool) -> None:
+        """Let `waiter`, who waits, have a permit at the instant `due`, and wait no more."""
+        del self._waiters[waiter]
+        permit = waiter.permit = self._granted(due, batch=batch, numbered=numbered)
         wait_s = due - monotonic()
         if wait_s <= 0:
-            waiter.grant()
+            waiter.told.set_result(permit)
         else:
             loop = asyncio.get_running_loop()
             loop.call_at(loop.time() + wait_s, waiter.grant)
+
+    def _give_uncounted(self, waiter: Waiter, due: float) -> None:
+        self._give(waiter, due, batch=waiter.turn.batch, numbered=False)
 
     def _may_be_served(self, waiter: Waiter) -> bool:
         """Return whether a trip now may do something for a new `waiter`, or refuse it."""
@@ -343,10 +345,10 @@ class Permits:
             for delay in given.delays:
                 due = now + delay / US
                 for waiter in patient:
-                    if self._waiters.patient(waiter, due):
-                        self._waiters.discard(waiter)
-                        self._give(waiter, due, numbered=True)
+                    if due <= waiter.deadline and not waiter.told.done():
+                        self._give(waiter, due, batch=batch, numbered=True)
                         break
+                    self._waiters.patient(waiter, due)
                 else:  # gone meanwhile: the permit was reserved in vain
                     self._granted(due, batch=False, numbered=True).unused()
             if given.why:
@@ -373,7 +375,7 @@ class Permits:
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        again = self._alone.serve(waiting, self._horizon_s, partial(self._give, numbered=False))
+        again = self._alone.serve(waiting, self._horizon_s, self._give_uncounted)
         if again is None:
             self._refuse_all()
             return True
