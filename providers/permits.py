@@ -163,14 +163,19 @@ class Permits:
 
     def ended(self, permit: Permit) -> None:
         """See `Permit.end`."""
-        if permit.number and self._logged and len(self._ended) < ENDED_MAX:
-            self._ended.append((permit.number, monotonic()))
+        number = permit.number
+        if number > 0 and self._logged and len(self._ended) < ENDED_MAX:
+            self._ended.append((number, monotonic()))
+        elif number < 0:
+            self._alone.ended(-number)
         self._give_back(permit)
 
     def unused(self, permit: Permit) -> None:
         """See `Permit.unused`."""
-        if permit.number:
+        if permit.number > 0:
             self._unused.append(permit.number)
+        elif permit.number < 0:
+            self._alone.ended(-permit.number)
         self._give_back(permit)
 
     async def standing(self) -> Standing:
@@ -212,20 +217,16 @@ class Permits:
         if monotonic() < self._free_until and self._slots.free:
             for waiter in self._waiters:
                 if not waiter.told.done():
-                    self._give_uncounted(waiter, monotonic())
+                    self._give(waiter, monotonic(), 0, batch=waiter.turn.batch)
                     return
         if self._pump is None or not self._slots.held > self._slots.in_use + 1:
             self._wake()  # somebody waits for this slot
 
-    def _granted(self, due: float, *, batch: bool, numbered: bool = False) -> Permit:
-        self._slots.take(batch=batch)
-        self._number += numbered
-        return Permit(self, self._number if numbered else 0, due, batch=batch)
-
-    def _give(self, waiter: Waiter, due: float, *, batch: bool, numbered: bool) -> None:
+    def _give(self, waiter: Waiter, due: float, number: int, *, batch: bool) -> None:
         """Let `waiter`, who waits, have a permit at the instant `due`, and wait no more."""
         del self._waiters[waiter]
-        permit = waiter.permit = self._granted(due, batch=batch, numbered=numbered)
+        self._slots.take(batch=batch)
+        permit = waiter.permit = Permit(self, number, due, batch=batch)
         wait_s = due - monotonic()
         if wait_s <= 0:
             waiter.told.set_result(permit)
@@ -233,8 +234,8 @@ class Permits:
             loop = asyncio.get_running_loop()
             loop.call_at(loop.time() + wait_s, waiter.grant)
 
-    def _give_uncounted(self, waiter: Waiter, due: float) -> None:
-        self._give(waiter, due, batch=waiter.turn.batch, numbered=False)
+    def _give_alone(self, waiter: Waiter, due: float, number: int) -> None:
+        self._give(waiter, due, -number, batch=waiter.turn.batch)
 
     def _may_be_served(self, waiter: Waiter) -> bool:
         """Return whether a trip now may do something for a new `waiter`, or refuse it."""
@@ -344,13 +345,14 @@ class Permits:
             patient = iter(waiters)
             for delay in given.delays:
                 due = now + delay / US
+                self._number += 1
                 for waiter in patient:
                     if due <= waiter.deadline and not waiter.told.done():
-                        self._give(waiter, due, batch=batch, numbered=True)
+                        self._give(waiter, due, self._number, batch=batch)
                         break
                     self._waiters.patient(waiter, due)
                 else:  # gone meanwhile: the permit was reserved in vain
-                    self._granted(due, batch=False, numbered=True).unused()
+                    self._unused.append(self._number)
             if given.why:
                 due = now + given.due / US
                 self._blocked[tenant, batch] = due
@@ -375,7 +377,7 @@ class Permits:
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        again = self._alone.serve(waiting, self._horizon_s, self._give_uncounted)
+        again = self._alone.serve(waiting, self._horizon_s, self._give_alone)
         if again is None:
             self._refuse_all()
             return True
