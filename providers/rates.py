@@ -36,7 +36,8 @@ OF_SERVICES_RATE = 0.997
 """What of a bucket is used, so that jitter does not empty it."""
 OF_PERIOD = 0.25
 """How far ahead is reserved of a window at most: the calls before have ended and been told then."""
-BUCKET_AHEAD_MIN_S, BUCKET_AHEAD_CALLS = 0.05, 20
+BUCKET_AHEAD_CALLS = 20
+BUCKET_AHEAD_MIN_S = 0.05
 """How far ahead is reserved of a bucket: what a stalled process reserved is nobody's meanwhile."""
 SLICES = 96
 """Of a quota window: it is counted as if it began with a slice."""
