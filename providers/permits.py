@@ -137,7 +137,7 @@ class Permits:
                     waiter.permit.unused()
                 raise
             if monotonic() - permit.due <= self._late_s:
-                if self._bucketed:
+                if self._bucketed and permit.number > 0:
                     asyncio.get_running_loop().call_soon(self._sent, permit, _TURNS)
                 return permit
             permit.unused()  # the loop stood still: sent now, it might be one too many
@@ -199,6 +199,8 @@ class Permits:
 
         A bucket does not forgive what a loop that stood still between the two has done.
         """
+        if self._closed:
+            return
         if monotonic() - permit.due > self._late_s:
             self._late.append((permit.number, monotonic()))
             self._wake()
