@@ -42,6 +42,10 @@ class Alone:
         sent, self._sent = self._sent, []
         return sent
 
+    def ended(self, number: int) -> None:
+        """Say that call number `number` has ended now, or was not sent."""
+        self._share.ended(number, monotonic())
+
     def within(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
         """Return who may ask the store already: one waiter at most, when our part allows it."""
         now = monotonic()
@@ -57,9 +61,14 @@ class Alone:
         return first
 
     def serve(
-        self, waiting: Sequence[Waiting], horizon_s: float, give: Callable[[Waiter, float], None]
+        self,
+        waiting: Sequence[Waiting],
+        horizon_s: float,
+        give: Callable[[Waiter, float, int], None],
     ) -> float | None:
         """Let `give` hand permits to who waits; return when there may be more for the others.
+
+        It is handed a waiter, an instant, and a number to say when the call has `ended`.
 
         That is infinite when nobody is left, and None when we have no part of the limits.
         """
@@ -78,8 +87,6 @@ class Alone:
                 continue
             if not self._slots.free or due > now + horizon_s:
                 return max(now, due - horizon_s)
-            self._share.send(due)
             self._sent.append(due)
-            self._waiters.discard(waiter)
-            give(waiter, due)
+            give(waiter, due, self._share.send(due))
         return float("inf")

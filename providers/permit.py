@@ -42,7 +42,10 @@ class Permit:
     __slots__ = ("_issuer", "batch", "due", "number")
 
     def __init__(self, issuer: Issuer, number: int, due: float, *, batch: bool) -> None:
-        """Be number `number` of `issuer`'s, nought when the windows do not count it."""
+        """Be number `number` of `issuer`'s; nought when the windows do not count it.
+
+        It is below nought when they count it without the shared store.
+        """
         self._issuer = issuer
         self.number = number
         self.due = due

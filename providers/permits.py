@@ -10,7 +10,6 @@ loop or a stopped process never brings two calls closer together than the servic
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 
 from providers.alone import Alone
@@ -20,6 +19,7 @@ from providers.priority import Asker, Turn
 from providers.rates import arrival_s, shortest_s, usual_interval_s
 from providers.slots import Slots
 from providers.standing import Standing, View
+from providers.store_clock import StoreClock
 from providers.told import Told
 from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
 from providers.waiters import Waiter, Waiters, Waiting, wants
@@ -30,8 +30,6 @@ URGENT_HORIZON_S = 0.25
 """How far ahead is reserved for interactive calls."""
 OF_HORIZON = 0.7
 """What is reserved of a horizon; the rest is for the way there and for timers."""
-OF_PERIOD = 0.25
-"""How far ahead is reserved of a window at most: the calls before have ended and been told then."""
 LATE_SHARE = 0.25
 """Of the time in which a call arrives: how late it may be let go; the rest is for its way."""
 KNOWN_FOR_S = 0.1
@@ -47,6 +45,8 @@ RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
 
 ANYBODYS = Turn(Asker())
+_TURNS = 1
+"""Of the loop, until what is written with a permit is on its way: a task may write it."""
 
 
 class Permits:
@@ -61,6 +61,7 @@ class Permits:
         whole = f"permits:{{{account}}}"  # one hash slot for all keys of an account
         tag = f"{whole}:{lane}" if lane else whole
         self.keys = [f"{tag}:state", f"{tag}:calls", f"{whole}:slots", f"{tag}:tenants"]
+        self.keys += [f"{tag}:dues"]
         self.keys += [
             f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
         ]
@@ -74,12 +75,13 @@ class Permits:
         self._late_s = min(
             (LATE_SHARE * self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced))
         )
-        ahead_max_s = OF_PERIOD * shortest_s(rates)
+        ahead_max_s = min((rate.ahead_s for rate in rates), default=URGENT_HORIZON_S)
         self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
         self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
         self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
         self._interval_s = usual_interval_s(rates)
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
+        self._clock = StoreClock()
         self._view = View(shared, self.keys, rates)
         self._slots = Slots(bounds.concurrency, bounds.timeout_s)
         self._waiters = Waiters()
@@ -92,6 +94,8 @@ class Permits:
         self._number = 0
         self._ended: list[tuple[int, float]] = []
         self._unused: list[int] = []
+        self._late: list[tuple[int, float]] = []
+        self._bucketed = any(rate.counting == "bucket" for rate in rates)
         self._heard: tuple[Told, float] | None = None
         self._closed = False
         fleet.when_changed(self._wake)
@@ -107,7 +111,7 @@ class Permits:
         It asks nobody: a slot is held that nobody uses, and no rate and no pause forbids a call.
         """
         slots = self._slots
-        if slots.in_use >= slots.held or self._waiters or monotonic() >= self._free_until:
+        if slots.in_use >= slots.sure or self._waiters or monotonic() >= self._free_until:
             return None
         batch = turn.batch
         slots.take(batch=batch)
@@ -120,12 +124,11 @@ class Permits:
             NoPermit: the limits leave no room before `deadline`, or can't be reached.
         """
         while True:
-            permit = self.ready(turn)
-            if permit is not None:
+            if self._free_until and (permit := self.ready(turn)) is not None:
                 return permit
             waiter = Waiter(deadline, turn, asyncio.get_running_loop().create_future())
-            self._waiters.add(waiter)
-            if self._pump is None or self._may_be_served(waiter):
+            self._waiters[waiter] = None
+            if not self._blocked or self._pump is None or self._may_be_served(waiter):
                 self._wake()
             try:
                 permit = await waiter.told
@@ -134,6 +137,8 @@ class Permits:
                     waiter.permit.unused()
                 raise
             if monotonic() - permit.due <= self._late_s:
+                if self._bucketed and permit.number > 0:
+                    asyncio.get_running_loop().call_soon(self._sent, permit, _TURNS)
                 return permit
             permit.unused()  # the loop stood still: sent now, it might be one too many
 
@@ -158,14 +163,19 @@ class Permits:
 
     def ended(self, permit: Permit) -> None:
         """See `Permit.end`."""
-        if permit.number and self._logged and len(self._ended) < ENDED_MAX:
-            self._ended.append((permit.number, monotonic()))
+        number = permit.number
+        if number > 0 and self._logged and len(self._ended) < ENDED_MAX:
+            self._ended.append((number, monotonic()))
+        elif number < 0:
+            self._alone.ended(-number)
         self._give_back(permit)
 
     def unused(self, permit: Permit) -> None:
         """See `Permit.unused`."""
-        if permit.number:
+        if permit.number > 0:
             self._unused.append(permit.number)
+        elif permit.number < 0:
+            self._alone.ended(-permit.number)
         self._give_back(permit)
 
     async def standing(self) -> Standing:
@@ -184,6 +194,19 @@ class Permits:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
 
+    def _sent(self, permit: Permit, turns: int) -> None:
+        """Look when `permit` was used at the latest: some `turns` of the loop after it was given.
+
+        A bucket does not forgive what a loop that stood still between the two has done.
+        """
+        if self._closed:
+            return
+        if monotonic() - permit.due > self._late_s:
+            self._late.append((permit.number, monotonic()))
+            self._wake()
+        elif turns:
+            asyncio.get_running_loop().call_soon(self._sent, permit, turns - 1)
+
     def _heed_now(self) -> None:
         """Send nothing more without having asked, nor for what was answered before now."""
         self._free_until, self._heeded = 0.0, monotonic()
@@ -196,25 +219,25 @@ class Permits:
         if monotonic() < self._free_until and self._slots.free:
             for waiter in self._waiters:
                 if not waiter.told.done():
-                    self._waiters.discard(waiter)
-                    self._give(waiter, monotonic(), numbered=False)
+                    self._give(waiter, monotonic(), 0, batch=waiter.turn.batch)
                     return
         if self._pump is None or not self._slots.held > self._slots.in_use + 1:
             self._wake()  # somebody waits for this slot
 
-    def _granted(self, due: float, *, batch: bool, numbered: bool = False) -> Permit:
+    def _give(self, waiter: Waiter, due: float, number: int, *, batch: bool) -> None:
+        """Let `waiter`, who waits, have a permit at the instant `due`, and wait no more."""
+        del self._waiters[waiter]
         self._slots.take(batch=batch)
-        self._number += numbered
-        return Permit(self, self._number if numbered else 0, due, batch=batch)
-
-    def _give(self, waiter: Waiter, due: float, *, numbered: bool) -> None:
-        waiter.permit = self._granted(due, batch=waiter.turn.batch, numbered=numbered)
+        permit = waiter.permit = Permit(self, number, due, batch=batch)
         wait_s = due - monotonic()
         if wait_s <= 0:
-            waiter.grant()
+            waiter.told.set_result(permit)
         else:
             loop = asyncio.get_running_loop()
             loop.call_at(loop.time() + wait_s, waiter.grant)
+
+    def _give_alone(self, waiter: Waiter, due: float, number: int) -> None:
+        self._give(waiter, due, -number, batch=waiter.turn.batch)
 
     def _may_be_served(self, waiter: Waiter) -> bool:
         """Return whether a trip now may do something for a new `waiter`, or refuse it."""
@@ -254,7 +277,7 @@ class Permits:
         self._news.clear()
         slots = self._slots
         due = self._waiters and monotonic() >= self._next_trip
-        if not (due or self._ended or self._unused or slots.to_tell):
+        if not (due or self._ended or self._unused or self._late or slots.to_tell):
             if not self._waiters:
                 self._next_trip = monotonic() + self._report_s
             return bool(self._waiters or slots.held or slots.in_use)
@@ -267,23 +290,24 @@ class Permits:
             waiting = self._alone.within(waiting)
         began = monotonic()
         asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
-        slots.held = slots.in_use  # so many are ours whatever is answered, the rest may not be
         try:
             answer = await reserve(self._reserve, self.keys, asked)
         except OSError:
             slots.lease(0, began)
             self._refuse_all()
             return True
+        self._clock.hear(began, answer.now / US, monotonic())
         slots.lease(answer.held, began)
         self._alone.left = answer.left
         free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
         self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
-        self._hand_out(waiting, answer)
+        self._hand_out(waiting, answer, self._clock.ours(answer.now / US))
         return True
 
     def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
         ended, self._ended = self._ended, []
         unused, self._unused = self._unused, []
+        late, self._late = self._late, []
         told, self._heard = self._heard, None
         slots = self._slots
         urgent = slots.in_use - slots.batch
@@ -304,29 +328,33 @@ class Permits:
             arrival=round(self._arrival_s * US),
             longest=round(self._longest_s * US),
             windows=self._windows.encoded(),
-            ended=[part for number, at in ended for part in (number, int((now - at) * US))],
+            ended=_ages(ended, now),
             unused=unused,
+            late=_ages(late, now),
             alone=[int((now - at - self._arrival_s) * US) for at in self._alone.sent()],
             groups=wants(waiting, now),
             told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
 
-    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered) -> None:
-        """Give each waiter its permit, refuse who can't wait; find when the next trip is due."""
-        now = monotonic()
+    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered, now: float) -> None:
+        """Give each waiter its permit, refuse who can't wait; find when the next trip is due.
+
+        `now` is when the store answered: the answer may have lain there while our loop stood still.
+        """
         again: list[float] = []
         self._blocked = {}
         for (tenant, batch, waiters), given in zip(waiting, answer.groups, strict=True):
             patient = iter(waiters)
             for delay in given.delays:
                 due = now + delay / US
+                self._number += 1
                 for waiter in patient:
-                    if self._waiters.patient(waiter, due):
-                        self._waiters.discard(waiter)
-                        self._give(waiter, due, numbered=True)
+                    if due <= waiter.deadline and not waiter.told.done():
+                        self._give(waiter, due, self._number, batch=batch)
                         break
+                    self._waiters.patient(waiter, due)
                 else:  # gone meanwhile: the permit was reserved in vain
-                    self._granted(due, batch=False, numbered=True).unused()
+                    self._unused.append(self._number)
             if given.why:
                 due = now + given.due / US
                 self._blocked[tenant, batch] = due
@@ -351,7 +379,7 @@ class Permits:
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        again = self._alone.serve(waiting, self._horizon_s, partial(self._give, numbered=False))
+        again = self._alone.serve(waiting, self._horizon_s, self._give_alone)
         if again is None:
             self._refuse_all()
             return True
@@ -361,3 +389,8 @@ class Permits:
         if self._waiters:
             self._spaced_until = now + TRIP_SPACING_S
         return bool(self._waiters or self._slots.in_use)
+
+
+def _ages(moments: Sequence[tuple[int, float]], now: float) -> list[int]:
+    """Return numbers and ages, one after the other, of permits for which something happened."""
+    return [part for number, at in moments for part in (number, int((now - at) * US))]

@@ -50,14 +50,6 @@ class Waiters(dict[Waiter, None]):
         super().__init__()
         self._turn = 0
 
-    def add(self, waiter: Waiter) -> None:
-        """Let one more wait."""
-        self[waiter] = None
-
-    def discard(self, waiter: Waiter) -> None:
-        """Let `waiter` wait no more."""
-        self.pop(waiter, None)
-
     def patient(
         self, waiter: Waiter, due: float, why: ReasonCode = ReasonCode.RATE_LIMITED
     ) -> bool:
@@ -66,7 +58,7 @@ class Waiters(dict[Waiter, None]):
             if due <= waiter.deadline:
                 return True
             waiter.refuse(NoPermit(why, due - monotonic()))
-        self.discard(waiter)
+        self.pop(waiter, None)
         return False
 
     def refuse_all(self, why: ReasonCode) -> None:
@@ -84,7 +76,12 @@ class Waiters(dict[Waiter, None]):
         for waiter in [one for one in self if one.told.done()]:
             del self[waiter]
         for waiter in self:
-            found.setdefault((waiter.turn.batch, waiter.turn.asker.tenant), []).append(waiter)
+            turn = waiter.turn
+            key = turn.batch, turn.asker.tenant
+            if key in found:
+                found[key].append(waiter)
+            else:
+                found[key] = [waiter]
         self._turn += 1
         order = sorted(found)
         turned = [order[(at + self._turn) % len(order)] for at in range(len(order))]
