@@ -138,7 +138,10 @@ class Sender:
             try:
                 answer = await self._attempt(errand)
             except BreakerOpen as error:
-                raise failed or error from None  # the failure itself says more
+                if failed is None:
+                    raise
+                failed.rests(error.retry_after_s)
+                raise failed from None  # the failure itself says more
             except ProviderError as error:
                 failed = error
                 wait_s = full_jitter(attempt, self._random)
@@ -149,6 +152,9 @@ class Sender:
                     or any(breaker.resting for _, breaker in self._way_of(errand))
                     or not self.tokens.spend(error.code)
                 ):
+                    for _, breaker in self._way_of(errand):
+                        if (resting := breaker.resting) is not None:
+                            error.rests(resting.until - loop.time())
                     raise
                 await asyncio.sleep(wait_s)
             else:
@@ -298,15 +304,14 @@ class Sender:
             await permits.hear(left)
         fault = self._fault_of(answer)
         if fault is not None:
-            await self._heed(fault, answer, permits)
-            raise Faulted(fault, answer.status)
+            raise Faulted(fault, answer.status, await self._heed(fault, answer, permits))
         if _is_page(answer):
             raise ProtocolBroken("a page for people, where an answer was due")
         if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
             await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
 
-    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
-        """Leave the account alone for as long as the answer says, or else the fault."""
+    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> float | None:
+        """Leave the account alone for as long as the answer says, or else the fault; return it."""
         pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         if pause_s is None:
             pause_s = fault.pause_s
@@ -315,6 +320,7 @@ class Sender:
         if pause_s:
             too_much = fault.code is ReasonCode.RATE_LIMITED
             await permits.pause(pause_s, fault.code, too_much=too_much)
+        return pause_s
 
 
 def _is_page(answer: Answer) -> bool:
