@@ -73,7 +73,7 @@ class Daily:
         self._number = 0
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._ends = asyncio.Event()
 
     def count(self, account: str, statistics: Statistics) -> None:
         """Let what `statistics` count be that of `account`."""
@@ -101,10 +101,9 @@ class Daily:
 
     async def close(self) -> None:
         """Stop; what is not told yet is told now, if the store is there."""
-        self._closed = True
+        self._ends.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task  # not cancelled: whether a trip was heard would be anybody's guess
         until = monotonic() + CLOSE_S
         try:
             while self._next() is not None and monotonic() < until:
@@ -113,13 +112,13 @@ class Daily:
             _log.warning("counts lost", extra={"accounts": len(self._accounts)})
 
     async def _live(self) -> None:
-        while not self._closed:  # redis-py may take a cancellation for a failure
-            await asyncio.sleep(EVERY_S)
-            try:
+        while not self._ends.is_set():
+            with suppress(OSError):  # the store is away, which others say: the counts are kept
                 if self._next() is not None:
                     await self._tell()
-            except OSError:
-                continue  # the store is away, which others say: these are kept
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await self._ends.wait()
 
     async def _tell(self, wanted: Sequence[AccountDay] = ()) -> None:
         """Tell what is new, and hear how much there is of what is `wanted`.
