@@ -12,7 +12,7 @@ from benchmarks.processes import store
 from benchmarks.promises import Kept, Promise, emails, post_to
 from benchmarks.sandboxed import MAILBOXES, house, mailboxes, of_emails, results
 from benchmarks.sharer import STALL_EVERY_S
-from benchmarks.sharing import Events, Shared, shared, window
+from benchmarks.sharing import Events, Service, Shared, most_within, shared, window
 from gateway.valkey import Valkey
 from providers.fleet import Fleet
 from providers.permit import Bounds
@@ -29,6 +29,7 @@ UNEQUAL_MAX = 0.03
 COST_US_MAX, BLOCK, COST_PAIRS = 15.0, 500, 12
 PEERS_RATE, PEERS_S, PEERS_LIST, PEERS_CLIENTS = 50, 10.0, 100, 2
 THEIRS = 50
+SMALL_RATE, SMALL_AT_ONCE, SMALL_USED_MIN, SLOW_MS = 50, 5, 0.95, 50.0
 
 
 def _held(came: Shared, allowed: float, used_min: float) -> Kept:
@@ -127,6 +128,29 @@ def lost_processes(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     events = Events(lose_at=lasts / 2)
     came = shared([window(RATE, 1.0, "sliding")], [f"{RATE}/s"], FOUR, lasts, events)
     return _held(came, RATE * lasts, USED_QUICK_MIN if quick else USED_MIN)
+
+
+def small_limits(seed: int, quick: bool) -> Kept:  # noqa: FBT001
+    """R11: let four processes share a small limit; and, without one, five places."""
+    del seed
+    lasts = QUICK_S if quick else SECONDS
+    orders = ({"concurrency": SMALL_AT_ONCE},) * 4
+    windows = [window(SMALL_RATE, 1.0, "sliding")]
+    within = Service(concurrency=SMALL_AT_ONCE)
+    rate = shared(windows, [f"{SMALL_RATE}/s"], orders, lasts, service=within)
+    slow = Service(SLOW_MS, SMALL_AT_ONCE)
+    places = shared([], [], orders, lasts, service=slow)
+    most = most_within(1.0, rate.moments)
+    at_once = max(rate.at_once, places.at_once)
+    return Kept(
+        f"{rate.share_of(SMALL_RATE * lasts)}, at most {most} in any second of {SMALL_RATE};"
+        f" {places.made} calls of {SLOW_MS:.0f} ms without a rate, {places.refused} refused, at"
+        f" most {at_once} at once of {SMALL_AT_ONCE}",
+        not (rate.refused or places.refused)
+        and most <= SMALL_RATE
+        and at_once <= SMALL_AT_ONCE
+        and rate.made >= SMALL_RATE * lasts * SMALL_USED_MIN,
+    )
 
 
 def beside_batches(seed: int, quick: bool) -> Kept:  # noqa: FBT001
@@ -295,6 +319,10 @@ LIMIT_PROMISES: Mapping[str, Promise] = {
         stalls_at_once,
     ),
     "lost": Promise("One process is killed, one stopped, half way", lost_processes),
+    "R11 small limits": Promise(
+        "4 processes share 50/s and 5 calls at once: neither is exceeded, 95 % of the rate used",
+        small_limits,
+    ),
     "beside batches": Promise(
         "Interactive beside batches that saturate 100/s: waits at most 120 ms (p99)",
         beside_batches,

@@ -47,10 +47,22 @@ class Freshness:
         """Return until when `found` may be used, None when it is not to be kept.
 
         An UNDECIDED one that is not retryable (not configured, not covered) is never kept: a
-        change of configuration must show at once.
+        change of configuration must show at once. Nor is one kept when asking again may help.
         """
-        if found.conclusion is UNDECIDED and not any(one.retryable for one in found.reasons):
+        if found.conclusion is UNDECIDED:
+            return self._until_asked_again(found, found_at)
+        return self._usual(found, found_at)
+
+    def _until_asked_again(self, found: Found, found_at: datetime) -> datetime | None:
+        usual = self._usual(found, found_at)
+        mendable = [one for one in found.reasons if one.retryable]
+        if usual is None or not mendable:
             return None
+        known = (one.retry_at for one in mendable if one.retry_at is not None)
+        until = min(known, default=usual)
+        return min(usual, until) if until > found_at else None
+
+    def _usual(self, found: Found, found_at: datetime) -> datetime | None:
         kept = self._kept[found.conclusion._name_]
         if found.fresh_for_s is not None:
             kept = timedelta(seconds=min(kept.total_seconds(), found.fresh_for_s))

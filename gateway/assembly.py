@@ -22,6 +22,7 @@ from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
 from providers.catalogue import SERVICES
+from providers.daily import Daily
 from providers.exchange import Service
 from providers.fleet import Fleet
 from providers.panel import Panel
@@ -86,6 +87,7 @@ async def assembled(
             settings=settings,
             valkey=valkey,
             fleet=builder.fleet,
+            daily=builder.daily,
             transport=builder.transport,
             breakers=builder.breakers,
             sandbox=sandbox,
@@ -105,6 +107,7 @@ async def assembled(
             rehearsal=rehearsal.judge if rehearsal else None,
             kinds=kinds,
             panels=live.panels,
+            daily=builder.daily,
             sandbox_inputs=sandbox_inputs(live.panels.values()) if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
@@ -143,12 +146,15 @@ class _Builder:
         self._outcomes = Outcomes(self.claims, apart)
         self.fleet = Fleet(valkey)
         stack.push_async_callback(self.fleet.close)
+        self.daily = Daily(valkey, self.fleet.name)
+        stack.push_async_callback(self.daily.close)
 
     def start(self) -> None:
         """Begin to tell other processes, and to hear of them; needs a running loop."""
         self.fleet.start()
         self.claims.start()
         self.breakers.start()
+        self.daily.start()
 
     def court(
         self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]

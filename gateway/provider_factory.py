@@ -13,6 +13,7 @@ from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
 from providers.breakers import Breakers
 from providers.catalogue import SERVICES
+from providers.daily import Daily
 from providers.dns import MailDomains
 from providers.exchange import Account, Defaults, Service
 from providers.fleet import Fleet
@@ -45,6 +46,7 @@ class ProviderFactory:
         settings: Settings,
         valkey: Valkey,
         fleet: Fleet,
+        daily: Daily,
         transport: Transport,
         breakers: Breakers,
         sandbox: Sandbox | None,
@@ -54,7 +56,8 @@ class ProviderFactory:
     ) -> None:
         """Build from `settings`: permits in `valkey`, calls over `transport` past `breakers`.
 
-        `fleet` are the processes that share the permits, `declared` the services of providers that
+        `fleet` are the processes that share the permits, `daily` counts what each account does,
+        `declared` the services of providers that
         `settings` declare, by the provider's name.
         """
         self._settings = settings
@@ -66,6 +69,7 @@ class ProviderFactory:
         self._breakers = breakers
         self._stack = stack
         self._fleet = fleet
+        self._daily = daily
         self._random: Callable[[], float] = SystemRandom().random
 
     def providers(self, *, rehearsal: bool) -> dict[str, Assignment]:
@@ -111,6 +115,8 @@ class ProviderFactory:
         except ValueError as error:
             raise ConfigurationError(f"gateway.{error}") from None
         self._stack.push_async_callback(domains.close)
+        apart = "@sandbox" if state is State.SANDBOX else ""
+        self._daily.count(domains.name + apart, domains.statistics)
         return domains
 
     def _provider(
@@ -133,7 +139,7 @@ class ProviderFactory:
             bulk_base_url = self._sandbox.http + bulk_path
             secrets = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
         permits, bulk_permits = self._permits(account, one, defaults)
-        return ServiceProvider(
+        provider = ServiceProvider(
             name=name,
             service=service,
             terms=ServiceTerms(
@@ -155,6 +161,8 @@ class ProviderFactory:
             transport=self._transport,
             random=self._random,
         )
+        self._daily.count(account, provider.statistics)
+        return provider
 
     def _permits(
         self, account: str, one: ProviderSettings, defaults: Defaults

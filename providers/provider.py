@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from math import isfinite
 from typing import Protocol
 
 from msgspec import Struct
@@ -328,12 +330,20 @@ class ServiceProvider:
                 "values": len(values),
             },
         )
-        return self._undecided(values, error.code, retryable=error.retryable or innocent)
+        retryable, retry_at = error.retryable or innocent, None
+        if retryable and error.retry_after_s and isfinite(error.retry_after_s):
+            retry_at = datetime.now(UTC) + timedelta(seconds=error.retry_after_s)
+        return self._undecided(values, error.code, retryable=retryable, retry_at=retry_at)
 
     def _undecided(
-        self, values: Sequence[str], code: ReasonCode, *, retryable: bool = False
+        self,
+        values: Sequence[str],
+        code: ReasonCode,
+        *,
+        retryable: bool = False,
+        retry_at: datetime | None = None,
     ) -> dict[str, Found]:
-        reasons = (because(code, self.service.CHECK, retryable=retryable),)
+        reasons = (because(code, self.service.CHECK, retryable=retryable, retry_at=retry_at),)
         return dict.fromkeys(values, Found(Conclusion.UNDECIDED, reasons))
 
 

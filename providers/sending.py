@@ -141,14 +141,14 @@ class Sender:
                 try:
                     admission = await Admission.past(way, self.breakers, time)
                 except BreakerOpen as error:
-                    raise failed or error from None  # the failure itself says more
+                    raise _told_at_last(error, failed, way, time()) from None
             try:
                 answer = await self._in_place(call, errand, admission)
             except ProviderError as error:
                 self._learn(error, admission)
                 wait_s = full_jitter(attempt, self._random)
                 if not self._may_repeat(call, errand, error, attempt, wait_s):
-                    raise failed if failed and isinstance(error, BreakerOpen) else error from None
+                    raise _told_at_last(error, failed, way, time()) from None
                 failed = error
             except BaseException:
                 admission.left()
@@ -314,15 +314,14 @@ class Sender:
             await permits.hear(left)
         fault = self._fault_of(answer)
         if fault is not None:
-            await self._heed(fault, answer, permits)
-            raise Faulted(fault, answer.status)
+            raise Faulted(fault, answer.status, await self._heed(fault, answer, permits))
         if _is_page(answer):
             raise ProtocolBroken("a page for people, where an answer was due")
         if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
             await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
 
-    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
-        """Leave the account alone for as long as the answer says, or else the fault."""
+    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> float | None:
+        """Leave the account alone for as long as the answer says, or else the fault; return it."""
         pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         if pause_s is None:
             pause_s = fault.pause_s
@@ -331,6 +330,25 @@ class Sender:
         if pause_s:
             too_much = fault.code is ReasonCode.RATE_LIMITED
             await permits.pause(pause_s, fault.code, too_much=too_much)
+        return pause_s
+
+
+def _told_at_last(
+    error: ProviderError, failed: ProviderError | None, way: Way, now: float
+) -> ProviderError:
+    """Return what is told of a call that ends with `error`, and before that `failed`.
+
+    It says when a breaker on its way lets calls pass again.
+    """
+    if isinstance(error, BreakerOpen):
+        if failed is None:
+            return error
+        failed.rests(error.retry_after_s)  # the failure itself says more
+        return failed
+    for _, breaker in way:
+        if (resting := breaker.resting) is not None:
+            error.rests(resting.until - now)
+    return error
 
 
 def _is_page(answer: Answer) -> bool:

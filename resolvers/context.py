@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from providers.daily import Daily
 from providers.panel import Panel
 from questions.judging import Judge
 from resolvers.selection import NeedsPlanner
@@ -25,7 +26,8 @@ class Context:
     """What an operation works with.
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
-    the providers of each (kind, check). `deadline_ms` is that of a request which names none.
+    the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
+    request which names none.
     """
 
     judge: Judge
@@ -33,6 +35,7 @@ class Context:
     rehearsal: Judge | None
     kinds: Sequence[Kind]
     panels: Mapping[tuple[str, str], Panel]
+    daily: Daily
     sandbox_inputs: Sequence[SandboxInput]
     deadline_ms: int
     records_max: int

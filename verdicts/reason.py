@@ -1,5 +1,6 @@
 """Why a check concluded what it did: one code, one meaning."""
 
+from datetime import datetime
 from enum import Enum
 
 from msgspec import Struct
@@ -109,12 +110,13 @@ MEANING: dict[ReasonCode, str] = {
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 
 
-class Reason(Struct, frozen=True, gc=False):
+class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     """One reason of one check.
 
     `message` is for people, `code` for programs; `retryable` says that asking again later may
     give another answer. `parts` are those parts of the value that it is about, as the schema's
-    input spells them, where it is not about the whole.
+    input spells them, where it is not about the whole. `retry_at` is from when on asking again may
+    give another answer, where a retryable reason has a time that is known.
     """
 
     code: ReasonCode
@@ -122,10 +124,16 @@ class Reason(Struct, frozen=True, gc=False):
     message: str
     retryable: bool = False
     parts: tuple[str, ...] = ()
+    retry_at: datetime | None = None
 
 
 def because(
-    code: ReasonCode, check: str, *, retryable: bool = False, parts: tuple[str, ...] = ()
+    code: ReasonCode,
+    check: str,
+    *,
+    retryable: bool = False,
+    parts: tuple[str, ...] = (),
+    retry_at: datetime | None = None,
 ) -> Reason:
     """Return the reason `code` of `check`, its message being the code's documented meaning."""
-    return Reason(code, check, MEANING[code], retryable, parts)
+    return Reason(code, check, MEANING[code], retryable, parts, retry_at)

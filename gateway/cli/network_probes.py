@@ -21,6 +21,7 @@ from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
+from providers.daily import Daily
 from providers.fleet import Fleet
 from providers.priority import Asker
 from providers.provider import Provider, ServiceProvider
@@ -157,10 +158,12 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         try:
             with command_errors():
                 declared = declarations_of(settings).services
+                fleet = Fleet(valkey)
                 factory = ProviderFactory(
                     settings=settings,
                     valkey=valkey,
-                    fleet=Fleet(valkey),
+                    fleet=fleet,
+                    daily=Daily(valkey, fleet.name),
                     transport=transport,
                     breakers=Breakers(valkey),
                     sandbox=sandbox,

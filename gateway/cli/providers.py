@@ -10,9 +10,9 @@ from gateway.cli.options import AsJson, Config, DataDir, Sandbox, Url
 
 HELP = """Show the providers, or find out whether one that the configuration declares is right.
 
-list: state, limits and what is left of them, price. What is left of a limit is counted over all
-processes and machines that share a Valkey; calls, failures and latency are those of the process
-that answers, so ask the running one: --url.
+list: state, limits and what is left of them, price. What is left of a limit, and the calls, their
+cost and failures of today (UTC) are counted over all processes and machines that share a Valkey;
+latency is that of the process that answers, so ask the running one: --url.
 
 check: reads the configuration, starts nothing, asks nobody, and explains every mistake with its
 line and the nearest right spelling.

@@ -1,5 +1,6 @@
 """Whoever operates Assay sees which provider fails, why, since when and until when."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from gateway.cli.catalogue import show_providers
 from gateway.cli.documents import PROVIDERS
-from tests.assay_process import Living, Sections, living
+from tests.assay_process import Client, Living, Sections, living
 from tests.sandbox_process import RunningSandbox
 
 
@@ -63,3 +64,34 @@ async def test_a_member_state_that_is_down_is_named(
     assert reasons == [[{"code": "SOURCE_UNAVAILABLE", "retryable": True}]] * 5
     assert [one["partition"] for one in vies["openBreakers"]] == ["DE"]
     assert vies["openBreakers"][0]["reason"] == "SOURCE_UNAVAILABLE"
+
+
+async def test_what_is_of_today_is_counted_over_all_processes(
+    sandbox: RunningSandbox, pair: tuple[Client, Client]
+) -> None:
+    """Two real processes: each shows what both did; failures and their shares, too."""
+
+    async def today(client: Client) -> tuple[int, int]:
+        answer = await client.ask(PROVIDERS)
+        (lei,) = [one for one in answer["data"]["providers"] if one["name"] == "gleif"]
+        failures = {one["code"]: one["count"] for one in lei["failures"]}
+        assert lei["failures"] == [] or lei["errorRate"] is not None
+        return lei["callsToday"], failures.get("PROVIDER_PROTOCOL", 0)
+
+    calls, failed = await today(pair[0])
+    lookups = [f"SBOX00ISSUED{number:06}" for number in (7301, 7302, 7303)]
+    await pair[0].validate("results { status }", [{"lei": canonical(lookups[0])}])
+    await sandbox.fault("gleif", "malformed")
+    for client, lei in zip(pair, lookups[1:], strict=True):
+        await client.validate("results { status }", [{"lei": canonical(lei)}])
+    made = len(await sandbox.log("gleif"))
+    assert made >= 3
+    async with asyncio.timeout(10):
+        while {await today(one) for one in pair} != {(calls + made, failed + 2)}:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+
+
+def canonical(stem: str) -> str:
+    """Return the LEI that begins so, with its check digits."""
+    digits = "".join(str(int(one, 36)) for one in f"{stem}00")
+    return f"{stem}{98 - int(digits) % 97:02}"
