@@ -98,6 +98,7 @@ async def assembled(
         rehearsal = None
         if sandbox is not None:
             rehearsal = builder.court(policies, factory.providers(rehearsal=True))
+        stack.push_async_callback(builder.close)  # the last one is the first to be closed
         kinds = [module.KIND for module in declarations.kinds]
         context = Context(
             judge=live.judge,
@@ -143,12 +144,17 @@ class _Builder:
         self._outcomes = Outcomes(self.claims, apart)
         self.fleet = Fleet(valkey)
         stack.push_async_callback(self.fleet.close)
+        self._desks: list[Desk] = []
 
     def start(self) -> None:
         """Begin to tell other processes, and to hear of them; needs a running loop."""
         self.fleet.start()
         self.claims.start()
         self.breakers.start()
+
+    async def close(self) -> None:
+        """Close all desks side by side: none sends on while another one hears out."""
+        await asyncio.gather(*(desk.close() for desk in self._desks))
 
     def court(
         self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]
@@ -162,7 +168,7 @@ class _Builder:
                 panel = self._panel(kind, check, providers)
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
-        self._stack.push_async_callback(_close_all, desks.values())
+        self._desks += desks.values()
         kinds = self._declarations.kinds
         waived = waived_of(self._settings, kinds)
         return Court(Judge(kinds, desks, policies, waived), panels)
@@ -197,6 +203,7 @@ class _Builder:
             claims=self.claims,
             keys=keys,
             freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),
+            stop_s=self._settings.gateway.stop_s,
         )
 
     def _check_settings(self, kind: Kind, check: Check) -> CheckSettings:
@@ -282,11 +289,6 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
         yield task
     finally:
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def _close_all(desks: Iterable[Desk]) -> None:
-    """Close all desks side by side: together they take as long as the slowest."""
-    await asyncio.gather(*(desk.close() for desk in desks))
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

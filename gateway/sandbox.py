@@ -69,7 +69,10 @@ async def _keep(process: asyncio.subprocess.Process, sandbox: Sandbox) -> None:
 
 async def _started(where: tuple[str, ...]) -> tuple[asyncio.subprocess.Process, Sandbox]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sandbox", *where), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "sandbox", *where),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us; the stand-ins answer our last call
     )
     try:
         assert process.stdout is not None

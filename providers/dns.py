@@ -17,6 +17,8 @@ from aiodns import DNSResolver
 from aiodns.error import DNSError
 from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordData
 
+from providers.errors import NoPermit
+from providers.in_flight import InFlight
 from providers.priority import Asker
 from providers.provider import Deliver
 from providers.sending import Bill, State
@@ -81,7 +83,8 @@ class MailDomains:
         self.values_per_call = 1
         self.price = Decimal(0)
         self.statistics = Statistics()
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = InFlight(concurrency)
+        self._stopped = False
         self._repeating = asyncio.Lock()
         self._witnessing = asyncio.Lock()
         self._witnessed_until = 0.0
@@ -92,6 +95,16 @@ class MailDomains:
                 f"nameservers: write addresses such as 192.0.2.53, 192.0.2.53:5353 or "
                 f"[2001:db8::53]:53, not {', '.join(nameservers)}"
             ) from None
+
+    @property
+    def hearing_out(self) -> int:
+        """None: a query costs nothing."""
+        return 0
+
+    def stop(self) -> None:
+        """Send nothing from now on; see `Provider.stop`."""
+        self._stopped = True
+        self._slots.stop()
 
     def serves(self, _value: str) -> bool:
         """Return that the DNS knows every domain, or knows that there is none."""
@@ -121,8 +134,9 @@ class MailDomains:
 
     async def _found(self, domain: str, deadline: float, bill: Bill) -> Found:
         try:
-            async with asyncio.timeout_at(deadline), self._slots:
-                found = await self._look(domain, bill)
+            found = await self._in_place(domain, deadline, bill)
+        except NoPermit as error:
+            return self._undecided(error.code, str(error), called=bill.calls > 0)
         except TimeoutError:
             late = ReasonCode.SOURCE_UNAVAILABLE if bill.calls else ReasonCode.DEADLINE
             return self._undecided(late, "the deadline passed", called=bill.calls > 0)
@@ -135,6 +149,14 @@ class MailDomains:
             return self._undecided(code, message)
         self.statistics.values += 1
         return found
+
+    async def _in_place(self, domain: str, deadline: float, bill: Bill) -> Found:
+        await self._slots.enter(deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._look(domain, bill)
+        finally:
+            self._slots.leave()
 
     async def _look(self, domain: str, bill: Bill) -> Found:
         """Return what the DNS says of `domain`; DNSError when it says nothing."""
@@ -181,6 +203,8 @@ class MailDomains:
             return await self._send(domain, qtype, bill)
 
     async def _send(self, domain: str, qtype: QType, bill: Bill) -> list[DNSRecord]:
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
         started = asyncio.get_running_loop().time()
         statistics = self.statistics
         bill.calls += 1
@@ -199,7 +223,8 @@ class MailDomains:
         self, code: ReasonCode, detail: str, *, retryable: bool = True, called: bool = True
     ) -> Found:
         self.statistics.failed(code, called=called)
-        _log.warning(
+        _log.log(
+            logging.DEBUG if code is ReasonCode.STOPPING else logging.WARNING,
             "provider failed",
             extra={
                 "provider": self.name,

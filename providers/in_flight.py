@@ -26,6 +26,7 @@ class InFlight:
         self._limit = float(most)
         self._cut_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._stopped = False
 
     @property
     def limit(self) -> int:
@@ -36,18 +37,20 @@ class InFlight:
         """Return when there is a place, first come, first served; give it back with `leave`.
 
         Raises:
-            NoPermit: there was none until `deadline` (loop clock).
+            NoPermit: there was none until `deadline` (loop clock), or before `stop`.
         """
         if self.taken < self.limit and not self._waiting:
             self.taken += 1
             return
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
             async with asyncio.timeout_at(deadline):
                 await place
         except BaseException as error:
-            if place.done() and not place.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 self.leave()  # given in the very moment in which nobody wanted it any more
             else:
                 with suppress(ValueError):  # or it was passed over already
@@ -60,6 +63,14 @@ class InFlight:
         """Give back a place."""
         self.taken -= 1
         self._hand_out()
+
+    def stop(self) -> None:
+        """Refuse whoever waits, and whoever would have to."""
+        self._stopped = True
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(NoPermit(ReasonCode.STOPPING))
 
     def clean(self) -> None:
         """Climb: a call was answered as it should be."""

@@ -168,6 +168,10 @@ class Permits:
         """
         return await self._view.now()
 
+    def stop(self) -> None:
+        """Refuse whoever waits or comes, and go on telling when calls end."""
+        self._waiters.stop()
+
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""
         self._closed = True
@@ -347,9 +351,7 @@ class Permits:
     def _refuse_all(self) -> None:
         self._next_trip = monotonic() + self._report_s
         self._blocked = {}
-        for waiter in self._waiters:
-            self._waiters.discard(waiter)
-            waiter.refuse(NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
+        self._waiters.refuse_all(ReasonCode.LIMITS_UNAVAILABLE)
 
     def _cautious(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
         """Return who may be served though not everybody has told yet what it sent alone.

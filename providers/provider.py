@@ -73,6 +73,15 @@ class Provider(Protocol):
         """What it did so far in this process."""
         ...
 
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing from now on: what waits or comes is at once UNDECIDED, with STOPPING."""
+        ...
+
     def serves(self, value: str, /) -> bool:
         """Return whether `value` is one that this provider knows of."""
         ...
@@ -160,6 +169,15 @@ class ServiceProvider:
         """What one answered value costs."""
         return self.terms.price
 
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        return self.sender.hearing_out
+
+    def stop(self) -> None:
+        """Send nothing from now on; see `Provider.stop`."""
+        self.sender.stop()
+
     def serves(self, value: str) -> bool:
         """Return whether the service knows anything of `value`."""
         return self.service.serves(value)
@@ -222,15 +240,19 @@ class ServiceProvider:
             singly: Sequence[str] = ()
             try:
                 try:
-                    found = await self._found(values, order, bill)
-                except ProviderError as error:
-                    found, singly = await self._halved(values, error, order, bill)
-            except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
-                kind = type(error).__name__
-                _log.error("exchange failed", extra={"provider": self.name, "error": kind})
-                found = self._failed(values, ProviderError(kind))
-            if found:
-                order.deliver(found, bill)
+                    try:
+                        found = await self._found(values, order, bill)
+                    except ProviderError as error:
+                        found, singly = await self._halved(values, error, order, bill)
+                except Exception as error:  # noqa: BLE001 - ours: paid siblings are not dropped
+                    kind = type(error).__name__
+                    _log.error("exchange failed", extra={"provider": self.name, "error": kind})
+                    found = self._failed(values, ProviderError(kind))
+                if found:
+                    order.deliver(found, bill)
+            finally:
+                if bill.heard_out:
+                    self.sender.hearing_out -= 1
             if singly:
                 await self._in_calls(singly, 1, order)
 
@@ -309,8 +331,11 @@ class ServiceProvider:
             return {}
         if not error.counted:
             self.statistics.failed(error.code, called=error.called)
+        told = error.called or isinstance(error, NoPermit)
+        if error.code is ReasonCode.STOPPING:
+            told = False  # a stop says once how much it heard out
         _log.log(
-            logging.WARNING if error.called or isinstance(error, NoPermit) else logging.DEBUG,
+            logging.WARNING if told else logging.DEBUG,
             "provider failed",
             extra={
                 "provider": self.name,

@@ -6,6 +6,7 @@ retry tokens, with a permit for each time, and never where the first may have be
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 
@@ -54,11 +55,15 @@ class State(Enum):
 
 
 class Bill(Struct):
-    """What answering some values took of `provider`: calls made, and their cost."""
+    """What answering some values took of `provider`: calls made, and their cost.
+
+    `heard_out` says that a call was sent for them which may be charged and is not to be repeated.
+    """
 
     provider: str
     calls: int = 0
     cost: Decimal = Decimal(0)
+    heard_out: bool = False
 
 
 class ServiceTerms(Struct, frozen=True):
@@ -125,6 +130,9 @@ class Sender:
         self._transport = transport
         self._statistics = statistics
         self._random = random
+        self._stopped = asyncio.Event()
+        self.hearing_out = 0
+        """Bills under way that are `heard_out`; who settles one takes it back."""
 
     async def send(self, errand: Errand) -> Answer:
         """Return the answer to the call of `errand`, in its time; again after a failure.
@@ -147,14 +155,30 @@ class Sender:
                     or attempt == self.terms.attempts
                     or loop.time() + wait_s >= errand.deadline
                     or any(breaker.resting for _, breaker in self._way_of(errand))
+                    or self._stopped.is_set()
                     or not self.tokens.spend(error.code)
                 ):
                     raise
-                await asyncio.sleep(wait_s)
+                await self._rest(wait_s)
+                if self._stopped.is_set():
+                    raise
             else:
                 self.tokens.earn()
                 return answer
         raise AssertionError("the last attempt returns or raises")
+
+    def stop(self) -> None:
+        """Send nothing from now on: whoever waits or comes is refused, with STOPPING."""
+        self._stopped.set()
+        for places in (self.in_flight, *self._in_partition.values()):
+            places.stop()
+        for permits in {self.permits, self.bulk_permits}:
+            permits.stop()
+
+    async def _rest(self, seconds: float) -> None:
+        """Return after so many seconds, or when nothing more is to be sent."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def refused(self, error: Faulted) -> None:
         """Open the breakers of the account, whose single and bulk calls are refused alike."""
@@ -271,9 +295,14 @@ class Sender:
         left_s = errand.deadline - started
         if left_s <= 0:
             raise NoPermit(ReasonCode.DEADLINE)
+        if self._stopped.is_set():
+            raise NoPermit(ReasonCode.STOPPING)
         timeout_s = self.terms.timeout_s
         if call.safe:  # one that may be charged is heard out: its answer has been paid for
             timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+        elif not errand.bill.heard_out:
+            errand.bill.heard_out = True
+            self.hearing_out += 1
         errand.bill.calls += 1
         statistics = self._statistics
         statistics.begun()

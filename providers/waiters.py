@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from providers.errors import NoPermit
 from providers.priority import Turn
 from providers.trip import US, Group
+from verdicts.reason import ReasonCode
 
 if TYPE_CHECKING:
     from providers.permit import Permit
@@ -47,6 +48,7 @@ class Waiters:
     def __init__(self) -> None:
         self._all: dict[Waiter, None] = {}
         self._turn = 0
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._all)
@@ -55,12 +57,26 @@ class Waiters:
         return iter(list(self._all))
 
     def add(self, waiter: Waiter) -> None:
-        """Let one more wait."""
+        """Let one more wait; after `stop` it is refused."""
+        if self._stopped:
+            waiter.refuse(NoPermit(ReasonCode.STOPPING))
+            return
         self._all[waiter] = None
 
     def discard(self, waiter: Waiter) -> None:
         """Let `waiter` wait no more."""
         self._all.pop(waiter, None)
+
+    def refuse_all(self, code: ReasonCode) -> None:
+        """Tell all who wait that there is no permit, because of `code`."""
+        waiting, self._all = self._all, {}
+        for waiter in waiting:
+            waiter.refuse(NoPermit(code))
+
+    def stop(self) -> None:
+        """Refuse who waits, and who comes."""
+        self._stopped = True
+        self.refuse_all(ReasonCode.STOPPING)
 
     def groups(self, waiters_max: int) -> list[Waiting]:
         """Return who waits: interactive before batches, another tenant first each time.

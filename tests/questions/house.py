@@ -49,9 +49,14 @@ class TableProvider:
     price: Decimal = Decimal("0.01")
     statistics: Statistics = field(default_factory=Statistics)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    hearing_out: int = 0
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.gate.set()
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def serves(self, value: str) -> bool:
         return not value.startswith("foreign")
