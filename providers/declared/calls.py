@@ -47,6 +47,13 @@ class Auth(Struct, frozen=True):
         return ("client_id", "client_secret") if self.table.type == "oauth2" else ("api_key",)
 
     @property
+    def without_tokens(self) -> "Auth":
+        """The same, its token being a key that is there already."""
+        if self.table is None or not self.renews:
+            return self
+        return Auth(self.table.model_copy(update={"type": "bearer"}))
+
+    @property
     def renews(self) -> bool:
         """Whether a refused token is fetched anew."""
         return self.table is not None and self.table.type == "oauth2"

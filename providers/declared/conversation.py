@@ -1,6 +1,6 @@
 """A declared service: the conversation that `[providers.NAME]` describes. No I/O here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import cast
 
@@ -31,14 +31,22 @@ class DeclaredService:
     """Satisfies `providers.exchange.Service`, and `Metered`."""
 
     def __init__(
-        self, table: DeclaredProvider, check: str, sheet: Sheet, parts_of: PartsOf
+        self,
+        table: DeclaredProvider,
+        check: str,
+        sheet: Sheet,
+        parts_of: PartsOf,
+        known: Collection[str] | None = None,
     ) -> None:
-        """Speak as `table` says, for `check`; `parts_of` takes a canonical value apart."""
+        """Speak as `table` says, for `check`; `parts_of` takes a canonical value apart.
+
+        `known` are the values that a stand-in knows, None where the service itself is asked.
+        """
         answer = table.answer
         self.NAME = HTTP
         self.KIND = table.kind
         self.CHECK = check
-        self.auth = Auth(table.auth)
+        self.auth = Auth(table.auth) if known is None else Auth(table.auth).without_tokens
         self.SECRETS = self.auth.secrets
         self.DEFAULTS = Defaults(
             base_url=str(table.base_url), sandbox_path="", bulk=table.bulk or 1
@@ -56,11 +64,22 @@ class DeclaredService:
         ]
         self.errors = Errors(rules, heard)
         self._parts_of = parts_of
+        self._known = known
         self._single = SingleCall(table.call) if table.call is not None else None
         self._bulk = BulkCall(table.bulk_call) if table.bulk_call is not None else None
 
+    def rehearsing(self, values: Collection[str]) -> "DeclaredService":
+        """Return it as the sandbox stands in for it: it knows of `values` alone.
+
+        The stand-in has no tokens to give: where they are needed the key stands in their place.
+        """
+        known = frozenset(values)
+        return DeclaredService(self.table, self.CHECK, self.reading.sheet, self._parts_of, known)
+
     def serves(self, value: str) -> bool:
         """Return whether the service knows values of such parts, and a call can carry this one."""
+        if self._known is not None and value not in self._known:
+            return False
         parts = self._parts_of(value)
         for name, known in self.table.serves.items():
             if parts.get(name) not in known:

@@ -8,6 +8,7 @@ from pydantic_core import core_schema
 
 from providers.declared.answer_settings import AnswerTable, BulkAnswerTable, FactTable
 from providers.declared.call_settings import AuthTable, BulkCallTable, CallTable
+from providers.declared.sandbox_settings import EXAMPLES_MAX, SandboxTable
 from providers.declared.vocabulary import Name
 from providers.settings import ProviderSettings
 
@@ -38,6 +39,11 @@ class DeclaredProvider(ProviderSettings):
     answer: AnswerTable = Field(description="How an answer is read.")
     evidence: Mapping[Name, FactTable] = Field(
         default_factory=dict[str, FactTable], description="Facts, by the name they get."
+    )
+    sandbox: tuple[SandboxTable, ...] = Field(
+        default=(),
+        max_length=EXAMPLES_MAX,
+        description="Values that the sandbox answers about in the service's place.",
     )
 
     @model_validator(mode="after")
