@@ -9,7 +9,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from providers.breakers import Breakers
+from providers.breaker import Breaker
+from providers.breakers import Breakers, Scope
 from providers.carrier import carry
 from providers.chunks import in_chunks, in_partitions
 from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
@@ -76,6 +77,10 @@ class Provider(Protocol):
     @property
     def hearing_out(self) -> int:
         """Exchanges under way with a call that may be charged and is not to be repeated."""
+        ...
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed, and what each is for."""
         ...
 
     def stop(self) -> None:
@@ -173,6 +178,10 @@ class ServiceProvider:
     def hearing_out(self) -> int:
         """Exchanges under way with a call that may be charged and is not to be repeated."""
         return self.sender.hearing_out
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed; see `Provider.open_breakers`."""
+        return self.sender.open_breakers()
 
     def stop(self) -> None:
         """Send nothing from now on; see `Provider.stop`."""

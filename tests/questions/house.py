@@ -13,6 +13,8 @@ from cache.keys import Keys
 from cache.outcomes import Apart, Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
+from providers.breaker import Breaker
+from providers.breakers import Scope
 from providers.panel import Panel
 from providers.priority import Asker
 from providers.provider import Deliver
@@ -54,6 +56,9 @@ class TableProvider:
 
     def __post_init__(self) -> None:
         self.gate.set()
+
+    def open_breakers(self) -> list[tuple[Scope, Breaker]]:
+        return []
 
     def stop(self) -> None:
         self.stopped = True
