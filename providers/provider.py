@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits
 from providers.priority import Asker, Turn
 from providers.sending import Bill, Errand, Sender, ServiceTerms, State
+from providers.shared_calls import SharedCalls
 from providers.standing import Standing
 from providers.statistics import Statistics
 from providers.transport import Transport
@@ -135,6 +137,7 @@ class ServiceProvider:
         self.statistics = Statistics()
         self._account = account
         self._bulk_permits = bulk_permits
+        self._shared = SharedCalls()
         self._partition_of: Callable[[str], str] | None = getattr(service, "partition_of", None)
         self.sender = Sender(
             account=account.name,
@@ -301,6 +304,9 @@ class ServiceProvider:
 
         async def send(call: Call) -> Answer:
             errand = Errand(call, order.deadline, bill, Turn(order.asker, values), order.partition)
+            if call.shared:
+                sent = partial(self.sender.send, errand)
+                return await self._shared.send(call, order.deadline, sent)
             return await self.sender.send(errand)
 
         async def carried(some: Sequence[str]) -> Mapping[str, Found]:

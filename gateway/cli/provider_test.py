@@ -214,4 +214,6 @@ def _forms(secrets: Iterable[str]) -> list[str]:
     known = [secret for secret in secrets if secret]
     pairs = [f"{user}:{password}" for user in known for password in ("", *known)]
     basic = [b64encode(pair.encode()).decode() for pair in pairs]
-    return [*known, *map(quote, known), *(quote(one, safe="") for one in known), *basic]
+    in_json = [json.dumps(one, ensure_ascii=False)[1:-1] for one in known]
+    quoted = [*map(quote, known), *(quote(one, safe="") for one in known)]
+    return [*known, *quoted, *in_json, *basic]

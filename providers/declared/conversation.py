@@ -7,7 +7,7 @@ from typing import cast
 from msgspec import Struct
 
 from providers.declared.answer_settings import BulkAnswerTable
-from providers.declared.calls import Auth, BulkCall, PartsOf, SingleCall
+from providers.declared.calls import NOBODYS, Auth, BulkCall, PartsOf, Signed, SingleCall
 from providers.declared.expression import document_of
 from providers.declared.faults import FAULTS, ErrorRule, Errors, fault_for
 from providers.declared.quota import exhausted_for_s
@@ -92,12 +92,12 @@ class DeclaredService:
         """Ask about `values`, with a token that is renewed once where it is refused."""
         signed = yield from self.auth.signed(account)
         token = account.token
-        answer = yield self.call(values, *signed)
+        answer = yield self.call(values, signed)
         if answer.status == HTTPStatus.UNAUTHORIZED and self.auth.renews:
             if account.token == token:  # nobody has changed it meanwhile
                 account.token = None
             signed = yield from self.auth.signed(account)
-            answer = yield self.call(values, *signed)
+            answer = yield self.call(values, signed)
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 raise Faulted(FAULTS[ReasonCode.PROVIDER_REFUSED], answer.status)
         if self._is_bulk(values):
@@ -113,17 +113,12 @@ class DeclaredService:
         quota = self.table.answer.quota
         return None if quota is None else exhausted_for_s(quota, answer)
 
-    def call(
-        self,
-        values: Sequence[str],
-        query: Sequence[tuple[str, str]] = (),
-        headers: Sequence[tuple[str, str]] = (),
-    ) -> Call:
-        """Return the call about `values`; `query` and `headers` say whose it is."""
+    def call(self, values: Sequence[str], signed: Signed = NOBODYS) -> Call:
+        """Return the call about `values`; `signed` says whose it is."""
         if self._single is not None and not self._is_bulk(values):
-            return self._single.made(self._parts_of(values[0]), query, headers)
+            return self._single.made(self._parts_of(values[0]), signed)
         assert self._bulk is not None, "one of both calls is declared"
-        return self._bulk.made([self._parts_of(value) for value in values], query, headers)
+        return self._bulk.made([self._parts_of(value) for value in values], signed)
 
     def items(self, values: Sequence[str], answer: Answer) -> list[tuple[str, Item]]:
         """Return what `answer` says of each of `values` that it speaks of, by what names it.
@@ -158,7 +153,7 @@ class DeclaredService:
             absent = self.table.answer.absent
             if absent is None or not self.reading.is_absent(None, one.whole):
                 raise ProtocolBroken("the answer is neither about the value nor says it is absent")
-            return self.reading.absence(absent)
+            return self.reading.absence(absent, one.whole if one.item is None else one.item)
         return self._found(value, one)
 
     def _many(self, values: Sequence[str], answer: Answer) -> Mapping[str, Found]:
