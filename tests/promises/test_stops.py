@@ -3,15 +3,30 @@
 import asyncio
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.assay_process import AssayProcess, Client, Sections, client_of, living, processes
-from tests.gateway.cli.program import COMMAND, environment, wait_until
+import orjson
+
+from tests.assay_process import (
+    AssayProcess,
+    Client,
+    Sections,
+    client_of,
+    document,
+    living,
+    processes,
+)
+from tests.gateway.cli.program import COMMAND, environment
 from tests.sandbox_process import RunningSandbox
 
 MAILBOX = "results { email { mailbox { deliverable } reasons { code } } } usage { valuesAsked }"
 SLOWLY_MS = 7000.0
 """Longer than the grace of calls that may be repeated."""
+ENDLESS_MS = 60_000
+FIRST_ALONE_S = 2.5
+"""Long enough to be told what is waited for."""
 SOON_MS = 300
 STOP_S_MAX = 40.0
 ARRIVES_S = 10.0
@@ -66,14 +81,11 @@ async def _stopped(one: AssayProcess, sandbox: RunningSandbox) -> None:
     assert "Traceback" not in one.log
 
 
-async def test_a_second_ctrl_c_waits_for_nobody(
-    sandbox: RunningSandbox, valkey_url: str, tmp_path: Path
-) -> None:
-    """It ends long before the call would be answered, and cleans up all the same."""
-    await sandbox.latency("zerobounce", 60_000)
-    (tmp_path / "assay.toml").write_text(
+def configured(sandbox: RunningSandbox, valkey_url: str, folder: Path) -> None:
+    (folder / "assay.toml").write_text(
         f"""
         [gateway]
+        port = 0
         sandbox = true
         sandbox_url = "{sandbox.http}"
         sandbox_dns = "{sandbox.dns}"
@@ -83,20 +95,61 @@ async def test_a_second_ctrl_c_waits_for_nobody(
         hash_key = "a key for tests, of 32 bytes...."
         """
     )
-    (tmp_path / "one.csv").write_text(f"email\n{EMAILS[0]}\n")
-    command = [*COMMAND, "validate", "one.csv", "--config", "assay.toml"]
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Generator[subprocess.Popen[bytes]]:
+    command = [*COMMAND, *arguments, "--config", "assay.toml"]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
-            await until_asked(sandbox)
-            process.send_signal(signal.SIGINT)
-            await asyncio.sleep(1.0)
-            assert process.poll() is None, "the first one hears the paid call out"
-            process.send_signal(signal.SIGINT)
-            _, said = await asyncio.to_thread(process.communicate, None, STOP_S_MAX)
+            yield process
         finally:
             process.kill()
-    assert process.returncode == 130
+
+
+async def interrupted_twice(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """Return exit status and what was said on standard error after two Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    await asyncio.sleep(FIRST_ALONE_S)
+    assert process.poll() is None, "the first one hears the paid call out"
+    process.send_signal(signal.SIGINT)
+    _, said = await asyncio.to_thread(process.communicate, None, STOP_S_MAX)
     assert b"Traceback" not in said
-    await asyncio.to_thread(wait_until, lambda: process.poll() is not None)
+    return process.returncode, said
+
+
+async def test_a_second_ctrl_c_ends_a_command_at_once(
+    sandbox: RunningSandbox, valkey_url: str, tmp_path: Path
+) -> None:
+    """It ends long before the call would be answered, and cleans up all the same."""
+    await sandbox.latency("zerobounce", ENDLESS_MS)
+    configured(sandbox, valkey_url, tmp_path)
+    (tmp_path / "one.csv").write_text(f"email\n{EMAILS[0]}\n")
+    with started(tmp_path, "validate", "one.csv") as process:
+        await until_asked(sandbox)
+        status, said = await interrupted_twice(process)
+    assert status == 130
+    assert b"Ctrl-C again ends at once" in said
+
+
+async def test_a_second_ctrl_c_ends_a_server_at_once(
+    sandbox: RunningSandbox, valkey_url: str, tmp_path: Path
+) -> None:
+    await sandbox.latency("zerobounce", ENDLESS_MS)
+    configured(sandbox, valkey_url, tmp_path)
+    body = orjson.dumps({
+        "query": document(MAILBOX),
+        "variables": {"records": [{"email": EMAILS[0]}], "options": {"deadlineMs": SOON_MS}},
+    })  # fmt: skip
+    with started(tmp_path, "serve") as process:
+        assert process.stdout is not None
+        where = await asyncio.to_thread(process.stdout.readline)
+        url = where.rpartition(b" ")[2].strip().decode()
+        headers = {"Content-Type": "application/json"}
+        async with sandbox.session.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 200
+        await until_asked(sandbox)
+        status, _ = await interrupted_twice(process)
+    assert status == 0
