@@ -8,7 +8,8 @@ from random import SystemRandom
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.sandbox import Sandbox
+from gateway.rehearsals import Rehearsal
+from gateway.sandbox import SECRET, Sandbox
 from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
 from providers.breakers import Breakers
@@ -25,7 +26,6 @@ from providers.sending import ServiceTerms, State
 from providers.settings import ProviderSettings
 from providers.transport import Transport
 
-SANDBOX_SECRET = "sandbox"  # noqa: S105 - the stand-ins' well-known key
 SECRET_NAMES = ("api_key", "api_secret", "client_id", "client_secret")
 
 
@@ -53,16 +53,18 @@ class ProviderFactory:
         stack: AsyncExitStack,
         services: Sequence[Service] = SERVICES,
         declared: Mapping[str, Service] | None = None,
+        rehearsals: Mapping[str, Rehearsal] | None = None,
     ) -> None:
         """Build from `settings`: permits in `valkey`, calls over `transport` past `breakers`.
 
         `fleet` are the processes that share the permits, `daily` counts what each account does,
-        `declared` the services of providers that
-        `settings` declare, by the provider's name.
+        `declared` the services of providers that `settings` declare, by the provider's name,
+        `rehearsals` how the sandbox stands in for them.
         """
         self._settings = settings
         self._services = services
         self._declared = declared or {}
+        self._rehearsals = rehearsals or {}
         self._sandbox = sandbox
         self._valkey = valkey
         self._transport = transport
@@ -124,20 +126,18 @@ class ProviderFactory:
     ) -> ServiceProvider:
         defaults = service.DEFAULTS
         secrets = secrets_of(one)
-        complete = all(key in secrets for key in service.SECRETS)
-        state = State.READY if complete else State.NOT_CONFIGURED
+        state = self._state(name, service, one, rehearsal=rehearsal)
         account = name
         base_url, bulk_base_url = _addresses(one, defaults)
-        untold = not secrets and one.base_url is None
-        if name in self._declared:  # no stand-in speaks for it: a rehearsal asks nobody
-            state = State.NOT_CONFIGURED if rehearsal else state
-        elif self._sandbox is not None and (rehearsal or untold):
-            state = State.SANDBOX
+        if self._sandbox is not None and state is State.SANDBOX:
             account = f"{name}@sandbox"
-            base_url = self._sandbox.http + defaults.sandbox_path
-            bulk_path = defaults.bulk_sandbox_path or defaults.sandbox_path
-            bulk_base_url = self._sandbox.http + bulk_path
-            secrets = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
+            paths = defaults.sandbox_path, defaults.bulk_sandbox_path or defaults.sandbox_path
+            rehearsed = self._rehearsals.get(name)
+            if rehearsed is not None:
+                service, paths = rehearsed.service, (rehearsed.path, rehearsed.path)
+                one = one.model_copy(update={"bulk": 1})  # it knows what is said of one value
+            base_url, bulk_base_url = (self._sandbox.http + path for path in paths)
+            secrets = dict.fromkeys(service.SECRETS, SECRET)
         permits, bulk_permits = self._permits(account, one, defaults)
         provider = ServiceProvider(
             name=name,
@@ -163,6 +163,20 @@ class ProviderFactory:
         )
         self._daily.count(account, provider.statistics)
         return provider
+
+    def _state(
+        self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
+    ) -> State:
+        """Return whether a provider can be asked, and whether its stand-in is."""
+        secrets = secrets_of(one)
+        declared = name in self._declared
+        stands_in = self._sandbox is not None and (not declared or name in self._rehearsals)
+        if stands_in and (rehearsal or not (secrets or (one.base_url and not declared))):
+            return State.SANDBOX
+        if declared and rehearsal:  # no stand-in speaks for it: a rehearsal asks nobody
+            return State.NOT_CONFIGURED
+        complete = all(key in secrets for key in service.SECRETS)
+        return State.READY if complete else State.NOT_CONFIGURED
 
     def _permits(
         self, account: str, one: ProviderSettings, defaults: Defaults

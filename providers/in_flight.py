@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 
-from providers.errors import NoPermit
+from providers.errors import Faulted, NoPermit, TimedOut
 from verdicts.reason import ReasonCode
 
 CUT = 0.5
@@ -27,6 +27,7 @@ class InFlight:
         self._cut_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._batches: deque[asyncio.Future[None]] = deque()
+        self._stopped = False
 
     @property
     def limit(self) -> int:
@@ -51,11 +52,13 @@ class InFlight:
         Give it back with `leave`.
 
         Raises:
-            NoPermit: there was none until `deadline` (loop clock).
+            NoPermit: there was none until `deadline` (loop clock), or before `stop`.
         """
         if self.taken < self.limit and not self._waiting and not self._batches:
             self.taken += 1
             return
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._batches if batch else self._waiting
         waiting.append(place)
@@ -63,7 +66,7 @@ class InFlight:
             async with asyncio.timeout_at(deadline):
                 await place
         except BaseException as error:
-            if place.done() and not place.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 self.leave()  # given in the very moment in which nobody wanted it any more
             else:
                 with suppress(ValueError):  # or it was passed over already
@@ -77,6 +80,14 @@ class InFlight:
         self.taken -= 1
         if self._waiting or self._batches:
             self._hand_out()
+
+    def stop(self) -> None:
+        """Refuse whoever waits, and whoever would have to."""
+        self._stopped = True
+        while waiting := self._waiting or self._batches:
+            place = waiting.popleft()
+            if not place.done():
+                place.set_exception(NoPermit(ReasonCode.STOPPING))
 
     def clean(self) -> None:
         """Climb: a call was answered as it should be."""
@@ -96,3 +107,20 @@ class InFlight:
             if not place.done():
                 self.taken += 1
                 place.set_result(None)
+
+
+def make_room(
+    error: Faulted | TimedOut, began: float, now: float, places: tuple[InFlight, ...]
+) -> None:
+    """Have fewer calls at once where `error` says that there are too many.
+
+    `places` are those of the partition, if there is one, and of the account; where a partition's
+    source is the one that is busy, it alone has fewer.
+    """
+    if isinstance(error, TimedOut):
+        if error.tells:
+            places[0].congested(began, now)
+    elif error.code is ReasonCode.RATE_LIMITED or error.fault.crowded:
+        busy = places[:1] if error.code is ReasonCode.SOURCE_UNAVAILABLE else places[-1:]
+        for place in busy:
+            place.congested(began, now)

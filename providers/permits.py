@@ -127,7 +127,7 @@ class Permits:
             if self._free_until and (permit := self.ready(turn)) is not None:
                 return permit
             waiter = Waiter(deadline, turn, asyncio.get_running_loop().create_future())
-            self._waiters[waiter] = None
+            self._waiters.add(waiter)
             if not self._blocked or self._pump is None or self._may_be_served(waiter):
                 self._wake()
             try:
@@ -185,6 +185,10 @@ class Permits:
             OSError: the shared store is away.
         """
         return await self._view.now()
+
+    def stop(self) -> None:
+        """Refuse whoever waits or comes, and go on telling when calls end."""
+        self._waiters.stop()
 
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,15 +12,17 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from providers.breakers import Breakers
+from providers.breaker import Breaker
+from providers.breakers import Breakers, Scope
 from providers.carrier import carry
 from providers.chunks import in_chunks, in_partitions
 from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
-from providers.exchange import Account, Metered, Service
+from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits
 from providers.pool import Pool
 from providers.priority import Asker, Priority, Turn
 from providers.sending import Bill, Errand, Sender, ServiceTerms, State
+from providers.shared_calls import SharedCalls
 from providers.standing import Standing
 from providers.statistics import Statistics
 from providers.transport import Transport
@@ -77,6 +79,19 @@ class Provider(Protocol):
         """What it did so far in this process."""
         ...
 
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        ...
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed, and what each is for."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing from now on: what waits or comes is at once UNDECIDED, with STOPPING."""
+        ...
+
     def serves(self, value: str, /) -> bool:
         """Return whether `value` is one that this provider knows of."""
         ...
@@ -125,6 +140,7 @@ class ServiceProvider:
         self.statistics = Statistics()
         self._account = account
         self._bulk_permits = bulk_permits
+        self._shared = SharedCalls()
         self._partition_of: Callable[[str], str] | None = getattr(service, "partition_of", None)
         self._pools: dict[tuple[str, Priority, str], Pool] = {}
         self.sender = Sender(
@@ -164,6 +180,19 @@ class ServiceProvider:
     def price(self) -> Decimal:
         """What one answered value costs."""
         return self.terms.price
+
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        return self.sender.hearing_out
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed; see `Provider.open_breakers`."""
+        return self.sender.open_breakers()
+
+    def stop(self) -> None:
+        """Send nothing from now on; see `Provider.stop`."""
+        self.sender.stop()
 
     def serves(self, value: str) -> bool:
         """Return whether the service knows anything of `value`."""
@@ -236,6 +265,9 @@ class ServiceProvider:
             kind = type(error).__name__
             _log.error("exchange failed", extra={"provider": self.name, "error": kind})
             found = self._failed(values, ProviderError(kind))
+        finally:
+            if bill.heard_out:
+                self.sender.hearing_out -= 1
         if found:
             order.deliver(found, bill)
         return [(value,) for value in singly]
@@ -295,15 +327,19 @@ class ServiceProvider:
             ProviderError: it failed for good.
         """
         try:
-            found = await carry(
-                self.service, values, self._account, partial(self.sender.send, errand)
-            )
+            found = await carry(self.service, values, self._account, partial(self._send, errand))
         except Faulted as error:
             if error.opens and not error.counted:  # the exchange itself has read it
                 self.sender.refused(error)
             raise
         self._charge(len(found), errand.bill)
         return found
+
+    def _send(self, errand: Errand, call: Call) -> Awaitable[Answer]:
+        """Send `call`; one that is the same for all who wait for it is sent once."""
+        if not call.shared:
+            return self.sender.send(errand, call)
+        return self._shared.send(call, errand.deadline, partial(self.sender.send, errand, call))
 
     def _charge(self, values: int, bill: Bill) -> None:
         cost = self.terms.price * values if self.terms.price else _NOTHING
@@ -319,8 +355,11 @@ class ServiceProvider:
             return {}
         if not error.counted:
             self.statistics.failed(error.code, called=error.called)
+        told = error.called or isinstance(error, NoPermit)
+        if error.code is ReasonCode.STOPPING:
+            told = False  # a stop says once how much it heard out
         _log.log(
-            logging.WARNING if error.called or isinstance(error, NoPermit) else logging.DEBUG,
+            logging.WARNING if told else logging.DEBUG,
             "provider failed",
             extra={
                 "provider": self.name,

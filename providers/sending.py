@@ -6,6 +6,7 @@ retry tokens, with a permit for each time, and never where the first may have be
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 
@@ -25,7 +26,7 @@ from providers.errors import (
     TimedOut,
 )
 from providers.exchange import Answer, Call, Metered
-from providers.in_flight import InFlight
+from providers.in_flight import InFlight, make_room
 from providers.permit import Permit
 from providers.permits import Permits
 from providers.priority import Turn
@@ -54,11 +55,15 @@ class State(Enum):
 
 
 class Bill(Struct):
-    """What answering some values took of `provider`: calls made, and their cost."""
+    """What answering some values took of `provider`: calls made, and their cost.
+
+    `heard_out` says that a call was sent for them which may be charged and is not to be repeated.
+    """
 
     provider: str
     calls: int = 0
     cost: Decimal = Decimal(0)
+    heard_out: bool = False
 
 
 class ServiceTerms(Struct, frozen=True):
@@ -125,6 +130,9 @@ class Sender:
         self._transport = transport
         self._statistics = statistics
         self._random = random
+        self._stopped = asyncio.Event()
+        self.hearing_out = 0
+        """Bills under way that are `heard_out`; who settles one takes it back."""
 
     async def send(self, errand: Errand, call: Call) -> Answer:
         """Return the answer to `call`, in the time of its `errand`; again after a failure.
@@ -159,7 +167,9 @@ class Sender:
                     self._accepted()
                 self.tokens.earn()
                 return answer
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
+            if self._stopped.is_set():
+                raise failed
             attempt += 1
 
     def _learn(self, error: ProviderError, admission: Admission) -> None:
@@ -179,10 +189,24 @@ class Sender:
             error.again
             and (call.safe or not error.sent)
             and attempt < self.terms.attempts
+            and not self._stopped.is_set()
             and asyncio.get_running_loop().time() + wait_s < errand.deadline
             and not any(breaker.resting for _, breaker in self._way_of(call.bulk, errand.partition))
             and self.tokens.spend(error.code)
         )
+
+    def stop(self) -> None:
+        """Send nothing from now on: whoever waits or comes is refused, with STOPPING."""
+        self._stopped.set()
+        for places in (self.in_flight, *self._in_partition.values()):
+            places.stop()
+        for permits in {self.permits, self.bulk_permits}:
+            permits.stop()
+
+    async def _rest(self, seconds: float) -> None:
+        """Return after so many seconds, or when nothing more is to be sent."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def refused(self, error: Faulted) -> None:
         """Open the breakers of the account, whose single and bulk calls are refused alike."""
@@ -248,7 +272,7 @@ class Sender:
                 answer = await self._with(permit, call, errand, admission)
                 await self._heard(answer, permits)
             except (Faulted, TimedOut) as error:
-                _make_room(error, began, asyncio.get_running_loop().time(), places)
+                make_room(error, began, asyncio.get_running_loop().time(), places)
                 raise
             for place in places:
                 place.clean()
@@ -273,10 +297,15 @@ class Sender:
         started = time()
         try:
             admission.check()
+            if self._stopped.is_set():
+                raise NoPermit(ReasonCode.STOPPING)
             timeout_s = self._timeout_s(call, errand.deadline - started, probe=admission.probe)
         except BaseException:
             permit.unused()
             raise
+        if not call.safe and not errand.bill.heard_out:
+            errand.bill.heard_out = True
+            self.hearing_out += 1
         errand.bill.calls += 1
         statistics.begun()
         try:
@@ -354,20 +383,3 @@ def _told_at_last(
 def _is_page(answer: Answer) -> bool:
     """Return whether `answer` is what a proxy, or a service that is down, shows to a browser."""
     return answer.headers.get("content-type", "").startswith("text/html")
-
-
-def _make_room(
-    error: Faulted | TimedOut, began: float, now: float, places: tuple[InFlight, ...]
-) -> None:
-    """Have fewer calls at once where `error` says that there are too many.
-
-    `places` are those of the partition, if there is one, and of the account; where a partition's
-    source is the one that is busy, it alone has fewer.
-    """
-    if isinstance(error, TimedOut):
-        if error.tells:
-            places[0].congested(began, now)
-    elif error.code is ReasonCode.RATE_LIMITED or error.fault.crowded:
-        busy = places[:1] if error.code is ReasonCode.SOURCE_UNAVAILABLE else places[-1:]
-        for place in busy:
-            place.congested(began, now)

@@ -49,6 +49,13 @@ class Waiters(dict[Waiter, None]):
     def __init__(self) -> None:
         super().__init__()
         self._turn = 0
+        self._stopped = False
+
+    def add(self, waiter: Waiter) -> None:
+        """Let one more wait. Raise NoPermit after `stop`."""
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
+        self[waiter] = None
 
     def patient(
         self, waiter: Waiter, due: float, why: ReasonCode = ReasonCode.RATE_LIMITED
@@ -66,6 +73,11 @@ class Waiters(dict[Waiter, None]):
         for waiter in self:
             waiter.refuse(NoPermit(why))
         self.clear()
+
+    def stop(self) -> None:
+        """Refuse who waits; nobody is to come any more."""
+        self._stopped = True
+        self.refuse_all(ReasonCode.STOPPING)
 
     def groups(self, waiters_max: int) -> list[Waiting]:
         """Return who waits: interactive before batches, another tenant first each time.

@@ -143,10 +143,9 @@ async def _provider(kind: str, check: str, provider: Provider, today: Counts) ->
     slots: int | None = None
     windows: tuple[WindowView, ...] | None = ()
     limit = provider.concurrency
-    breakers: tuple[BreakerView, ...] = ()
+    breakers = _open_breakers(provider)
     if isinstance(provider, ServiceProvider):
         limit = provider.sender.in_flight.limit
-        breakers = _open_breakers(provider)
         try:
             single, bulk = await provider.standing()
         except OSError:
@@ -203,7 +202,7 @@ def _windows(standing: Standing | None, *, of_bulk: bool) -> tuple[WindowView, .
     )
 
 
-def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
+def _open_breakers(provider: Provider) -> tuple[BreakerView, ...]:
     now, loop_now = datetime.now(UTC), asyncio.get_running_loop().time()
     return tuple(
         BreakerView(
@@ -214,6 +213,6 @@ def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
             since=now + timedelta(seconds=resting.since - loop_now),
             until=now + timedelta(seconds=resting.until - loop_now),
         )
-        for scope, breaker in provider.sender.open_breakers()
+        for scope, breaker in provider.open_breakers()
         if (resting := breaker.resting) is not None
     )

@@ -48,6 +48,7 @@ class ReasonCode(Enum):
     DEADLINE = "DEADLINE"
     RATE_LIMITED = "RATE_LIMITED"
     LIMITS_UNAVAILABLE = "LIMITS_UNAVAILABLE"
+    STOPPING = "STOPPING"
     QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
     SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
@@ -98,6 +99,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.DEADLINE: "The answer did not come before the request's deadline; ask again soon.",
     ReasonCode.RATE_LIMITED: "The provider's limit leaves no room before the deadline.",
     ReasonCode.LIMITS_UNAVAILABLE: "The shared limits cannot be reached, so nothing was sent.",
+    ReasonCode.STOPPING: "Assay was being stopped, so nothing was sent; ask again.",
     ReasonCode.QUOTA_EXHAUSTED: "The account's quota with the provider is used up for now.",
     ReasonCode.SOURCE_UNAVAILABLE: "The register behind the provider is down or overloaded.",
     ReasonCode.PROVIDER_UNAVAILABLE: "The provider is down, cannot be reached or is too slow.",

@@ -16,6 +16,7 @@ from gateway.declarations import declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import ProviderFactory
+from gateway.rehearsals import Rehearsal, rehearsals_of
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
@@ -143,10 +144,13 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
     """Look a domain up as the gateway does, then connect to every provider."""
     async with AsyncExitStack() as stack:
         sandbox: Sandbox | None = None
+        rehearsals: Mapping[str, Rehearsal] = {}
         if settings.gateway.sandbox:
             try:
                 with command_errors():
-                    sandbox = await stack.enter_async_context(running_sandbox())
+                    rehearsals = rehearsals_of(settings, declarations_of(settings))
+                    told = [one.told for one in rehearsals.values()]
+                    sandbox = await stack.enter_async_context(running_sandbox(told))
             except CommandError as error:
                 yield fail("sandbox", str(error), "see the message")
                 return
@@ -169,6 +173,7 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
                     sandbox=sandbox,
                     stack=stack,
                     declared=declared,
+                    rehearsals=rehearsals,
                 )
                 providers = [one.provider for one in factory.providers(rehearsal=False).values()]
         except CommandError as error:

@@ -8,8 +8,12 @@ import pytest
 
 from gateway.cli.catalogue import show_providers
 from gateway.cli.documents import PROVIDERS
-from tests.assay_process import Client, Living, Sections, living
+from tests.assay_process import CLOSED_DNS, Client, Living, Sections, living
 from tests.sandbox_process import RunningSandbox
+
+OPENS_S = 10.0
+PROBE_CALLS_MAX = 4
+"""A probe or two, and the witness about each."""
 
 
 async def shown(assay: Living) -> dict[str, Any]:
@@ -95,3 +99,25 @@ def canonical(stem: str) -> str:
     """Return the LEI that begins so, with its check digits."""
     digits = "".join(str(int(one, 36)) for one in f"{stem}00")
     return f"{stem}{98 - int(digits) % 97:02}"
+
+
+async def test_a_dead_resolver_is_shown_and_costs_no_time_any_more(usual: Sections) -> None:
+    gateway = {**usual["gateway"], "nameservers": [CLOSED_DNS]}
+    emails = [{"email": f"m@b{number}.example.org"} for number in range(300)]
+    async with living({**usual, "gateway": gateway, "dns": {"timeout": 0.1}}) as assay:
+        domains = "results { email { domain { mx } reasons { code retryable } } }"
+        await assay.validate("results { email { domain { mx } } }", emails[:20])
+        async with asyncio.timeout(OPENS_S):
+            while (await shown(assay))["dns"]["breaker"] == "CLOSED":  # noqa: ASYNC110 - shown
+                await asyncio.sleep(0.01)
+        calls = (await shown(assay))["dns"]["calls"]
+        payload = await assay.validate(domains, emails)
+        dns = (await shown(assay))["dns"]
+    assert [one["reason"] for one in dns["openBreakers"]] == ["SOURCE_UNAVAILABLE"]
+    assert dns["calls"] - calls <= PROBE_CALLS_MAX
+    codes = [
+        (why["code"], why["retryable"])
+        for one in payload["results"]
+        for why in one["email"]["reasons"]
+    ]
+    assert ("SOURCE_UNAVAILABLE", True) in codes
