@@ -81,9 +81,9 @@ class Retention:
         more = True
         while more:
             expired = await self._store.expire(self._kept.given, self._kept.results)
-            chunks += expired.chunks
+            chunks += expired.given
             batches += expired.batches
-            self.removed.chunks += expired.chunks
+            self.removed.chunks += expired.given
             self.removed.batches += expired.batches
             more = expired.more
             if more:

@@ -15,7 +15,14 @@ AGAIN_MAX = 8
 AGAIN_FIRST_S, AGAIN_LAST_S = 6.0, 120.0
 """Until then: at first, longer than an UNDECIDED outcome is kept, and what that doubles to."""
 
-SOON = frozenset({ReasonCode.DEADLINE, ReasonCode.RATE_LIMITED, ReasonCode.LIMITS_UNAVAILABLE})
+SOON = frozenset(
+    {
+        ReasonCode.DEADLINE,
+        ReasonCode.RATE_LIMITED,
+        ReasonCode.LIMITS_UNAVAILABLE,
+        ReasonCode.STOPPING,
+    }
+)
 """Nothing has failed: it only takes longer than one round."""
 LATER = frozenset(
     {

@@ -210,9 +210,9 @@ class Store(Running):
 
 
 @contextmanager
-def store() -> Generator[Store]:
-    """Run a Valkey on a port of the loopback until left."""
-    port = free_port()
+def store(port: int | None = None) -> Generator[Store]:
+    """Run a Valkey on `port` of the loopback, or on a free one, until left."""
+    port = port or free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
     with started([str(server_binary()), *options], OTHER_CPU) as process:
         await_port(process, port)

@@ -35,7 +35,11 @@ CARRY_ON_S = 30.0
 OPEN_MAX = 200_000
 VALUES_PER_TRIP_MAX = 1000
 GRACE_S = 5.0
-"""For what is under way when the desk closes."""
+"""For what is under way when the desk closes, and may be asked again for nothing."""
+STOP_S = 75.0
+"""For what may have been charged: longer than any service is given for one call."""
+HEARD_AGAIN_S = 0.1
+"""Between two looks whether something is still to be heard out."""
 SETTLED_AGAIN_S = 0.02
 """Between two looks for an outcome whose claim was settled a moment ago."""
 
@@ -59,8 +63,9 @@ class Desk:
         freshness: Freshness,
         window_s: float = WINDOW_S,
         carry_on_s: float = CARRY_ON_S,
+        stop_s: float = STOP_S,
     ) -> None:
-        """Put the parts together; nothing is opened here."""
+        """Put the parts together; nothing is opened here. `stop_s` bounds `close`."""
         self.check = check
         self.panel = panel
         self._recent = recent
@@ -70,6 +75,7 @@ class Desk:
         self._freshness = freshness
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
+        self._stop_s = stop_s
         self._late = ReasonCode.NOT_CONFIGURED if panel.vacant else ReasonCode.DEADLINE
         self._open = OpenQuestions()
         self._gathered: dict[str, datetime | None] = {}
@@ -116,19 +122,34 @@ class Desk:
         return known
 
     async def close(self) -> None:
-        """Let what is under way finish for `GRACE_S`, then end it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + GRACE_S
+        """Have nothing new sent, let what is under way finish, then end it.
+
+        It has `GRACE_S`, and while a call that may be charged is under way the whole of `stop_s`.
+        To be cancelled ends the waiting at once; what was found by then is kept all the same.
+        """
+        self.panel.stop()
         self._flush()
-        while self._tasks and loop.time() < until:
-            await asyncio.wait(self._tasks, timeout=until - loop.time())
+        try:
+            await self._hear_out(asyncio.get_running_loop().time())
+        finally:
+            late = [task for task in self._tasks if task is not self._concluding]
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if self._concluding is not None:  # what they had found is kept, claims are given back
+                await asyncio.wait((self._concluding,))
+
+    async def _hear_out(self, began: float) -> None:
+        loop = asyncio.get_running_loop()
+        grace_ends, ends = began + min(GRACE_S, self._stop_s), began + self._stop_s
+        if calls := self.panel.hearing_out:
+            told = {"check": self.check, "calls": calls, "stop_s": self._stop_s}
+            _log.info("stopping, calls that may be charged are heard out", extra=told)
+        while self._tasks and (left_s := ends - loop.time()) > 0:
+            if loop.time() >= grace_ends and not self.panel.hearing_out:
+                return
+            await asyncio.wait(self._tasks, timeout=min(left_s, HEARD_AGAIN_S))
             await asyncio.sleep(0)  # what a finished one leaves to do is begun
-        late = [task for task in self._tasks if task is not self._concluding]
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        if self._concluding is not None:  # what they had found is kept, and their claims given back
-            await asyncio.wait((self._concluding,))
 
     async def _asked(
         self, values: list[str], not_before: datetime | None, terms: Terms

@@ -66,13 +66,13 @@ async def test_results_come_as_they_are_decided_until_the_batch_has_ended(valkey
         async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
             tasks.create_task(follow())
             await second.flush([2])
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await first.flush([1, 0])
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await second.finish()
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await first.finish()
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
         assert sorted(seen) == [0, 1, 2, 3, 4, 5]
         assert seen.index(1) < seen.index(0) < seen.index(2)
 

@@ -78,7 +78,7 @@ async def test_one_look_removes_however_much_there_is(store: Store, clock: Clock
     assert retention.removed.chunks >= len(rows)
     assert [line["batches"] for line in lines] == [1]
     expired = await store.expire(KEPT.given, KEPT.results)
-    assert (expired.chunks, expired.batches, expired.more) == (0, 0, False)
+    assert (expired.given, expired.batches, expired.more) == (0, 0, False)
 
 
 async def test_a_store_that_was_away_does_not_end_the_loop(
