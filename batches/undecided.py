@@ -17,6 +17,15 @@ AGAIN_FIRST_S, AGAIN_LAST_S = 6.0, 120.0
 
 SOON = frozenset({ReasonCode.DEADLINE, ReasonCode.RATE_LIMITED, ReasonCode.LIMITS_UNAVAILABLE})
 """Nothing has failed: it only takes longer than one round."""
+LATER = frozenset(
+    {
+        ReasonCode.PROVIDER_UNAVAILABLE,
+        ReasonCode.SOURCE_UNAVAILABLE,
+        ReasonCode.PROVIDER_PROTOCOL,
+    }
+)
+"""Nobody has answered. What a service answered is final here, even where it may change: it is paid
+for, and whoever wants to know retries the batch."""
 PAUSING = {
     ReasonCode.QUOTA_EXHAUSTED: PauseReason.QUOTA_EXHAUSTED,
     ReasonCode.OUT_OF_CREDIT: PauseReason.OUT_OF_CREDIT,
@@ -62,7 +71,7 @@ def next_of(result: RecordResult) -> Next:
                     return Blocked(pause, verdict.kind, outcome.check)
                 if reason.code in SOON:
                     found = found or Again.SOON
-                elif reason.retryable:
+                elif reason.retryable and reason.code in LATER:
                     found = Again.LATER
     return found
 
