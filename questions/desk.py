@@ -34,6 +34,8 @@ CARRY_ON_S = 30.0
 """How long asking goes on, whatever became of its askers."""
 OPEN_MAX = 200_000
 VALUES_PER_TRIP_MAX = 1000
+KEEP_WITHIN_S = 0.02
+"""After an answer, until it is kept for others: a process that is killed loses no more."""
 GRACE_S = 5.0
 """For what is under way when the desk closes."""
 SETTLED_AGAIN_S = 0.02
@@ -78,6 +80,7 @@ class Desk:
         self._looking_up = False
         self._concluded: list[tuple[Collection[bytes], Mapping[bytes, Outcome]]] = []
         self._concluding: asyncio.Task[None] | None = None
+        self._keep_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
@@ -107,6 +110,7 @@ class Desk:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        self._keep_now()
         if self._concluding is not None:  # what they had found is kept, and their claims given back
             await asyncio.wait((self._concluding,))
 
@@ -265,10 +269,9 @@ class Desk:
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
         """Ask the providers about `ours`; what they say is kept and the claims are given back."""
-        kept: dict[bytes, Outcome] = {}
         left = dict(ours)
         try:
-            deliver = partial(self._deliver, left, kept)
+            deliver = partial(self._deliver, left)
             shares = list(self._askers.shares(ours))
             if len(shares) == 1:
                 ((asker, values),) = shares
@@ -279,9 +282,17 @@ class Desk:
                         group.create_task(self.panel.ask(values, deadline, deliver, asker))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            self._concluded.append((ours.values(), kept))
-            if self._concluding is None:
-                self._concluding = self._own(self._conclude())
+            if left:
+                self._concluded.append((left.values(), {}))
+            self._keep_now()
+
+    def _keep_now(self) -> None:
+        """Keep what was concluded, and give its claims back."""
+        if self._keep_timer is not None:
+            self._keep_timer.cancel()
+            self._keep_timer = None
+        if self._concluded and self._concluding is None:
+            self._concluding = self._own(self._conclude())
 
     async def _conclude(self) -> None:
         """Keep outcomes and give claims back: all that is there in one trip, then the next."""
@@ -308,19 +319,25 @@ class Desk:
     def _deliver(
         self,
         left: dict[str, bytes],
-        kept: dict[bytes, Outcome],
         found: Mapping[str, Found],
         bill: Bill,
     ) -> None:
-        """Take what providers `found` off `left`, into `kept` if it is to be kept, to who waits."""
+        """Take what providers `found` off `left` and to who waits; keep it if it is to be kept."""
         cost = bill.cost / len(found) if bill.cost and found else bill.cost
         outcomes = self._dated(found, bill.provider or None, round(cost * MILLION) if cost else 0)
         lasting: dict[str, Outcome] = {}
+        kept: dict[bytes, Outcome] = {}
+        settled: list[bytes] = []
         for value, outcome in outcomes.items():
             digest = left.pop(value)
+            settled.append(digest)
             if outcome.expires_at is not None:
                 kept[digest] = lasting[value] = outcome
         self._recent.remember(lasting)
+        self._concluded.append((settled, kept))
+        if self._keep_timer is None and self._concluding is None:
+            loop = asyncio.get_running_loop()
+            self._keep_timer = loop.call_later(KEEP_WITHIN_S, self._keep_now)
         openers = self._settle(outcomes)
         if bill.calls:
             for usage, count in openers:
