@@ -16,6 +16,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Struct
 
+from batches.chunk import ChunkResults, Claimed
 from batches.columns import STATUS_NUMBERS, STATUSES, Column, KindColumns, RawColumn, heads, spread
 from batches.counts import Counts, Tally, counted
 from batches.errors import StoreUnreadable
@@ -132,13 +133,25 @@ class Results:
             )
         )
 
+    def decided(self, chunk: Claimed | ChunkResults) -> list[RecordResult]:
+        """Return all results of a chunk that stand, in the order in which they were decided."""
+        blobs = [blob for blob in (chunk.results, *chunk.parts) if blob is not None]
+        reopened = chunk.reopened_parts + (chunk.results is not None) if chunk.reopened else 0
+        standing: list[RecordResult] = []
+        for number, blob in enumerate(blobs):
+            _, found = self.unpacked(blob, chunk.first_index)
+            if number < reopened:
+                found = [one for one in found if one.status not in chunk.reopened]
+            standing += found
+        return standing
+
     def statuses(self, blob: bytes) -> list[Status]:
         """Return the status of each result, without reading more than that."""
         return [STATUSES[number] for number in _status_decoder.decode(blob).statuses]
 
     def _fields(self, results: Sequence[RecordResult]) -> list[Column]:
         together = list(map(_verdicts, results))
-        if all(len(verdicts) == 1 for verdicts in together):  # as it mostly is
+        if together and all(len(verdicts) == 1 for verdicts in together):  # as it mostly is
             only = [verdict for (verdict,) in together]
             if len(set(map(_kind, only))) == 1:
                 return [self._kinds[only[0].kind].packed(only, None)]
@@ -146,7 +159,7 @@ class Results:
         for kind in self._kinds.values():
             verdicts = list(map(attrgetter(kind.field), results))
             absent = verdicts.count(None)
-            if not absent:
+            if not absent and verdicts:
                 fields.append(kind.packed(verdicts, None))
             elif absent < len(verdicts):
                 at = [place for place, one in enumerate(verdicts) if one is not None]

