@@ -204,7 +204,7 @@ def _short(places: Sequence[int]) -> int | Sequence[int]:
     """Return the first place where they follow on each other."""
     if places and places[-1] - places[0] == len(places) - 1 and _rising(places):
         return places[0]
-    return places
+    return list(places)
 
 
 def _rising(places: Sequence[int]) -> bool:
