@@ -24,14 +24,14 @@ from checks.declared import result_class
 from checks.kinds import KindModule
 from verdicts.verdict import Head, RecordResult, Status
 
-FORM = 1
+FORMAT = 1
 """Grows when what is written can't be read by the rule of before."""
 
 
 class _Packed(Struct, array_like=True, gc=False):
     """The results of some records of a chunk, in the order in which they were decided."""
 
-    form: int
+    format: int
     places: int | Sequence[int]
     statuses: bytes
     refs: Sequence[str | None] | None
@@ -39,15 +39,19 @@ class _Packed(Struct, array_like=True, gc=False):
 
 
 class _RawPacked(Struct, array_like=True):
-    form: int
+    format: int
     places: int | list[int]
     statuses: bytes
     refs: list[str | None] | None
     fields: list[RawColumn]
 
 
+class _Written(Struct, array_like=True):
+    format: int
+
+
 class _Statuses(Struct, array_like=True):
-    form: int
+    format: int
     places: msgspec.Raw
     statuses: bytes
 
@@ -56,6 +60,7 @@ _ref, _status = attrgetter("ref"), attrgetter("status")
 _verdicts, _kind = attrgetter("verdicts"), attrgetter("kind")
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(_RawPacked)
+_format_decoder = msgspec.msgpack.Decoder(_Written)
 _status_decoder = msgspec.msgpack.Decoder(_Statuses)
 
 
@@ -90,7 +95,7 @@ class Results:
         refs = list(map(_ref, results))
         unnamed = refs.count(None) == len(refs)
         statuses = bytes(map(STATUS_NUMBERS.__getitem__, map(id, map(_status, results))))
-        return _encode(_Packed(FORM, _short(places), statuses, None if unnamed else refs, fields))
+        return _encode(_Packed(FORMAT, _short(places), statuses, None if unnamed else refs, fields))
 
     def unpacked(
         self, blob: bytes, first_index: int = 0
@@ -103,11 +108,12 @@ class Results:
             StoreUnreadable: `blob` is nothing that this version can read.
         """
         try:
+            written = _format_decoder.decode(blob).format
+            if written != FORMAT:
+                raise StoreUnreadable(f"results are in format {written}: a newer Assay wrote them")
             found = _decoder.decode(blob)
         except msgspec.DecodeError as error:
             raise StoreUnreadable(f"results that cannot be read: {error}") from error
-        if found.form != FORM:
-            raise StoreUnreadable(f"results are written in form {found.form}: a newer Assay's")
         number = len(found.statuses)
         places = found.places
         if isinstance(places, int):
