@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 from sqlalchemy import create_engine
@@ -84,7 +84,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         selector = _Selector()
         super().__init__(selector)
         selector.loop = self
-        self.set_task_factory(self._task)
+        self.set_task_factory(cast("Any", self._task))
 
     def time(self) -> float:
         return self.now
