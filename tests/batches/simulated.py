@@ -152,6 +152,9 @@ class MemoryDatabase:
     async def read(self, work: Doing[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.write(work, *args, **kwargs)
 
+    async def note(self, work: Doing[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.write(work, *args, **kwargs)
+
     async def tidy(self) -> None: ...
 
     async def close(self) -> None:
@@ -274,7 +277,7 @@ class Process:
         self.number = number
         self.cut = fleet.database.cuts[number] = Cut()
         work = Work(
-            store=Store(fleet.database, Blobs(Keyring([]))),
+            store=Store(fleet.database, Blobs(Keyring(None))),
             packing=fleet.packing,
             bench=SimulatedBench(SimulatedJudge(fleet.truth)),
             owner=f"process {number}",
@@ -306,7 +309,7 @@ class Fleet:
         self.chance = random.Random(seed)
         self.truth = Truth(self.chance)
         self.database = MemoryDatabase(self.chance, loop.moment)
-        self.store = Store(self.database, Blobs(Keyring([])))
+        self.store = Store(self.database, Blobs(Keyring(None)))
         self.queue: asyncio.Queue[bytes] = asyncio.Queue()
         self.packing: Packing = SimulatedPacking()
         self.seen: list[tuple[int, int, State]] = []
