@@ -67,7 +67,7 @@ class Batches:
     def start(self, *, working: bool) -> None:
         """Open the store in the background and, when `working`, begin to work on what it has."""
         if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._run(working=working))
+            self._opening = asyncio.get_running_loop().create_task(self._begun(working=working))
 
     @property
     def away(self) -> str | None:
@@ -140,6 +140,14 @@ class Batches:
         if self._store is not None:
             await self._store.close()
         self._store = self._engine = self._room = self._ingest = None
+
+    async def _begun(self, *, working: bool) -> None:
+        try:
+            await self._run(working=working)
+        except Exception as error:
+            self._away = StoreUnavailable(f"opening it failed: {type(error).__name__}")
+            _log.exception("no store of batches")  # a fault of ours: nothing else depends on it
+            raise
 
     async def _run(self, *, working: bool) -> None:
         await asyncio.to_thread(import_module, "batches.engine")

@@ -118,7 +118,12 @@ async def _run(settings: Settings, taken: socket.socket, parent: int | None, sto
         app = Stopping(app_of(assembly))
         config = ServerConfig(app, log_config=None, log_level="warning", **Worker.CONFIG_KWARGS)
         where = _url(settings, taken)
-        stop.server = StoppableServer(config, lambda: _announce(assembly, where), parent, app)
+
+        def ready() -> None:
+            _announce(assembly, where)
+            assembly.batches.start(working=True)
+
+        stop.server = StoppableServer(config, ready, parent, app)
         await stop.server.serve(sockets=[taken])
         stop.served()
 
