@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from batches.database import Clock, P, T, Transaction, Work
+from batches.database import Clock, P, Parameters, Ready, T, Transaction, Work
 from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
 from batches.tables import batches
 
@@ -39,6 +39,13 @@ class PostgresDialect:
     def insert(self, table: Table) -> Any:  # noqa: ANN401 - as in Dialect
         """Return PostgreSQL's INSERT."""
         return insert(table)
+
+    def run(
+        self, connection: Connection, ready: Ready, parameters: Parameters
+    ) -> list[tuple[Any, ...]]:
+        """Run it as SQLAlchemy does, which remembers what it has compiled."""
+        result: Any = connection.execute(ready.statement, cast("Any", parameters))
+        return result.all() if result.returns_rows else []
 
     def now_ms(self, connection: Connection) -> int:
         """Return the server's time."""

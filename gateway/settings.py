@@ -33,6 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from batches.settings import BatchesSettings, StoreSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -201,6 +202,8 @@ class Settings(BaseSettings):
     redis: RedisSettings = Field(default_factory=RedisSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    batches: BatchesSettings = Field(default_factory=BatchesSettings)
     kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(
         default_factory=dict[str, Mapping[str, CheckSettings]]
