@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from batches.errors import StoreError
 from batches.oldest import Oldest, oldest_of
 from batches.settings import RetentionSettings
 from batches.store import Store
@@ -47,7 +46,7 @@ class Removed(Struct):
 
 
 class Retention:
-    """One loop a worker; several processes do each other no harm."""
+    """What `batches.upkeep` does now and then; several processes do each other no harm."""
 
     def __init__(
         self,
@@ -61,15 +60,6 @@ class Retention:
         self._kept = kept
         self._now = now
         self.removed = Removed()
-
-    async def run(self) -> None:
-        """Remove whatever has become old enough, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as error:
-                _log.warning("retention waits for the store", extra={"error": type(error).__name__})
-            await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
         """Remove all that is old enough by now.
