@@ -137,6 +137,13 @@ class Database(Protocol):
         """Run `work` as one transaction; when this returns, it is on disk."""
         ...
 
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does; only a machine that loses its power may forget it.
+
+        For what nobody needs then: who works on what ends with the machine, too.
+        """
+        ...
+
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work`, which changes nothing, on one consistent state."""
         ...

@@ -18,7 +18,7 @@ from batches.tables import batches
 
 CONNECT_S = 5.0
 """How long connecting may take."""
-FREE_S = 10.0
+FREE_S = 30.0
 """How long a transaction waits for a free connection."""
 STATEMENT_S = 60.0
 """How long one statement may take, waiting for others included."""
@@ -80,6 +80,10 @@ class PostgresDatabase:
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction, again where the server wants that."""
         return await self._run(lambda transaction: work(transaction, *args, **kwargs))
+
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does: workers on other machines outlive the server's."""
+        return await self.write(work, *args, **kwargs)
 
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` on one state of the database."""

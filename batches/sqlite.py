@@ -86,11 +86,14 @@ class SqliteDialect:
 class _Waiting:
     """A transaction that waits for the writer, and who waits for it."""
 
-    __slots__ = ("failed", "future", "result", "work")
+    __slots__ = ("failed", "future", "lasting", "result", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any], future: "asyncio.Future[Any]") -> None:
+    def __init__(
+        self, work: Callable[[Transaction], Any], future: "asyncio.Future[Any]", *, lasting: bool
+    ) -> None:
         self.work = work
         self.future = future
+        self.lasting = lasting
         self.result: Any = None
         self.failed: BaseException | None = None
 
@@ -119,6 +122,7 @@ class SqliteDatabase:
         self._writer = _engine(path, 1)
         self._reader = _engine(path, READERS)
         self._open: Connection | None = None  # the writer's, in its thread alone
+        self._synced = True
         self._writing = ThreadPoolExecutor(1, "batches-writer")
         self._reading = ThreadPoolExecutor(READERS, "batches-reader")
         self._waiting: deque[_Waiting] = deque()
@@ -127,9 +131,16 @@ class SqliteDatabase:
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction, together with others that wait."""
+        return await self._queued(_bound(work, *args, **kwargs), lasting=True)
+
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does, without a sync to the disk of its own."""
+        return await self._queued(_bound(work, *args, **kwargs), lasting=False)
+
+    async def _queued(self, work: Callable[[Transaction], _R], *, lasting: bool) -> _R:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        waiting = _Waiting(_bound(work, *args, **kwargs), future)
+        future: asyncio.Future[_R] = loop.create_future()
+        waiting = _Waiting(work, future, lasting=lasting)
         with self._lock:
             if len(self._waiting) >= WAITING_MAX:
                 raise StoreUnavailable(f"{self.path}: {WAITING_MAX} changes wait to be written")
@@ -171,6 +182,12 @@ class SqliteDatabase:
             self._open = self._writer.connect()
         return self._open
 
+    def _sync(self, *, on: bool) -> None:
+        """Say whether the next commit waits for the disk, with all that was committed before."""
+        if on is not self._synced:
+            _raw(self._connection()).execute(f"PRAGMA synchronous={'FULL' if on else 'NORMAL'}")
+            self._synced = on
+
     def _tidy(self) -> None:
         with _told(self.path):
             raw = _raw(self._connection())
@@ -197,9 +214,11 @@ class SqliteDatabase:
     def _write_group(self, group: list[_Waiting]) -> None:
         """Write `group` together; should that fail, each by itself, so that each hears its own."""
         try:
-            with _told(self.path), _begun(self._connection(), "BEGIN IMMEDIATE") as connection:
-                for one in group:
-                    self._write_one(connection, one, alone=len(group) == 1)
+            with _told(self.path):
+                self._sync(on=any(one.lasting for one in group))
+                with _begun(self._connection(), "BEGIN IMMEDIATE") as connection:
+                    for one in group:
+                        self._write_one(connection, one, alone=len(group) == 1)
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
             if len(group) == 1:
                 group[0].failed = error

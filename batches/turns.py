@@ -54,11 +54,10 @@ def _lined() -> Ready:
         .exists()
     )
     ready = (batches.c.start_after.is_(None), batches.c.start_after <= bindparam("now"))
-    states = [literal_column(f"'{state}'") for state in _WORKED]
     columns = (batches.c.id, batches.c.tenant, batches.c.priority, batches.c.weight)
     lined = (
         select(*columns, line.label("place"))
-        .where(batches.c.state.in_(states), or_(*ready), is_open)
+        .where(or_(*(batches.c.state == state for state in _WORKED)), or_(*ready), is_open)
         .subquery()
     )
     few = select(lined).where(lined.c.place <= BATCHES_LOOKED_AT_MAX)

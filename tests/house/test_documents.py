@@ -131,7 +131,7 @@ def test_every_variable_that_the_page_shows_is_read(
     samples = {
         "URL": "https://api.example.com/v1",
         "text": "EUR" if "currency" in setting.key else "WARNING",
-        "secret": "0123456789abcdef",
+        "secret": "A" * 43 + "=" if "encryption" in setting.key else "0123456789abcdef",
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",
