@@ -129,13 +129,8 @@ def routes(
             return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
         return JSONResponse({"status": "ready"})
 
-    def ingest() -> Ingest:
-        found = assembly().ingest
-        assert found is not None, "what serves keeps batches"
-        return found
-
     uploads = Uploads(
-        ingest,
+        lambda: _ingest_of(assembly()),
         lambda _: TENANT,
         Origins(_names(settings)),
         currency=settings.gateway.currency,
@@ -151,6 +146,11 @@ def routes(
         Route("/healthz", _alive),
         Route("/readyz", ready),
     ]
+
+
+def _ingest_of(assembly: Assembly) -> Ingest:
+    assert assembly.ingest is not None, "what serves keeps batches"
+    return assembly.ingest
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:

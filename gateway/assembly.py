@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from batches.ingest import Ingest
-from batches.store import Store
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -116,10 +115,7 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
-        ingest = None
-        if not guest:
-            store = await _store(settings, stack)
-            ingest = Ingest(store, settings.uploads, [kind.name for kind in kinds])
+        ingest = None if guest else await _ingest(settings, kinds, stack)
         await loading
         yield Assembly(settings, declarations, valkey, context, ingest)
 
@@ -299,13 +295,13 @@ async def _close_all(desks: Iterable[Desk]) -> None:
     await asyncio.gather(*(desk.close() for desk in desks))
 
 
-async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+async def _ingest(settings: Settings, kinds: Sequence[Kind], stack: AsyncExitStack) -> Ingest:
     # here, because what keeps no batches starts sooner without a database
     from batches.opening import open_store  # noqa: PLC0415
 
     store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
     stack.push_async_callback(store.close)
-    return store
+    return Ingest(store, settings.uploads, [kind.name for kind in kinds])
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

@@ -132,6 +132,7 @@ def test_every_variable_that_the_page_shows_is_read(
         "secret": "0123456789abcdef",
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
+        "list of secrets": '["0123456789abcdef"]',
         "`true` or `false`": "true",
         "`upper`": "upper",
         "regular expression": "[A-Z]+",
