@@ -136,11 +136,11 @@ class Swept(Struct, frozen=True):
 
 
 class Expired(Struct, frozen=True):
-    """What retention removed: blobs of so many chunks, and so many batches in whole.
+    """What retention removed: what was given, of so many chunks; so many batches in whole.
 
     `more`: the bound of one call was reached, and there is more to remove.
     """
 
-    chunks: int
+    given: int
     batches: int
     more: bool

@@ -1,12 +1,12 @@
 """How much of a batch is decided, how, and what it took. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from verdicts.reason import Reason
 from verdicts.verdict import RecordResult, Status
 
 Numbers: TypeAlias = dict[str, int]
@@ -95,39 +95,33 @@ class Spent(Struct, frozen=True, array_like=True):
 
 
 _NONE = Tally()
+_NAME_OF = {id(status): status.value for status in Status}
 NOTHING = Counts()
 NO_COST = Spent()
 
 
-def counted(results: Iterable[RecordResult]) -> Counts:
+def counted(results: Sequence[RecordResult]) -> Counts:
     """Return the counts of `results`, each counted once."""
-    records: dict[int, int] = {}
-    names: dict[int, str] = {}
     # by identity: enums hash slowly, and verdicts of equal findings share their reasons
-    verdicts: dict[tuple[int, str, int, int], int] = {}
-    found: dict[int, tuple[Reason, ...]] = {}
-    for result in results:
-        status = result.status
-        key = id(status)
-        records[key] = records.get(key, 0) + 1
-        if key not in names:
-            names[key] = status.value
-        for verdict in result.verdicts:
-            own, reasons = verdict.status, verdict.reasons
-            same = (key, verdict.kind, id(own), id(reasons))
-            seen = verdicts.get(same)
-            if seen is None:
-                names[id(own)], found[id(reasons)] = own.value, reasons
-                verdicts[same] = 1
-            else:
-                verdicts[same] = seen + 1
-    tallies = {names[key]: Tally(number, {}, {}) for key, number in records.items()}
-    for (key, kind, own, why), number in verdicts.items():
-        tally = tallies[names[key]]
-        _add(tally.verdicts.setdefault(kind, {}), names[own], number)
-        for code in {reason.code.value for reason in found[why]}:
-            _add(tally.reasons.setdefault(kind, {}), code, number)
-    return Counts(tallies)
+    records = Counter([id(result.status) for result in results])
+    verdicts = [(result.status, verdict) for result in results for verdict in result.verdicts]
+    same = Counter(
+        zip(
+            [id(status) for status, _ in verdicts],
+            [verdict.kind for _, verdict in verdicts],
+            [id(verdict.status) for _, verdict in verdicts],
+            [id(verdict.reasons) for _, verdict in verdicts],
+            strict=True,
+        )
+    )
+    reasons_of = {id(verdict.reasons): verdict.reasons for _, verdict in verdicts}
+    tallies = {key: Tally(number, {}, {}) for key, number in records.items()}
+    for (key, kind, own, why), number in same.items():
+        tally = tallies[key]
+        _add(tally.verdicts.setdefault(kind, {}), _NAME_OF[own], number)
+        for code in {reason.code for reason in reasons_of[why]}:
+            _add(tally.reasons.setdefault(kind, {}), code.value, number)
+    return Counts({_NAME_OF[key]: tally for key, tally in tallies.items()})
 
 
 def _add(numbers: Numbers, name: str, number: int) -> None:

@@ -25,7 +25,7 @@ def announce(transaction: Transaction, batch: Batch) -> None:
         {
             "id": secrets.token_hex(16),
             "batch": batch.id,
-            "event": batch.state.value,
+            "version": batch.version,
             "url": batch.webhook,
             "snapshot": pack(batch),
             "created_at": transaction.now_ms,
@@ -42,7 +42,7 @@ def due(transaction: Transaction, limit: int, lease_s: float) -> list[Delivery]:
     rows = transaction.rows(
         select(*deliveries.c)
         .where(deliveries.c.due_at <= now)
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .order_by(deliveries.c.due_at, deliveries.c.batch, deliveries.c.version)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -93,15 +93,13 @@ def told(transaction: Transaction, tenant: str, batch_id: str) -> tuple[Delivery
     if transaction.row(mine) is None:
         raise NoSuchBatch(batch_id)
     rows = transaction.rows(
-        select(*deliveries.c)
-        .where(deliveries.c.batch == batch_id)
-        .order_by(deliveries.c.created_at, deliveries.c.id)
+        select(*deliveries.c).where(deliveries.c.batch == batch_id).order_by(deliveries.c.version)
     )
     return tuple(map(_delivery_of, rows))
 
 
 def _delivery_of(row: Sequence[Any]) -> Delivery:
-    (id_, batch, _event, url, snapshot, created_at, due_at, attempts, state, last_error) = row
+    (id_, batch, _version, url, snapshot, created_at, due_at, attempts, state, last_error) = row
     made = from_ms(created_at)
     assert made is not None, "a column that is never empty"
     return Delivery(

@@ -16,7 +16,7 @@ from batches import batch_rows
 from batches.blobs import Blobs
 from batches.database import MIGRATING, Clock, Database, Transaction
 from batches.errors import StoreTooNew, StoreUnavailable, StoreUnreadable
-from batches.keys import Keyring, key_of
+from batches.keys import Keyring
 from batches.postgres import PostgresDatabase
 from batches.settings import StoreSettings
 from batches.sqlite import SqliteDatabase
@@ -40,8 +40,7 @@ async def open_store(settings: StoreSettings, path: Path, clock: Clock | None = 
         StoreTooNew: a newer Assay made it.
         StoreLocked: it holds data keys that the keys of `settings` do not open.
     """
-    secrets = [settings.encryption_key, *settings.encryption_keys_old]
-    keys = Keyring([key_of(one.get_secret_value()) for one in secrets if one is not None])
+    keys = Keyring(settings.keys)
     url = None if settings.url is None else _url_of(settings.url.get_secret_value())
     database = await _database(url, path, settings.connections, clock)
     try:
@@ -73,7 +72,8 @@ def _url_of(text: str) -> URL:
 
 async def _database(url: URL | None, path: Path, connections: int, clock: Clock | None) -> Database:
     if url is not None and url.drivername in _SCHEMES:
-        return PostgresDatabase(url, connections, clock)
+        # SQLAlchemy looks for files, and imports what it needs
+        return await asyncio.to_thread(PostgresDatabase, url, connections, clock)
     file = Path(url.database) if url is not None and url.database else path
     try:
         await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ async def _database(url: URL | None, path: Path, connections: int, clock: Clock 
         raise StoreUnavailable(
             f"{file.parent} cannot be made ({error.strerror}): Assay's user needs the right to"
         ) from error
-    return SqliteDatabase(file, clock)
+    return await asyncio.to_thread(SqliteDatabase, file, clock)
 
 
 def _revisions() -> ScriptDirectory:

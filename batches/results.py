@@ -4,18 +4,22 @@ The verdicts of one field stand together, attribute by attribute. Texts stand as
 that verdicts share by identity (what a bulk call found of many values, the facts of one domain)
 stand once, in a table, and each verdict has the number of its own. Which classes there are is the
 configuration's business, so each field's attributes are named: what an older configuration wrote
-is read as far as the newer one knows it.
+is read as far as the newer one knows it, and of a kind that it does not know, what every verdict
+says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from operator import attrgetter
-from typing import Any, TypeAlias, cast, get_args, get_type_hints
+from typing import Any, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from batches.chunk import ChunkResults, Claimed
+from batches.errors import StoreUnreadable
 from checks.declared import result_class
 from checks.kinds import KindModule, verdict_class
 from verdicts.outcome import Outcome
@@ -24,6 +28,8 @@ from verdicts.verdict import Head, RecordResult, Source, Status
 
 Numbers: TypeAlias = Sequence[int | None]
 
+FORMAT = 1
+"""Grows when what is written can't be read by the rule of before."""
 HEAD = len(Head.__struct_fields__)
 MOSTLY = 1.25
 """Where fewer than one in five is shared, a table would only add to it."""
@@ -60,11 +66,13 @@ class _Field(Struct, array_like=True, gc=False):
     numbers: Sequence[int] | None
     decided: _Decided
     columns: dict[str, Any]
+    kind: str
 
 
 class _Packed(Struct, array_like=True, gc=False):
     """The results of some records of a chunk, in the order in which they were decided."""
 
+    format: int
     places: int | Sequence[int]
     statuses: bytes
     refs: Sequence[str | None] | None
@@ -78,6 +86,7 @@ class _RawField(Struct, array_like=True):
     numbers: list[int] | None
     decided: "_RawDecided"
     columns: dict[str, msgspec.Raw]
+    kind: str
 
 
 class _RawDecided(Struct, array_like=True):
@@ -90,6 +99,7 @@ class _RawDecided(Struct, array_like=True):
 
 
 class _RawPacked(Struct, array_like=True):
+    format: int
     places: int | list[int]
     statuses: bytes
     refs: list[str | None] | None
@@ -97,10 +107,12 @@ class _RawPacked(Struct, array_like=True):
 
 
 class _Statuses(Struct, array_like=True):
+    format: int
     places: msgspec.Raw
     statuses: bytes
 
 
+R = TypeVar("R", _RawPacked, _Statuses)
 _ref, _status = attrgetter("ref"), attrgetter("status")
 _verdicts, _kind = attrgetter("verdicts"), attrgetter("kind")
 _encode = msgspec.msgpack.Encoder().encode
@@ -134,15 +146,18 @@ class _Column:
         table = [None if values[at] is None else astuple(values[at]) for at in own]
         return (table, numbers)
 
-    def unpacked(self, raw: msgspec.Raw) -> list[Any]:
-        """Return the attribute of each verdict."""
-        found = self._decode(raw)
+    def unpacked(self, raw: msgspec.Raw) -> Iterable[Any]:
+        """Return the attribute of each verdict: None where it was declared otherwise then."""
+        try:
+            found = self._decode(raw)
+        except msgspec.ValidationError:
+            return repeat(None)
         if self._made is None:
             return found
         rows, numbers = found
         made = cast("Callable[..., Any]", self._made)
         table = [None if row is None else made(*astuple(row)) for row in rows]
-        return table if numbers is None else [table[number] for number in numbers]
+        return table if numbers is None else list(map(table.__getitem__, numbers))
 
 
 def _row_class(made: type[Struct]) -> Any:  # noqa: ANN401 - a type, made here
@@ -191,45 +206,42 @@ class _Kind:
         numbers, decided = _shared(shared)
         own = zip(self._columns, columns[HEAD:], strict=True)
         kept = {column.name: column.packed(values) for column, values in own}
-        return _Field(places, inputs, normalized, numbers, decided, kept)
+        return _Field(places, inputs, normalized, numbers, decided, kept, self.name)
 
     def unpacked(self, field: _RawField) -> list[Any]:
         """Return the verdicts again."""
-        inputs, table = field.inputs, field.decided
-        normalized: Sequence[str | bool | None] = inputs
-        if field.normalized is not None:
-            normalized = [
-                other if one is True else one
-                for one, other in zip(field.normalized, inputs, strict=True)
-            ]
-        decided: Sequence[tuple[Any, ...]] = list(
-            zip(
-                map(_STATUSES.__getitem__, table.statuses),
-                table.reasons,
-                table.outcomes,
-                table.decided_at,
-                table.expires_at,
-                map(_SOURCES.__getitem__, table.sources),
-                strict=True,
-            )
-        )
-        if field.numbers is not None:
-            decided = [decided[number] for number in field.numbers]
-        nothing = [None] * len(inputs)
         columns = [
-            nothing if (raw := field.columns.get(one.name)) is None else one.unpacked(raw)
+            repeat(None) if (raw := field.columns.get(one.name)) is None else one.unpacked(raw)
             for one in self._columns
         ]
-        made, kind = self._made, self.name
-        return [
-            made(kind, given, text, *same, *own)
-            for given, text, same, *own in zip(inputs, normalized, decided, *columns, strict=True)
+        # by `map`: in C, this runs for every value
+        return list(map(self._made, *_heads(field), *columns))
+
+
+def _heads(field: _RawField) -> list[Iterable[Any]]:
+    """Return the attributes of `Head`, in their order, for all verdicts of a field."""
+    inputs, table = field.inputs, field.decided
+    normalized: Sequence[str | bool | None] = inputs
+    if field.normalized is not None:
+        normalized = [
+            other if one is True else one
+            for one, other in zip(field.normalized, inputs, strict=True)
         ]
+    decided: list[Sequence[Any]] = [
+        list(map(_STATUSES.__getitem__, table.statuses)),
+        table.reasons,
+        table.outcomes,
+        table.decided_at,
+        table.expires_at,
+        list(map(_SOURCES.__getitem__, table.sources)),
+    ]
+    if (numbers := field.numbers) is not None:
+        decided = [list(map(column.__getitem__, numbers)) for column in decided]
+    return [repeat(field.kind), inputs, normalized, *decided]
 
 
 def _class_of(module: KindModule) -> type[Struct]:
-    made = getattr(module, "verdict_class", None)
-    return verdict_class(module) if made is None else made
+    return getattr(module, "verdict_class", None) or verdict_class(module)
 
 
 def _shared(
@@ -275,7 +287,7 @@ class Results:
         refs = list(map(_ref, results))
         unnamed = refs.count(None) == len(refs)
         statuses = bytes(map(_STATUS_NUMBERS.__getitem__, map(id, map(_status, results))))
-        return _encode(_Packed(_short(places), statuses, None if unnamed else refs, fields))
+        return _encode(_Packed(FORMAT, _short(places), statuses, None if unnamed else refs, fields))
 
     def unpacked(
         self, blob: bytes, first_index: int = 0
@@ -285,36 +297,50 @@ class Results:
         The index of a result is `first_index`, that of its chunk's first record, and its place.
 
         Raises:
-            msgspec.DecodeError: `blob` is not what `packed` makes.
+            StoreUnreadable: `blob` is not what `packed` makes, or a newer Assay's made it.
         """
-        found = _decoder.decode(blob)
+        found = _read(_decoder, blob)
         count = len(found.statuses)
         places = found.places
         if isinstance(places, int):
             places = range(places, places + count)
-        columns = {name: self._column(name, found.fields.get(name), count) for name in self._names}
-        present = [columns[name] for name in self._names if name in found.fields]
-        together: Sequence[tuple[Any, ...]] = (
-            [(one,) for one in present[0]]
-            if len(present) == 1 and None not in present[0]
-            else [
-                tuple(one for one in row if one is not None) for row in zip(*present, strict=True)
-            ]
-            if present
-            else [()] * count
-        )
-        made = self._made
-        refs = found.refs or [None] * count
-        return places, [
-            made(ref, first_index + place, _STATUSES[status], *fields, verdicts)
-            for ref, place, status, verdicts, *fields in zip(
-                refs, places, found.statuses, together, *columns.values(), strict=True
-            )
+        columns = {
+            name: _spread(kind.unpacked(field), field.places, count)
+            for name, kind in self._kinds.items()
+            if (field := found.fields.get(name)) is not None
+        }
+        foreign = [
+            _spread(list(map(cast("Any", Head), *_heads(field))), field.places, count)
+            for name, field in found.fields.items()
+            if name not in self._kinds
         ]
+        made = list(
+            map(
+                self._made,
+                found.refs or repeat(None),
+                [first_index + place for place in places],
+                map(_STATUSES.__getitem__, found.statuses),
+                *(columns.get(name) or repeat(None) for name in self._names),
+                _together([*columns.values(), *foreign], count),
+            )
+        )
+        return places, made
+
+    def decided(self, chunk: Claimed | ChunkResults) -> list[RecordResult]:
+        """Return all results of a chunk that stand, in the order in which they were decided."""
+        blobs = [blob for blob in (chunk.results, *chunk.parts) if blob is not None]
+        reopened = chunk.reopened_parts + (chunk.results is not None) if chunk.reopened else 0
+        standing: list[RecordResult] = []
+        for number, blob in enumerate(blobs):
+            _, found = self.unpacked(blob, chunk.first_index)
+            if number < reopened:
+                found = [one for one in found if one.status not in chunk.reopened]
+            standing += found
+        return standing
 
     def statuses(self, blob: bytes) -> list[Status]:
         """Return the status of each result, without reading more than that."""
-        return [_STATUSES[number] for number in _status_decoder.decode(blob).statuses]
+        return [_STATUSES[number] for number in _read(_status_decoder, blob).statuses]
 
     def _fields(self, results: Sequence[RecordResult]) -> dict[str, _Field]:
         together = list(map(_verdicts, results))
@@ -327,32 +353,46 @@ class Results:
         for name, kind in self._kinds.items():
             verdicts = list(map(attrgetter(name), results))
             absent = verdicts.count(None)
-            if not absent:
+            if not absent and verdicts:
                 fields[name] = kind.packed(verdicts, None)
             elif absent < len(verdicts):
                 at = [place for place, one in enumerate(verdicts) if one is not None]
                 fields[name] = kind.packed([verdicts[place] for place in at], at)
         return fields
 
-    def _column(self, name: str, field: _RawField | None, count: int) -> list[Any]:
-        kind = self._kinds.get(name)
-        if field is None or kind is None:
-            return [None] * count
-        verdicts = kind.unpacked(field)
-        if field.places is None:
-            return verdicts
-        column: list[Any] = [None] * count
-        for place, verdict in zip(field.places, verdicts, strict=True):
-            column[place] = verdict
-        return column
+
+def _spread(verdicts: list[Any], places: Sequence[int] | None, count: int) -> list[Any]:
+    """Return one verdict for each of `count` results, None where it has none."""
+    if places is None:
+        return verdicts
+    column: list[Any] = [None] * count
+    for place, verdict in zip(places, verdicts, strict=True):
+        column[place] = verdict
+    return column
 
 
-def _short(places: Sequence[int]) -> int | Sequence[int]:
+def _read(decoder: "msgspec.msgpack.Decoder[R]", blob: bytes) -> R:
+    try:
+        found = decoder.decode(blob)
+    except msgspec.DecodeError as error:
+        raise StoreUnreadable(f"results that cannot be read: {error}") from error
+    if found.format != FORMAT:
+        raise StoreUnreadable(f"results are in format {found.format}: a newer Assay wrote them")
+    return found
+
+
+def _together(columns: Sequence[Sequence[Any]], count: int) -> Iterable[tuple[Any, ...]]:
+    """Return the verdicts of each of `count` results, in the order of `columns`."""
+    if not columns:
+        return repeat((), count)
+    rows = zip(*columns, strict=True)
+    if not any(column.count(None) for column in columns):
+        return rows
+    return [tuple(one for one in row if one is not None) for row in rows]
+
+
+def _short(places: Sequence[int]) -> int | list[int]:
     """Return the first place where they follow on each other."""
-    if places and places[-1] - places[0] == len(places) - 1 and _rising(places):
+    if places and list(places) == list(range(places[0], places[0] + len(places))):
         return places[0]
-    return places
-
-
-def _rising(places: Sequence[int]) -> bool:
-    return isinstance(places, range) or all(map(int.__lt__, places, places[1:]))
+    return list(places)

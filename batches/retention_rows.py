@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, update
 
 from batches import batch_rows
 from batches.batch import ENDED, State
+from batches.chunk import Expired
 from batches.database import Transaction
 from batches.tables import (
     batches,
@@ -74,8 +75,8 @@ def _remove(transaction: Transaction, batch_id: str, what: str, limit: int) -> i
 
 def expire(
     transaction: Transaction, given_ms: int, results_ms: int, limit: int
-) -> tuple[int, int, bool]:
-    """Remove what is old enough; return chunks, batches, and whether there is more.
+) -> tuple[Expired, bool]:
+    """Remove what is old enough; return what that was, and whether there was anything.
 
     `given_ms` and `results_ms`: after how many milliseconds what was given, and all, is to go.
     """
@@ -93,17 +94,19 @@ def expire(
             .values(given_kept=False, version=batches.c.version + 1, updated_at=now)
         )
         _note(transaction, batch_id, GIVEN)
-    number = 0
+    removed = {GIVEN: 0, ALL: 0}
     waiting = transaction.rows(
         select(deletions.c.batch, deletions.c.what)
         .order_by(deletions.c.deleted_at, deletions.c.batch)
         .limit(BATCHES_PER_TRIP_MAX)
     )
     for batch_id, what in waiting:
-        if number < limit:
-            number += _remove(transaction, batch_id, what, limit - number)
+        left = limit - sum(removed.values())
+        if left > 0:
+            removed[what] += _remove(transaction, batch_id, what, left)
+    number = sum(removed.values())
     more = number >= limit or BATCHES_PER_TRIP_MAX in {len(gone), len(bare), len(waiting)}
-    return number, len(gone), more
+    return Expired(removed[GIVEN], len(gone), more), number > 0
 
 
 def _ended_before(

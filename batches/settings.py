@@ -1,10 +1,20 @@
-"""What an operator may say of batches: the tables `[store]` and `[uploads]`."""
+"""What an operator may say of batches: where they are kept, for how long, who is told of them."""
 
 import base64
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
+from batches.keys import key_of
 from providers.settings import listed
 
 
@@ -25,11 +35,33 @@ class StoreSettings(BaseModel):
     )
     encryption_key: SecretStr | None = Field(
         default=None,
-        description="32 bytes as base64; what is given and found is then sealed, batch by batch.",
+        description=(
+            "32 bytes as base64 (`openssl rand -base64 32`); what is given and found is then"
+            " sealed, with a key of its own for each batch."
+        ),
     )
-    encryption_keys_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
-        default=(), description="Keys that were `encryption_key` before, to read older batches."
+    encryption_keys_old: SecretStr | None = Field(
+        default=None,
+        description="Earlier `encryption_key`s, with commas between; batches move to the new one.",
     )
+
+    @model_validator(mode="after")
+    def _are_keys(self) -> Self:
+        """Refuse at the start what is no key."""
+        if self.keys and self.encryption_key is None:
+            raise ValueError("encryption_keys_old needs an encryption_key to move batches to")
+        return self
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The master keys, the present one first."""
+        texts = [
+            text.strip()
+            for secret in (self.encryption_key, self.encryption_keys_old)
+            if secret is not None
+            for text in secret.get_secret_value().split(",")
+        ]
+        return [key_of(text) for text in texts if text]
 
 
 class RetentionSettings(BaseModel):
@@ -45,6 +77,17 @@ class RetentionSettings(BaseModel):
     )
     results_days: float = Field(
         default=30, gt=0, le=3650, description="Days after which a batch is deleted as a whole."
+    )
+
+
+class BatchesSettings(RetentionSettings):
+    """How batches are taken in, and how long they are kept once they have ended."""
+
+    chunk_records: int = Field(
+        default=RECORDS_USUAL,
+        ge=RECORDS_MIN,
+        le=RECORDS_MAX,
+        description="Records of one chunk, the unit of work.",
     )
 
 

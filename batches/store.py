@@ -328,12 +328,12 @@ class Store:
         Also goes on with deletions that were cut short. At most DELETED_PER_TRIP_MAX chunks a call;
         `more` says that it should be called again.
         """
-        chunks, batches, more = await self.database.write(
+        expired, removed = await self.database.write(
             retention_rows.expire, _ms(given_after), _ms(results_after), DELETED_PER_TRIP_MAX
         )
-        if chunks:
+        if removed:
             await self.database.tidy()
-        return Expired(chunks, batches, more)
+        return expired
 
     async def due(self, limit: int, lease_s: float) -> list[Delivery]:
         """Return deliveries that are due; nobody else gets them for `lease_s` seconds."""

@@ -150,7 +150,7 @@ deliveries = Table(
     METADATA,
     Column("id", Text, primary_key=True),
     Column("batch", Text, nullable=False),
-    Column("event", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("url", Text, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),

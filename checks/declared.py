@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
@@ -140,10 +141,16 @@ class ExtendedKind:
 
 
 def result_class(kinds: Sequence[KindModule]) -> type[RecordResult]:
-    """Return the class of results that has a field for each of `kinds`, in their order."""
-    fields = [module.KIND.field for module in kinds if isinstance(module, DeclaredKind)]
-    if not fields:
-        return RecordResult
+    """Return the class of results that has a field for each of `kinds`, in their order.
+
+    The same class each time: what a judge found equals what was read again.
+    """
+    fields = tuple(module.KIND.field for module in kinds if isinstance(module, DeclaredKind))
+    return _result_class(fields) if fields else RecordResult
+
+
+@cache
+def _result_class(fields: tuple[str, ...]) -> type[RecordResult]:
     ref, index, status, *usual, verdicts = RecordResult.__struct_fields__
     head: list[str | tuple[str, Any] | tuple[str, Any, Any]] = [ref, index, status]
     more = [(name, Any, None) for name in (*usual, *fields)]

@@ -33,7 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from batches.settings import StoreSettings, UploadSettings
+from batches.settings import BatchesSettings, StoreSettings, UploadSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -203,6 +203,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    batches: BatchesSettings = Field(default_factory=BatchesSettings)
     uploads: UploadSettings = Field(default_factory=UploadSettings)
     kinds: Mapping[str, KindSettings] = Field(default_factory=dict[str, KindSettings])
     checks: Mapping[str, Mapping[str, CheckSettings]] = Field(

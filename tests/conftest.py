@@ -43,4 +43,6 @@ def unblocked_loop() -> Iterator[None]:
             function.can_block_in("linecache.py", {"checkcache", "updatecache"})
             # redis-py looks its own version up for each new connection.
             function.can_block_in("redis/utils.py", {"get_lib_version"})
+            # asyncpg looks for a password file and certificates for each new connection.
+            function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})
         yield

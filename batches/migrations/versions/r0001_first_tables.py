@@ -149,7 +149,7 @@ def _rest() -> None:
         "deliveries",
         Column("id", Text(), nullable=False),
         Column("batch", Text(), nullable=False),
-        Column("event", Text(), nullable=False),
+        Column("version", BigInteger(), nullable=False),
         Column("url", Text(), nullable=False),
         Column("snapshot", LargeBinary(), nullable=False),
         Column("created_at", BigInteger(), nullable=False),
