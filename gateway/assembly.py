@@ -301,7 +301,8 @@ async def _ingest(settings: Settings, kinds: Sequence[Kind], stack: AsyncExitSta
 
     store = await open_store(settings.store, settings.gateway.data_dir / BATCHES_FILE)
     stack.push_async_callback(store.close)
-    return Ingest(store, settings.uploads, [kind.name for kind in kinds])
+    names = [kind.name for kind in kinds]
+    return Ingest(store, settings.uploads, names, settings.batches.chunk_records)
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:

@@ -237,13 +237,16 @@ def test_a_part_without_a_row_asks_for_more() -> None:
     assert nothing.take() is None
 
 
-def test_chunks_have_about_as_many_records_each() -> None:
+@pytest.mark.parametrize("most", [200, 500])
+def test_chunks_have_about_as_many_records_each(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # one block as large as they are
     content = HEADER + b"a@b.example,x\n" * 1_201
-    taking = Intake(BEGUN, 0)
+    taking = Intake(BEGUN, 0, chunk_records=most)
     taking.feed(content)
     taking.end(partial=False)
     sizes: list[int] = []
     while (portion := taking.take()) is not None:
         sizes += [chunk.records for chunk in portion.chunks]
     assert sum(sizes) == 1_201
-    assert max(sizes) <= 500
+    assert max(sizes) <= most
+    assert max(sizes) - min(sizes) <= 1
