@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from verdicts.reason import Reason
 from verdicts.verdict import RecordResult, Status
 
 Numbers: TypeAlias = dict[str, int]
@@ -102,25 +103,65 @@ NO_COST = Spent()
 
 def counted(results: Sequence[RecordResult]) -> Counts:
     """Return the counts of `results`, each counted once."""
+    statuses = [id(result.status) for result in results]
+    records = Counter(statuses)
+    together = [result.verdicts for result in results]
+    if sum(map(len, together)) == len(together) and all(together):  # as it mostly is
+        verdicts = [one for (one,) in together]
+    else:
+        verdicts = [one for each in together for one in each]
+        statuses = [id(result.status) for result in results for _ in result.verdicts]
+    reasons = [verdict.reasons for verdict in verdicts]
     # by identity: enums hash slowly, and verdicts of equal findings share their reasons
-    records = Counter([id(result.status) for result in results])
-    verdicts = [(result.status, verdict) for result in results for verdict in result.verdicts]
     same = Counter(
         zip(
-            [id(status) for status, _ in verdicts],
-            [verdict.kind for _, verdict in verdicts],
-            [id(verdict.status) for _, verdict in verdicts],
-            [id(verdict.reasons) for _, verdict in verdicts],
+            statuses,
+            [verdict.kind for verdict in verdicts],
+            [id(verdict.status) for verdict in verdicts],
+            map(id, reasons),
             strict=True,
         )
     )
-    reasons_of = {id(verdict.reasons): verdict.reasons for _, verdict in verdicts}
-    tallies = {key: Tally(number, {}, {}) for key, number in records.items()}
+    reasons_of = dict(zip(map(id, reasons), reasons, strict=True))
+    alike: dict[tuple[int, str, int, tuple[str, ...]], int] = {}
     for (key, kind, own, why), number in same.items():
+        found = reasons_of[why]
+        said = (key, kind, own, tuple([one.code._value_ for one in found]) if found else ())
+        alike[said] = alike.get(said, 0) + number
+    tallies = {key: Tally(number, {}, {}) for key, number in records.items()}
+    for (key, kind, own, codes), number in alike.items():
         tally = tallies[key]
         _add(tally.verdicts.setdefault(kind, {}), _NAME_OF[own], number)
-        for code in {reason.code for reason in reasons_of[why]}:
-            _add(tally.reasons.setdefault(kind, {}), code.value, number)
+        for code in set(codes):
+            _add(tally.reasons.setdefault(kind, {}), code, number)
+    return Counts({_NAME_OF[key]: tally for key, tally in tallies.items()})
+
+
+def counted_alike(
+    kind: str,
+    statuses: Sequence[Status],
+    reasons: Sequence[Sequence[Reason]],
+    numbers: Iterable[int] | None,
+) -> Counts:
+    """Return the counts of records that have one verdict each, all of `kind`.
+
+    `statuses` and `reasons` are what these say; `numbers` names by place what each of them says,
+    None when they are one each.
+    """
+    times = None if numbers is None else Counter(numbers)
+    records = Counter(map(id, statuses))
+    if times is not None:
+        records = Counter[int]()
+        for at, number in times.items():
+            records[id(statuses[at])] += number
+    tallies = {
+        key: Tally(number, {kind: {_NAME_OF[key]: number}}, {}) for key, number in records.items()
+    }
+    for at, found in enumerate(reasons):
+        if found:
+            tally = tallies[id(statuses[at])]
+            for code in {one.code._value_ for one in found}:
+                _add(tally.reasons.setdefault(kind, {}), code, 1 if times is None else times[at])
     return Counts({_NAME_OF[key]: tally for key, tally in tallies.items()})
 
 

@@ -40,7 +40,7 @@ async def open_store(settings: StoreSettings, path: Path, clock: Clock | None = 
         StoreTooNew: a newer Assay made it.
         StoreLocked: it holds data keys that the keys of `settings` do not open.
     """
-    keys = Keyring(settings.keys)
+    keys = Keyring(settings.key, settings.older_keys)
     url = None if settings.url is None else _url_of(settings.url.get_secret_value())
     database = await _database(url, path, settings.connections, clock)
     try:

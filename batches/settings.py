@@ -1,7 +1,7 @@
 """What an operator may say of batches: where they are kept, for how long, who is told of them."""
 
 import base64
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -10,7 +10,6 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
-    model_validator,
 )
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
@@ -45,23 +44,26 @@ class StoreSettings(BaseModel):
         description="Earlier `encryption_key`s, with commas between; batches move to the new one.",
     )
 
-    @model_validator(mode="after")
-    def _are_keys(self) -> Self:
+    @field_validator("encryption_key", "encryption_keys_old")
+    @classmethod
+    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
         """Refuse at the start what is no key."""
-        if self.keys and self.encryption_key is None:
-            raise ValueError("encryption_keys_old needs an encryption_key to move batches to")
-        return self
+        _keys_in(given)
+        return given
 
     @property
-    def keys(self) -> list[bytes]:
-        """The master keys, the present one first."""
-        texts = [
-            text.strip()
-            for secret in (self.encryption_key, self.encryption_keys_old)
-            if secret is not None
-            for text in secret.get_secret_value().split(",")
-        ]
-        return [key_of(text) for text in texts if text]
+    def key(self) -> bytes | None:
+        """The master key that seals what is new, None when nothing is sealed."""
+        return next(iter(_keys_in(self.encryption_key)), None)
+
+    @property
+    def older_keys(self) -> list[bytes]:
+        """Master keys that older batches are sealed with."""
+        return _keys_in(self.encryption_keys_old)
+
+
+def _keys_in(given: SecretStr | None) -> list[bytes]:
+    return [] if given is None else [key_of(one) for one in given.get_secret_value().split(",")]
 
 
 class RetentionSettings(BaseModel):

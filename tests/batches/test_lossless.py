@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from batches.chunk import Claim, Claimed
+from batches.counts import counted
 from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks import email
@@ -137,6 +138,8 @@ def test_what_is_read_is_what_was_written(seed: int, kinds: Sequence[KindModule]
     results = any_results(kinds, random.Random(seed))
     _, again = codec.unpacked(codec.packed(range(len(results)), results), 1000)
     assert again == results
+    counts = codec.packed_and_counted(range(len(results)), results)[1]
+    assert counts == counted(results)
     assert [type(one) for one in again] == [type(one) for one in results]
 
 

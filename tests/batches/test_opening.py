@@ -241,9 +241,23 @@ def test_what_is_no_key_is_refused_with_how_to_make_one(key: str) -> None:
     assert key not in str(refusal.value) or not key
 
 
-def test_an_older_key_alone_is_refused() -> None:
-    with pytest.raises(ValidationError, match="needs an encryption_key"):
-        StoreSettings(encryption_keys_old=SecretStr(KEYS[0]))
+async def test_without_a_key_nothing_new_is_sealed_and_old_batches_are_read(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'batches.db'}"
+    store = await open_store(at(url, KEYS[0]), tmp_path)
+    old = await draft(store, 1)
+    await store.close()
+    settings = StoreSettings(url=SecretStr(url), encryption_keys_old=SecretStr(KEYS[0]))
+    store = await open_store(settings, tmp_path)
+    new = await draft(store, 1)
+    for batch in (old, new):
+        (chunk,) = await store.chunk_results(TENANT, batch.id, -1, 9)
+        assert chunk.given == new_chunks(1)[0].given
+    await store.close()
+    store = await open_store(at(url), tmp_path)
+    assert await store.chunk_results(TENANT, new.id, -1, 9)
+    await store.close()
 
 
 async def test_whoever_stops_waiting_leaves_nothing_half_done(store: Store) -> None:

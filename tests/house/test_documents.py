@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import tomllib
-from base64 import b64encode
 from itertools import chain
 from pathlib import Path
 from pkgutil import resolve_name
@@ -61,7 +60,6 @@ MACHINE_PATH = re.compile(
     "/" + r"(?:home|Users)/[a-z]\w*/|" + "/" + r"(?:root|work)/\w|/tmp/[\w-]+/bin/"
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
-KEY = b64encode(bytes(range(32))).decode()
 BINARY = {".gz", ".ico", ".png", ".woff2"}
 
 
@@ -131,7 +129,7 @@ def test_every_variable_that_the_page_shows_is_read(
     samples = {
         "URL": "https://api.example.com/v1",
         "text": "EUR" if "currency" in setting.key else "WARNING",
-        "secret": KEY,
+        "secret": "A" * 43 + "=" if "encryption" in setting.key else "0123456789abcdef",
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",
@@ -149,7 +147,6 @@ def test_every_variable_that_the_page_shows_is_read(
     for word, name in names.items():
         variable = variable.replace(f"__{word}__", f"__{name.upper()}__")
     monkeypatch.chdir(tmp_path)  # nobody's own assay.toml takes part
-    monkeypatch.setenv("ASSAY_STORE__ENCRYPTION_KEY", KEY)  # without it there are no old ones
     monkeypatch.setenv(variable, sample)
     given: Any = load_settings().model_dump(exclude_unset=True)
     for key in keys:
