@@ -134,7 +134,7 @@ def _is_webhook_secret(text: str) -> bool:
 
 
 class UploadSettings(BaseModel):
-    """What files may be sent to `/batches`: the table `[uploads]`."""
+    """What files may be sent to `/batches`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -242,7 +242,7 @@ def announced_port(process: "subprocess.Popen[bytes]") -> int:
 def asking_settings(store: Store, upstream: Running, *, bulk: int) -> dict[str, object]:
     """Return settings with which Assay asks `upstream` for mailboxes, `bulk` values a call."""
     return {
-        "gateway": {"log_level": "WARNING"},
+        "gateway": {"log_level": "WARNING", "data_dir": str(OUT / "data")},
         "redis": {"url": store.url, "timeout_ms": 5_000},
         "cache": {"hash_key": "benchmarks, and nothing else"},
         "kinds": {"email": {"checks": ["mailbox"]}},

@@ -178,7 +178,9 @@ class Batches:
             takes_webhooks=self._settings.webhooks.secret is not None,
         )
         names = [module.KIND.name for module in self._kinds]
-        self._ingest = Ingest(self._store, self._settings.uploads, names)
+        self._ingest = Ingest(
+            self._store, self._settings.uploads, names, self._settings.batches.chunk_records
+        )
         if working:
             packing = ChunkPacking(self._kinds)
             settings, redis_url = self._settings.batches, self._followed.valkey.url
