@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from benchmarks import beside_peers, cached, startup, way
+from benchmarks import beside_peers, cached, push, startup, way
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 
@@ -43,6 +43,10 @@ def _cached(quick: bool) -> list[str]:  # noqa: FBT001
     return cached.table(*(cached.measure(1, 0.05) if quick else cached.measure()))
 
 
+def _push(quick: bool) -> list[str]:  # noqa: FBT001
+    return push.table(push.measure(1, 0.5, 20), 20) if quick else push.table(push.measure())
+
+
 def _startup(quick: bool) -> list[str]:  # noqa: FBT001
     return startup.table(startup.measure(1) if quick else startup.measure())
 
@@ -69,6 +73,13 @@ SECTIONS: Mapping[str, Section] = {
         "Eleven fields a record; beside a bare Starlette handler that looks the same results up and"
         " sends the same bytes by orjson. Lower is better.",
         _cached,
+    ),
+    "push": Section(
+        "Telling many clients of a batch",
+        f"{push.SUBSCRIBERS:,} WebSockets follow `batchStatus` (twelve fields) of one batch, which"
+        f" changes {push.EVENTS_PER_S} times a second in another process; beside a bare Starlette"
+        " WebSocket that sends the same bytes as often. Lower is better.",
+        _push,
     ),
     "startup": Section(
         "Start and memory",

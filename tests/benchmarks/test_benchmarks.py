@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import beside_peers, cached, processes, run, scoreboard, startup, way
+from benchmarks import beside_peers, cached, processes, push, run, scoreboard, startup, way
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,12 @@ def test_a_start_is_timed_until_it_is_ready() -> None:
     assert start.cpu_s > 0
     assert 0 < start.ready_s < processes.READY_WAIT_S
     assert start.resident_bytes > 0
+
+
+def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
+    found = push.measure(1, 0.6, 20)
+    assert all(one.us > 0 for one in (*found.ours, *found.raw))
+    assert len(push.table(found, 20)) == 5
 
 
 @pytest.mark.parametrize("name", ["selection", "R7 Retry-After", "R9 bulk answers"])
