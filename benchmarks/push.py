@@ -35,7 +35,6 @@ from benchmarks.processes import (
     started,
     store,
 )
-from gateway.assembly import BATCHES_FILE
 from gateway.sockets import PROTOCOL
 from gateway.valkey import Valkey
 from providers.priority import TENANT
@@ -174,10 +173,10 @@ class Changing:
 
 
 @asynccontextmanager
-async def changing(folder: Path, valkey_url: str) -> AsyncGenerator[Changing]:
-    """Give a batch that runs, in the store of the Assay that has `folder`."""
+async def changing(file: Path, valkey_url: str) -> AsyncGenerator[Changing]:
+    """Give a batch that runs, in the store `file`."""
     valkey = Valkey(valkey_url, 5.0)
-    kept = await open_store(StoreSettings(), folder / BATCHES_FILE)
+    kept = await open_store(StoreSettings(), file)
     try:
         made = await kept.create(NewBatch(), [NewChunk(CHUNK, b"given")])
         batch = await kept.move(TENANT, made.batch.id, Move.START)
@@ -246,15 +245,16 @@ def measure(turns: int = TURNS, seconds: float = TURN_S, count: int = SUBSCRIBER
     """Measure in alternating turns."""
     pin_self()
     with tempfile.TemporaryDirectory(prefix="assay-") as name, store() as shared:
-        folder = Path(name)
+        file = Path(name) / "batches.db"
         settings = {
             "gateway": {"data_dir": name, "log_level": "WARNING"},
+            "store": {"url": f"sqlite:///{file}"},
             "redis": {"url": shared.url, "timeout_ms": 5_000},
             "cache": {"hash_key": "benchmarks, and nothing else"},
         }
 
         async def run(ours: Running, raw: Running) -> Pushed:
-            async with changing(folder, shared.url) as batch:
+            async with changing(file, shared.url) as batch:
                 return await _measured(ours, raw, batch, turns, seconds, count)
 
         with assay(settings) as ours, raw_push() as raw:
