@@ -61,6 +61,11 @@ async def test_every_client_follows_a_batch_through_nginx_and_over_a_restart(
                 client = npm(name, url, SNAPSHOT % batch.id, here=SERVER_NAME)
                 return await running.enter_async_context(client)
 
+            for name in CLIENTS:
+                async with npm(name, url, SNAPSHOT % "none", here=SERVER_NAME) as client:
+                    assert "There is no such batch" in str(await client.says()), name
+                    assert await client.says() == "complete", name
+
             clients = {name: await begun(name) for name in CLIENTS}
             for name, client in clients.items():
                 assert await client.says() == snapshot("DRAFT"), name
@@ -79,15 +84,4 @@ async def test_every_client_follows_a_batch_through_nginx_and_over_a_restart(
             await store.move(TENANT, batch.id, Move.CANCEL)
             for name, client in clients.items():
                 assert await client.says() == snapshot("CANCELLED"), name
-                assert await client.says() == "complete", name
-
-
-@pytest.mark.timeout(180)
-async def test_every_client_is_told_that_there_is_no_such_batch(tmp_path: Path) -> None:
-    with serving(tmp_path / "batches.db") as (_, nginx):
-        url = f"https://{SERVER_NAME}:{nginx.https_port}/graphql"
-        for name in CLIENTS:
-            async with npm(name, url, SNAPSHOT % "none", here=SERVER_NAME) as client:
-                said = await client.says()
-                assert "There is no such batch" in str(said), name
                 assert await client.says() == "complete", name
