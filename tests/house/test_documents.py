@@ -40,6 +40,7 @@ DOCUMENTS = (
     "docs/reasons.md",
     "docs/sandbox.md",
     "docs/services.md",
+    "docs/subscriptions.md",
     "docs/verdicts.md",
 )
 GENERATED = (
