@@ -29,6 +29,7 @@ from batches.store import Store as BatchStore
 from benchmarks.processes import (
     TESTED_CPU,
     Running,
+    Store,
     announced_port,
     assay,
     pin_self,
@@ -45,6 +46,8 @@ TURNS = 5
 TURN_S = 6.0
 SETTLE_S = 1.0
 CHUNK = 1_000
+TEXT, PING, PONG = 0x1, 0x9, 0xA
+"""Opcodes of RFC 6455, section 5.2."""
 RATIO_GOAL = 2.5
 CORE_GOAL = 0.10
 BYTES_GOAL = 30_000
@@ -108,31 +111,39 @@ class Listener(asyncio.Protocol):
             for text in self._first:
                 self.transport.write(masked(text))
         while (frame := unframed(self._buffer)) is not None:
-            payload, self._buffer = frame
-            self.last = payload
-            self.received += 1
+            opcode, payload, self._buffer = frame
+            if opcode == TEXT:
+                self.told(payload)
+            elif opcode == PING:
+                self.transport.write(masked(payload, PONG))
+
+    def told(self, payload: bytes) -> None:
+        """Note a message."""
+        self.last = payload
+        self.received += 1
 
     async def opened(self) -> None:
         """Return when the handshake is over."""
         await self._open
 
 
-def masked(text: bytes) -> bytes:
-    """Return a text frame of a client, with a mask of zeros."""
-    size = len(text)
-    head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
+def masked(text: bytes, opcode: int = TEXT) -> bytes:
+    """Return a frame of a client, with a mask of zeros."""
+    size, first = len(text), 0x80 | opcode
+    short = size < 126
+    head = bytes([first, 0x80 | size]) if short else bytes([first, 0xFE]) + size.to_bytes(2, "big")
     return head + bytes(4) + text
 
 
-def unframed(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return the payload of the first frame and the rest; None when it is not whole."""
-    if len(data) < 4:
+def unframed(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """Return opcode and payload of the first frame, and the rest; None when it is not whole."""
+    if len(data) < 2 or (data[1] & 0x7F == 126 and len(data) < 4):
         return None
     size, at = data[1] & 0x7F, 2
     if size == 126:
         size, at = int.from_bytes(data[2:4], "big"), 4
     end = at + size
-    return (data[at:end], data[end:]) if len(data) >= end else None
+    return (data[0] & 0x0F, data[at:end], data[end:]) if len(data) >= end else None
 
 
 async def listeners(port: int, count: int, first: Sequence[bytes]) -> list[Listener]:
@@ -169,6 +180,12 @@ class Changing:
         spent = Spent(1, 1, 0, 1, 1, 1_000)
         await self._store.flush(self._claim, self._part, b"", one, spent)
         self._part += 1
+        await self._progress.changed(self.batch.id)
+
+    async def finish(self) -> None:
+        """Decide all the rest, and say so."""
+        all_of_it = Counts({"VALID": Tally(CHUNK, {"email": {"VALID": CHUNK}}, {})})
+        await self._store.finish(self._claim, b"", all_of_it, Spent())
         await self._progress.changed(self.batch.id)
 
 
@@ -241,23 +258,27 @@ def raw_push() -> Generator[Running]:
         yield Running(process.pid, announced_port(process))
 
 
+def push_settings(file: Path, shared: Store) -> dict[str, object]:
+    """Return settings with which Assay keeps its batches in `file`."""
+    return {
+        "gateway": {"data_dir": str(file.parent), "log_level": "WARNING"},
+        "store": {"url": f"sqlite:///{file}"},
+        "redis": {"url": shared.url, "timeout_ms": 5_000},
+        "cache": {"hash_key": "benchmarks, and nothing else"},
+    }
+
+
 def measure(turns: int = TURNS, seconds: float = TURN_S, count: int = SUBSCRIBERS) -> Pushed:
     """Measure in alternating turns."""
     pin_self()
     with tempfile.TemporaryDirectory(prefix="assay-") as name, store() as shared:
         file = Path(name) / "batches.db"
-        settings = {
-            "gateway": {"data_dir": name, "log_level": "WARNING"},
-            "store": {"url": f"sqlite:///{file}"},
-            "redis": {"url": shared.url, "timeout_ms": 5_000},
-            "cache": {"hash_key": "benchmarks, and nothing else"},
-        }
 
         async def run(ours: Running, raw: Running) -> Pushed:
             async with changing(file, shared.url) as batch:
                 return await _measured(ours, raw, batch, turns, seconds, count)
 
-        with assay(settings) as ours, raw_push() as raw:
+        with assay(push_settings(file, shared)) as ours, raw_push() as raw:
             return asyncio.run(run(ours, raw))
 
 

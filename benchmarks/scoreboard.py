@@ -16,8 +16,9 @@ from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 from benchmarks.promises import PROMISES, Promise
+from benchmarks.push_promises import PUSH_PROMISES
 
-EVERY: Mapping[str, Promise] = {**PROMISES, **FAILURES, **FAULTS, **LIMIT_PROMISES}
+EVERY: Mapping[str, Promise] = {**PROMISES, **FAILURES, **FAULTS, **LIMIT_PROMISES, **PUSH_PROMISES}
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000
 HOW = "against real processes: Assay, Valkey and the sandbox's services."
