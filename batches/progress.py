@@ -62,6 +62,8 @@ class Progress:
         self._pace_s = pace_s
         self._watches: dict[str, _Watch] = {}
         self._due = asyncio.Event()
+        self._untold: set[str] = set()
+        self._to_tell = asyncio.Event()
         self._listening_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -71,6 +73,7 @@ class Progress:
         self._tasks = [
             asyncio.create_task(self._listen(), name="progress listens"),
             asyncio.create_task(self._look(), name="progress looks"),
+            asyncio.create_task(self._tell(), name="progress tells"),
         ]
 
     async def close(self) -> None:
@@ -87,13 +90,22 @@ class Progress:
         """Batches that are watched at present."""
         return len(self._watches)
 
-    async def changed(self, batch_id: str) -> None:
-        """Say to every process that a batch has changed; what cannot be said is found out later."""
+    def snapshot(self, batch: Batch) -> Snapshot:
+        """Return the snapshot of `batch`, with its pace where somebody follows it here."""
+        watch = self._watches.get(batch.id)
+        newest = None if watch is None else watch.newest
+        if newest is not None and newest.batch.version >= batch.version:
+            return newest
+        return Pace().snapshot(batch)
+
+    def changed(self, batch_id: str) -> None:
+        """Say to every process, soon, that a batch has changed.
+
+        What cannot be said is found out later.
+        """
         self._note(batch_id)
-        try:
-            await self._shared.run("PUBLISH", CHANNEL, batch_id)
-        except OSError:
-            return
+        self._untold.add(batch_id)
+        self._to_tell.set()
 
     async def follow(self, tenant: str, batch_id: str) -> AsyncGenerator[Snapshot]:
         """Yield a snapshot now, then the newest one after each change, until the batch has ended.
@@ -132,6 +144,19 @@ class Progress:
         if watch is not None:
             watch.due = True
             self._due.set()
+
+    async def _tell(self) -> None:
+        """Say what has changed, each batch at most once in `_pace_s`."""
+        while not self._closed:
+            await self._to_tell.wait()
+            self._to_tell.clear()
+            untold, self._untold = self._untold, set()
+            for batch_id in untold:
+                try:
+                    await self._shared.run("PUBLISH", CHANNEL, batch_id)
+                except OSError:
+                    break
+            await asyncio.sleep(self._pace_s)
 
     async def _listen(self) -> None:
         deaf = False

@@ -180,13 +180,13 @@ class Changing:
         spent = Spent(1, 1, 0, 1, 1, 1_000)
         await self._store.flush(self._claim, self._part, b"", one, spent)
         self._part += 1
-        await self._progress.changed(self.batch.id)
+        self._progress.changed(self.batch.id)
 
     async def finish(self) -> None:
         """Decide all the rest, and say so."""
         all_of_it = Counts({"VALID": Tally(CHUNK, {"email": {"VALID": CHUNK}}, {})})
         await self._store.finish(self._claim, b"", all_of_it, Spent())
-        await self._progress.changed(self.batch.id)
+        self._progress.changed(self.batch.id)
 
 
 @asynccontextmanager
@@ -194,14 +194,17 @@ async def changing(file: Path, valkey_url: str) -> AsyncGenerator[Changing]:
     """Give a batch that runs, in the store `file`."""
     valkey = Valkey(valkey_url, 5.0)
     kept = await open_store(StoreSettings(), file)
+    progress = Progress(kept, valkey)
+    progress.start()
     try:
         made = await kept.create(NewBatch(), [NewChunk(CHUNK, b"given")])
         batch = await kept.move(TENANT, made.batch.id, Move.START)
         await kept.next_chunks(1)
         claimed = await kept.claim(ChunkRef(batch.id, 0), "benchmarks", 3_600.0)
         assert claimed is not None
-        yield Changing(kept, Progress(kept, valkey), batch, claimed.claim)
+        yield Changing(kept, progress, batch, claimed.claim)
     finally:
+        await progress.close()
         await kept.close()
         await valkey.close()
 
