@@ -329,17 +329,19 @@ class Store:
         )
 
     async def results_since(
-        self, tenant: str, batch_id: str, version: int, limit: int
+        self, tenant: str, batch_id: str, version: int, limit: int, *, seen: int | None = None
     ) -> list[ChunkResults]:
         """Return up to `limit` chunks that have results newer than `version` of their batch.
 
-        In the order in which they changed. What comes next is behind the last one's `version`.
+        In the order in which they changed. What comes next is behind the last one's `version`. A
+        chunk that changed again while others were read has older results that were not read, too:
+        whoever reads on says in `seen` what version its first call named, `version` if left out.
 
         Raises:
             NoSuchBatch: there is none.
         """
         return await self.database.read(
-            result_rows.since, self._blobs, tenant, batch_id, version, limit
+            result_rows.since, self._blobs, tenant, batch_id, version, limit, seen
         )
 
     # -- after -----------------------------------------------------------------------------------

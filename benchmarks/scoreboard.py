@@ -16,6 +16,7 @@ from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 from benchmarks.promises import PROMISES, Promise
+from benchmarks.push_promises import PUSH_PROMISES
 from benchmarks.store_promises import STORE_PROMISES
 
 EVERY: Mapping[str, Promise] = {
@@ -24,6 +25,7 @@ EVERY: Mapping[str, Promise] = {
     **FAILURES,
     **FAULTS,
     **LIMIT_PROMISES,
+    **PUSH_PROMISES,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000

@@ -35,8 +35,8 @@ DRAIN_MAX_S = 30.0
 DRAIN_FORM = re.compile(r"\d+(\.\d+)?")
 ACCEPTED_WAIT_S = 0.25
 """A connection that was accepted last has sent its request long before this has passed."""
-CONNECTIONS_MAX = 1000
-"""Connections of one worker; the next one is answered 503."""
+CONNECTIONS_MAX = 3000
+"""Connections of one worker, WebSockets among them; the next request is answered 503."""
 WEBSOCKET_MESSAGE_MAX_BYTES = 65_536
 WEBSOCKET_QUEUE_MAX = 8
 WEBSOCKET_PING_S = 20.0

@@ -111,14 +111,13 @@ async def _broken_off(data: st.DataObject) -> None:
         assert sorted(seen + found) == list(range(sum(sizes)))
 
 
-@pytest.mark.parametrize(
-    "cursor", ["", "x", "-1", "1.2", "1.2:", "1:2", " 1", "1" * 30, "0.1:1" * 90]
-)
-async def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+async def test_what_is_no_cursor_is_refused() -> None:
+    wrong = ("", "x", "-1", "1.2", "1.2:", "1:2", " 1", "1" * 30, "1-", "1-2-3")
     async with house() as (store, arrivals, _):
         batch = await started(store, 1)
-        with pytest.raises(BadCursor):
-            await anext(arrivals.follow(TENANT, batch.id, cursor))
+        for cursor in (*wrong, "0" + ".1:1" * 1_000):
+            with pytest.raises(BadCursor):
+                await asyncio.wait_for(anext(arrivals.follow(TENANT, batch.id, cursor)), WAIT_S)
 
 
 async def test_another_tenants_results_are_none() -> None:

@@ -41,6 +41,7 @@ DOCUMENTS = (
     "docs/results.md",
     "docs/sandbox.md",
     "docs/services.md",
+    "docs/subscriptions.md",
     "docs/verdicts.md",
     "docs/webhooks.md",
 )
