@@ -113,15 +113,23 @@ async def assembled(
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
-        batches = Batches(
-            settings,
-            declarations.kinds,
-            lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, live.panels),
-            valkey.url,
-        )
+        batches = _batches(settings, declarations, context, valkey)
         stack.push_async_callback(batches.close)
         await loading
         yield Assembly(settings, declarations, valkey, context, batches)
+
+
+def _batches(
+    settings: Settings, declarations: Declarations, context: Context, valkey: Valkey
+) -> Batches:
+    """Return what is to become of batches here; nothing of it is begun."""
+    kinds = declarations.kinds
+    return Batches(
+        settings,
+        kinds,
+        lambda: BatchBench(context.judge, context.rehearsal, kinds, context.panels),
+        valkey.url,
+    )
 
 
 class _Builder:
