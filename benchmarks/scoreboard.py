@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from secrets import randbelow
 
+from benchmarks.batch_promises import BATCH_PROMISES
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
 from benchmarks.limit_promises import LIMIT_PROMISES
@@ -17,7 +18,13 @@ from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 from benchmarks.promises import PROMISES, Promise
 
-EVERY: Mapping[str, Promise] = {**PROMISES, **FAILURES, **FAULTS, **LIMIT_PROMISES}
+EVERY: Mapping[str, Promise] = {
+    **PROMISES,
+    **FAILURES,
+    **FAULTS,
+    **LIMIT_PROMISES,
+    **BATCH_PROMISES,
+}
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000
 HOW = "against real processes: Assay, Valkey and the sandbox's services."
