@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from secrets import randbelow
 
+from benchmarks.batch_promises import BATCH_PROMISES
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
 from benchmarks.limit_promises import LIMIT_PROMISES
@@ -26,6 +27,7 @@ EVERY: Mapping[str, Promise] = {
     **FAULTS,
     **LIMIT_PROMISES,
     **PUSH_PROMISES,
+    **BATCH_PROMISES,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000

@@ -125,12 +125,7 @@ async def assembled(
             currency=settings.gateway.currency,
         )
         courts = {False: live, True: rehearsal or live}
-        batches = Batches(
-            settings,
-            declarations.kinds,
-            lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, live.panels),
-            Followed(valkey, lambda batch: courts[batch.sandbox]),
-        )
+        batches = _batches(settings, declarations, context, valkey, courts)
         stack.push_async_callback(batches.close)
         context = replace(context, room=batches.room)
         await loading
@@ -240,6 +235,25 @@ class _Builder:
 
     def _check_settings(self, kind: Kind, check: Check) -> CheckSettings:
         return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
+
+
+def _batches(
+    settings: Settings,
+    declarations: Declarations,
+    context: Context,
+    valkey: Valkey,
+    courts: Mapping[bool, Court],
+) -> Batches:
+    """Return what is to become of batches here; nothing of it is begun.
+
+    `courts` are who would be asked: for batches of the sandbox (True), and for all others.
+    """
+    return Batches(
+        settings,
+        declarations.kinds,
+        lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels),
+        Followed(valkey, lambda batch: courts[batch.sandbox]),
+    )
 
 
 def policies_of(

@@ -7,12 +7,11 @@ answers is slow, fails, runs out of quota. Processes are killed, and kept from t
 import asyncio
 import contextvars
 import random
-import selectors
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import create_engine
@@ -45,6 +44,7 @@ from checks.kinds import KindModule
 from providers.priority import TENANT
 from questions.judging import Needs
 from questions.terms import Terms
+from tests.batches.virtual_time import EPOCH, OWNER, SimulatedLoop
 from verdicts.outcome import CONFIRMED, REFUTED, UNDECIDED, Conclusion, Outcome
 from verdicts.reason import ReasonCode, because
 from verdicts.record import Record
@@ -58,52 +58,7 @@ from verdicts.verdict import (
     Status,
 )
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS: Sequence[KindModule] = (email,)
-R = TypeVar("R")
-_owner: contextvars.ContextVar[int] = contextvars.ContextVar("process", default=-1)
-
-
-class _Selector(selectors.SelectSelector):
-    """Never waits: what it is asked to wait for has then passed."""
-
-    loop: "SimulatedLoop"
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout > 0:
-            self.loop.now += timeout
-        return super().select(0)
-
-
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock is virtual, and whose tasks know their process."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.tasks: dict[int, set[asyncio.Task[Any]]] = {}
-        selector = _Selector()
-        super().__init__(selector)
-        selector.loop = self
-        self.set_task_factory(cast("Any", self._task))
-
-    def time(self) -> float:
-        return self.now
-
-    def moment(self) -> datetime:
-        """Return the virtual time as a moment."""
-        return EPOCH + timedelta(seconds=self.now)
-
-    def _task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        work: Coroutine[Any, Any, R],
-        **more: Any,  # noqa: ANN401 - as asyncio has it
-    ) -> asyncio.Task[R]:
-        task: asyncio.Task[R] = asyncio.Task(work, loop=loop, **more)
-        own = self.tasks.setdefault(_owner.get(), set())
-        own.add(task)
-        task.add_done_callback(own.discard)
-        return task
 
 
 class Cut(Struct):
@@ -131,7 +86,7 @@ class MemoryDatabase:
         self.unsure = 0.0
 
     async def write(self, work: Doing[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        cut = self.cuts.get(_owner.get(), Cut())
+        cut = self.cuts.get(OWNER.get(), Cut())
         await asyncio.sleep(self._chance.uniform(0.001, 0.02))
         if cut.off or cut.dead:
             raise StoreUnavailable("cut off")
@@ -290,7 +245,7 @@ class Process:
     def start(self) -> None:
         """Begin, as this process."""
         context = contextvars.copy_context()
-        context.run(_owner.set, self.number)
+        context.run(OWNER.set, self.number)
         for part in self._parts:
             context.run(part.start)
 
@@ -388,18 +343,3 @@ class Fleet:
                 if found.state is State.PAUSED and found.retry_at is None:
                     await self._moved(batch, Move.RESUME)
                 await asyncio.sleep(0.5)
-
-
-def simulate(work: Callable[[SimulatedLoop], Coroutine[Any, Any, R]]) -> R:
-    """Run `work` on a virtual clock."""
-    loop = SimulatedLoop()
-    try:
-        return loop.run_until_complete(work(loop))
-    finally:
-        rest = [task for tasks in list(loop.tasks.values()) for task in list(tasks)]
-        for task in rest:
-            task.cancel()
-        if rest:
-            loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()

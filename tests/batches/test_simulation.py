@@ -6,7 +6,8 @@ import pytest
 
 from batches.batch import Batch, State
 from providers.priority import TENANT
-from tests.batches.simulated import EPOCH, STATUS, Fleet, SimulatedLoop, simulate
+from tests.batches.simulated import STATUS, Fleet
+from tests.batches.virtual_time import EPOCH, SimulatedLoop, simulate
 from verdicts.verdict import RecordResult, Status
 
 SEEDS = range(int(os.environ.get("ASSAY_SIMULATION_SEEDS", "12")))
