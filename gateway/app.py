@@ -27,6 +27,7 @@ from console.page import (
 )
 from gateway.assembly import Assembly, assembled, policies_of
 from gateway.declarations import Declarations, declarations_of
+from gateway.downloads import Downloads, Sources
 from gateway.endpoint import Endpoint
 from gateway.feeds import Feeds
 from gateway.garbage import collect_less
@@ -135,6 +136,9 @@ def routes(
     def ingest() -> Ingest:
         return assembly().batches.ingest()
 
+    def sources() -> Sources:
+        return assembly().batches.sources()
+
     uploads = Uploads(
         ingest,
         lambda _: TENANT,
@@ -146,6 +150,7 @@ def routes(
     return [
         Route("/graphql", endpoint),
         *uploads.routes(),
+        *Downloads(sources).routes(),
         WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),

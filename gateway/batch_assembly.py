@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batches.work import Bench
     from checks.kinds import KindModule
     from gateway.batch_room import Followed
+    from gateway.downloads import Sources
     from resolvers.batch_room import BatchRoom
 
 FILE = "batches.db"
@@ -102,6 +103,14 @@ class Batches:
             self.store()
             raise AssertionError("what is open takes files")
         return self._ingest
+
+    def sources(self) -> "Sources":
+        """Return what downloads are made of. Raise StoreUnavailable when the store is not open."""
+        if self._room is None:
+            raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
+        from gateway.downloads import Sources  # noqa: PLC0415 - what it needs is imported by now
+
+        return Sources(self._room.store, self._room.decode, self._kinds)
 
     async def opened(self) -> "Store":
         """Wait until the store is open and return it.

@@ -89,11 +89,11 @@ class Downloads:
             )
 
     async def _answered(self, request: Request) -> Response:
-        sources = self._sources()
         form = _form(request.path_params["format"])
-        names = [module.KIND.name for module in sources.kinds]
-        wanted, dialect, wait = _asked(request, names)
         try:
+            sources = self._sources()
+            names = [module.KIND.name for module in sources.kinds]
+            wanted, dialect, wait = _asked(request, names)
             batch = await sources.store.batch(TENANT, request.path_params["batch_id"])
         except NoSuchBatch as error:
             raise Refusal(404, "NO_SUCH_BATCH", f"{error}.") from None

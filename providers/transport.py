@@ -1,7 +1,10 @@
 """The only place that speaks HTTP to the outside: one aiohttp session a process."""
 
+import asyncio
 import re
 import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -12,7 +15,14 @@ from yarl import URL
 
 from providers.decoding import inflated
 from providers.egress import AddressRefused, Gate
-from providers.errors import Broken, ProtocolBroken, TimedOut, Unreachable, Untrusted
+from providers.errors import (
+    Broken,
+    ProtocolBroken,
+    ProviderError,
+    TimedOut,
+    Unreachable,
+    Untrusted,
+)
 from providers.exchange import Answer, Call
 from providers.patience import Patience
 
@@ -23,10 +33,39 @@ KEEPALIVE_S = 15.0
 """Below what services keep an idle connection for, so that it rarely breaks under a call."""
 DNS_TTL_S = 300
 BASES_KEPT_MAX = 256
+CONNECT_S = 10.0
+"""Until there is a connection for something that flows; a call has a time of its own."""
 _CHUNK_BYTES = 1 << 16
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, section 2.3
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
 """Each call has a time of its own, connecting and reading together; see `Transport.send`."""
+
+
+class Flow:
+    """An answer that is read while it arrives, however long it is."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        """Read what `response` brings."""
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        """Yield the body as it arrives.
+
+        Raises:
+            TimedOut: nothing arrived for as long as was allowed.
+            Broken: the connection ended before the body was whole.
+            ProtocolBroken: what came is not HTTP.
+        """
+        while True:
+            try:
+                part = await self._response.content.readany()
+            except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+                raise _failure(error) from None
+            if not part:
+                return
+            yield part
 
 
 class Transport:
@@ -84,15 +123,45 @@ class Transport:
             return await self._patience.within(timeout_s, self._exchange(base_url, call))
         except TimeoutError:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
-        except aiohttp.ClientSSLError as error:
-            raise Untrusted(type(error).__name__) from None
-        except aiohttp.ClientConnectorError as error:
-            refused = isinstance(error.os_error, AddressRefused)
-            raise Unreachable(type(error.os_error if refused else error).__name__) from None
-        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError) as error:
-            raise Broken(type(error).__name__) from None
         except (aiohttp.ClientError, ValueError) as error:
-            raise ProtocolBroken(type(error).__name__) from None
+            raise _failure(error) from None
+
+    @asynccontextmanager
+    async def flow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        answer_s: float,
+        idle_s: float,
+    ) -> AsyncGenerator[Flow]:
+        """Send `body` to `url`, and enter with the answer as soon as it begins.
+
+        That may take `answer_s` seconds; afterwards something has to arrive each `idle_s` seconds.
+        Redirects are not followed. Leaving ends what is still on its way.
+
+        Raises:
+            Unreachable, Untrusted, TimedOut, Broken, ProtocolBroken: as `send`.
+        """
+        times = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=idle_s)
+        try:
+            async with asyncio.timeout(answer_s):
+                response = await self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=times,
+                )
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+            raise _failure(error) from None
+        try:
+            yield Flow(response)
+        finally:
+            response.close()
 
     async def close(self) -> None:
         """Close the session and its connections."""
@@ -150,6 +219,25 @@ class _Checked(AbstractResolver):
     async def close(self) -> None:
         """Close what is behind this."""
         await self._inner.close()
+
+
+def _failure(error: Exception) -> ProviderError:
+    """Return what an error of aiohttp is in our words."""
+    name = type(error).__name__
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return Unreachable(name)
+        case TimeoutError():
+            return TimedOut(name)
+        case aiohttp.ClientSSLError():
+            return Untrusted(name)
+        case aiohttp.ClientConnectorError():
+            refused = isinstance(error.os_error, AddressRefused)
+            return Unreachable(type(error.os_error).__name__ if refused else name)
+        case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError():
+            return Broken(name)
+        case _:
+            return ProtocolBroken(name)
 
 
 def _url(base_url: str, call: Call) -> URL:

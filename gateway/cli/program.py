@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import doctor, kinds, providers, schema, serve, validate, worker
+from gateway.cli import batch, doctor, kinds, providers, schema, serve, validate, worker
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError, InterruptedCommand
 
 HELP = """Records in, verdicts out.
@@ -20,6 +20,7 @@ without paying twice for the same question.
 To begin with:
   assay serve --sandbox              GraphiQL on http://127.0.0.1:8000/graphql
   assay validate contacts.csv        a verdict for each row of a file
+  assay batch submit FILE --follow   the same for millions of rows, by an Assay that runs
   assay doctor                       is everything there, and does it answer?
 
 `assay COMMAND --help` tells more, with examples.
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command("serve", help=serve.HELP)(serve.serve)
 app.command("worker", help=worker.HELP)(worker.worker)
 app.command("validate", help=validate.HELP)(validate.validate)
+app.add_typer(batch.app)
 app.command("kinds", help=kinds.HELP)(kinds.kinds)
 app.command("providers", help=providers.HELP)(providers.providers)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)

@@ -6,7 +6,11 @@ import pytest
 
 from tests.gateway.cli.program import ROOT, assay
 
-COMMANDS = ("serve", "validate", "kinds", "providers", "doctor", "schema")
+COMMANDS = ("serve", "worker", "validate", "batch", "kinds", "providers", "doctor", "schema")
+BATCH = (
+    "submit", "list", "show", "follow", "results", "start", "pause", "resume", "cancel", "retry",
+    "change", "delete",
+)  # fmt: skip
 
 
 def help_of(*command: str) -> str:
@@ -19,17 +23,18 @@ def test_help_teaches(tmp_path: Path) -> None:
     said = help_of()
     assert all(re.search(rf"^  {name} ", said, re.MULTILINE) for name in COMMANDS)
     assert "Exit status" in said
+    said = help_of("batch")
+    assert all(re.search(rf"^  {name} ", said, re.MULTILINE) for name in BATCH)
     assert assay("--version", cwd=tmp_path).stdout.startswith("assay ")
 
 
 def test_the_document_of_the_command_line_is_what_the_program_says() -> None:
     page = (ROOT / "docs" / "cli.md").read_text("utf-8")
-    told = re.findall(r"<!-- help: ([a-z]*) -->\n```text\n(.*?)```", page, re.DOTALL)
-    assert [name for name, _ in told] == ["", *COMMANDS]
+    told = re.findall(r"<!-- help: ([a-z ]*) -->\n```text\n(.*?)```", page, re.DOTALL)
+    names = ["", *COMMANDS, *(f"batch {name}" for name in BATCH)]
+    assert sorted(name for name, _ in told) == sorted(names)
     for name, text in told:
-        assert text == help_of(*([name] if name else [])), (
-            "run: python -m tests.gateway.cli.write_help"
-        )
+        assert text == help_of(*name.split()), "run: python -m tests.gateway.cli.write_help"
 
 
 def test_the_schema_is_printed_the_same_each_time_and_compared(tmp_path: Path) -> None:

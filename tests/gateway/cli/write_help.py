@@ -14,7 +14,7 @@ def renewed(page: str) -> str:
         said = assay(*found[1].split(), "--help", cwd=ROOT).stdout
         return f"<!-- help: {found[1]} -->\n```text\n{said}```"
 
-    return re.sub(r"<!-- help: ([a-z]*) -->\n```text\n.*?```", block, page, flags=re.DOTALL)
+    return re.sub(r"<!-- help: ([a-z ]*) -->\n```text\n.*?```", block, page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
