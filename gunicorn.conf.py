@@ -21,7 +21,7 @@ from gateway.app import create_app
 from gateway.hash_key import hash_key
 from gateway.private_valkey import PrivateValkey, PrivateValkeyError
 from gateway.settings import ConfigurationError, load_settings
-from gateway.worker import drain_time_s
+from gateway.worker import stop_time_s
 
 WORKERS_DEFAULT = 2
 URL_VARIABLE = "ASSAY_REDIS__URL"
@@ -55,8 +55,8 @@ backlog = 1024
 forwarded_allow_ips = "*" if bind.startswith("unix:") else "127.0.0.1,::1"
 
 timeout = 60  # seconds without a sign of life until a worker is killed
-# Above the patience of gateway.worker, and with it below TimeoutStopSec in deploy/assay.service.
-graceful_timeout = 25 + ceil(drain_time_s())
+# The patience of gateway.worker, which is below TimeoutStopSec in deploy/assay.service.
+graceful_timeout = ceil(stop_time_s(_settings.gateway.stop_s))
 keepalive = 5
 
 errorlog = "-"

@@ -1,9 +1,12 @@
 """Results as they are decided, one after another, from any place on.
 
-A place is a cursor: the version of the batch up to which everything was received, and of chunks
-that were received in part the number of results. Who gives it back gets what comes after it, in
-the order in which it was decided, each result once; a result that was opened again and decided
-anew comes again.
+Chunks are read in the order in which they last changed, in passes: each pass begins at a version
+of the batch up to which everything was received. A chunk that changes again while others are read
+has older results that were not received, so a cursor says where its pass began, how far the pass
+is, and how many results were received of the chunks of this pass that may still change.
+
+Who gives a cursor back gets what comes after it, each result once; a result that was opened again
+and decided anew comes again.
 """
 
 import re
@@ -20,8 +23,10 @@ from verdicts.verdict import RecordResult, Status
 
 CHUNKS_PER_TRIP_MAX = 4
 """Chunks whose results are in memory for one reader."""
-CURSOR_CHARS_MAX = 400
-_CURSOR = re.compile(r"\d{1,18}(?:\.\d{1,9}:\d{1,5})*")
+CURSOR_CHARS_MAX = 4_000
+"""Room for some hundred chunks that are worked on at once."""
+_STILL = frozenset({ChunkState.DONE, ChunkState.DEAD})
+_CURSOR = re.compile(r"\d{1,18}(?:-\d{1,18})?(?:\.\d{1,9}:\d{1,5})*")
 
 
 class Arrival(Struct, frozen=True):
@@ -35,9 +40,12 @@ class Store(Protocol):
     """What arrivals need of the store of batches."""
 
     async def results_since(
-        self, tenant: str, batch_id: str, version: int, limit: int
+        self, tenant: str, batch_id: str, version: int, limit: int, *, seen: int | None = None
     ) -> list[ChunkResults]:
-        """Return chunks that have results newer than `version`, in the order of their change."""
+        """Return chunks that have results newer than `version`, in the order of their change.
+
+        `ChunkResults.seen` counts those that are not newer than `seen`.
+        """
         ...
 
 
@@ -52,31 +60,47 @@ class Unpacking(Protocol):
 
 
 class _Place:
-    """How far a reader is. `partly` has the number of results received, by chunk."""
+    """How far a reader is.
+
+    Everything up to version `began` was received, and in this pass every chunk that changed last
+    up to `through`. `received` has the number of results of those that may still change, and of
+    the one that is being read.
+    """
 
     def __init__(self, cursor: str | None) -> None:
         """Stand behind `cursor`; BadCursor when it is none."""
-        self.version = 0
-        self.partly: dict[int, int] = {}
+        self.began = self.through = 0
+        self.received: dict[int, int] = {}
         if cursor is None:
             return
         if len(cursor) > CURSOR_CHARS_MAX or not _CURSOR.fullmatch(cursor):
             raise BadCursor(cursor[:CURSOR_CHARS_MAX])
-        version, *partly = cursor.split(".")
-        self.version = int(version)
-        for part in partly:
-            seq, _, number = part.partition(":")
-            self.partly[int(seq)] = int(number)
+        versions, *received = cursor.split(".")
+        began, _, through = versions.partition("-")
+        self.began = int(began)
+        self.through = int(through or began)
+        for one in received:
+            seq, _, number = one.partition(":")
+            self.received[int(seq)] = int(number)
 
     def cursor(self) -> str:
         """Return what stands for this place."""
-        partly = (f".{seq}:{number}" for seq, number in self.partly.items())
-        return f"{self.version}{''.join(partly)}"
+        through = f"-{self.through}" if self.through != self.began else ""
+        received = "".join(f".{seq}:{number}" for seq, number in self.received.items())
+        return f"{self.began}{through}{received}"
 
-    def passed(self, chunk: ChunkResults) -> None:
-        """Note that all of a chunk was received, and with it all that changed before."""
-        self.version = chunk.version
-        self.partly.pop(chunk.seq, None)
+    def passed(self, chunk: ChunkResults, number: int) -> None:
+        """Note that all `number` results that a chunk has now were received."""
+        self.through = chunk.version
+        if chunk.state in _STILL:
+            self.received.pop(chunk.seq, None)
+        else:
+            self.received[chunk.seq] = number
+
+    def whole(self) -> None:
+        """End a pass: nothing is left behind."""
+        self.began = self.through
+        self.received.clear()
 
 
 class Arrivals:
@@ -113,27 +137,28 @@ class Arrivals:
         place = _Place(after)
         async with aclosing(self._progress.follow(tenant, batch_id)) as changes:
             async for snapshot in changes:
-                while place.version < snapshot.batch.version:
+                more = place.through < snapshot.batch.version
+                while more:
                     chunks = await self._store.results_since(
-                        tenant, batch_id, place.version, CHUNKS_PER_TRIP_MAX
+                        tenant, batch_id, place.through, CHUNKS_PER_TRIP_MAX, seen=place.began
                     )
                     for chunk in chunks:
                         for arrival in self._of(chunk, place):
                             yield arrival
-                    if len(chunks) < CHUNKS_PER_TRIP_MAX:
-                        break
+                    more = len(chunks) == CHUNKS_PER_TRIP_MAX
+                place.whole()
 
     def _of(self, chunk: ChunkResults, place: _Place) -> Iterator[Arrival]:
         """Yield what is new in a chunk, moving `place` on."""
-        received = place.partly.get(chunk.seq, chunk.seen)
+        received = place.received.get(chunk.seq, chunk.seen)
         decided = list(self._decided(chunk))
         for number, result in enumerate(decided[received:], received + 1):
             if number == len(decided):
-                place.passed(chunk)
+                place.passed(chunk, number)
             else:
-                place.partly[chunk.seq] = number
+                place.received[chunk.seq] = number
             yield Arrival(result, place.cursor())
-        place.passed(chunk)
+        place.passed(chunk, len(decided))
 
     def _decided(self, chunk: ChunkResults) -> Iterator[RecordResult]:
         """Yield all results of a chunk that stand, in the order in which they were decided."""

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, tuple_, update
+from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
 from batches.batch import ENDED, WORKED, Batch, Move, NewBatch, PauseReason, State, after
 from batches.blobs import Blobs, Place
 from batches.chunk import ChunkState, NewChunk, RowError
 from batches.counts import NO_COST, NOTHING
-from batches.database import Transaction, from_ms, now_of, to_ms
+from batches.database import Ready, Transaction, from_ms, now_of, to_ms
 from batches.delivery_rows import announce
 from batches.errors import (
     BadCursor,
@@ -43,23 +43,32 @@ RUNNING, HINTED, READY = (
     ChunkState.READY.value,
 )
 
-_BY_ID = select(*BATCH_COLUMNS).where(batches.c.id == bindparam("id"))
-_RUNNING = (
+COUNTED = ("counts", "spent", "chunks_done", "version", "updated_at")
+_COUNTED = frozenset(COUNTED)
+_BY_ID = Ready(select(*BATCH_COLUMNS).where(batches.c.id == bindparam("id")))
+_RUNNING = Ready(
     select(func.count())
     .select_from(chunks)
-    .where(chunks.c.batch == bindparam("batch"), chunks.c.state == RUNNING)
+    .where(chunks.c.batch == bindparam("of"), chunks.c.state == RUNNING)
 )
-_UNHINT = (
+_UNHINT = Ready(
     update(chunks)
     .where(chunks.c.batch == bindparam("of"), chunks.c.state == HINTED)
     .values(state=READY, until=None)
 )
+# what nearly every change is: columns that no index has
+_COUNT = Ready(
+    update(batches)
+    .where(batches.c.id == bindparam("of"))
+    .values({name: bindparam(f"new_{name}") for name in COUNTED})
+)
+_ADD_CHUNK, _ADD_GIVEN = Ready(insert(chunks)), Ready(insert(given))
 
 
 def find(transaction: Transaction, batch_id: str, tenant: str | None = None) -> Kept | None:
     """Return a batch, of `tenant` if that is said; None when there is none."""
-    row = transaction.row(_BY_ID, {"id": batch_id})
-    kept = None if row is None else kept_of(row)
+    rows = transaction.run(_BY_ID, {"id": batch_id})
+    kept = kept_of(rows[0]) if rows else None
     return kept if kept is None or tenant in {None, kept.batch.tenant} else None
 
 
@@ -80,7 +89,12 @@ def locked(transaction: Transaction, tenant: str, batch_id: str) -> Kept:
 def put(transaction: Transaction, batch: Batch, **changes: Any) -> Batch:  # noqa: ANN401 - fields of Batch
     """Write `changes` of `batch`; return it as it is then. A new state is told to its webhook."""
     new, columns = changed(batch, transaction.now_ms, changes)
-    transaction.execute(update(batches).where(batches.c.id == batch.id).values(**columns))
+    if changes.keys() <= _COUNTED:
+        columns = columns_of({name: getattr(new, name) for name in COUNTED})
+        row = {f"new_{name}": value for name, value in columns.items()}
+        transaction.run(_COUNT, {"of": batch.id, **row})
+    else:
+        transaction.execute(update(batches).where(batches.c.id == batch.id).values(**columns))
     if new.state is not batch.state and new.webhook is not None:
         announce(transaction, new)
     return new
@@ -207,8 +221,8 @@ def _add(
         blob = blobs.pack(part.given, Place(batch_id, "given", seq), key)
         packed.append({"batch": batch_id, "seq": seq, "blob": blob})
         seq, first_index = seq + 1, first_index + part.records
-    transaction.execute(transaction.insert(chunks), rows)
-    transaction.execute(transaction.insert(given), packed)
+    transaction.run(_ADD_CHUNK, rows)
+    transaction.run(_ADD_GIVEN, packed)
 
 
 def move(
@@ -252,13 +266,13 @@ def moved(
     if target in ENDED or batch.state in ENDED:
         changes["finished_at"] = now_of(transaction) if target in ENDED else None
     if batch.state in WORKED and target not in WORKED:
-        transaction.execute(_UNHINT, {"of": batch.id})
+        transaction.run(_UNHINT, {"of": batch.id})
     return put(transaction, batch, **changes)
 
 
 def running(transaction: Transaction, batch_id: str) -> int:
     """Return how many chunks of a batch are being worked on."""
-    return transaction.values(_RUNNING, {"batch": batch_id})[0]
+    return transaction.run(_RUNNING, {"of": batch_id})[0][0]
 
 
 def amend(transaction: Transaction, tenant: str, batch_id: str, changes: dict[str, Any]) -> Batch:

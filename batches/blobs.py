@@ -14,7 +14,8 @@ from cache.bounded import Bounded
 
 BLOB_BYTES_MAX = 256 << 20
 """Bytes that a blob may have before it is packed."""
-LEVEL = 3
+LEVEL = 1
+"""Of zstd. Level 3 packs results 15 % smaller, and costs half as much again."""
 CIPHERS_KEPT_MAX = 1_000
 _PLAIN, _SEALED = b"\x00", b"\x01"
 

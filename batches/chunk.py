@@ -8,7 +8,9 @@ from batches.batch import Batch
 from batches.counts import Counts
 from verdicts.verdict import Status
 
-RECORDS_MIN, RECORDS_USUAL, RECORDS_MAX = 200, 1000, 1000
+RECORDS_MIN = 200
+RECORDS_USUAL = 1000
+RECORDS_MAX = 1000
 """Records of a chunk; the last of a file, and those of a small addition, have fewer."""
 ATTEMPTS_MAX = 5
 """Times that a chunk may fail its worker before its open records are given up."""

@@ -1,9 +1,8 @@
 """Transactions on chunks: claimed, held, flushed, finished, let go, and found again when lost."""
 
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, insert, select, tuple_, update
 
 from batches import batch_rows
 from batches.batch import WORKED, Batch, Move, State, after
@@ -18,7 +17,7 @@ from batches.chunk import (
     Standing,
 )
 from batches.counts import Counts, Spent
-from batches.database import Transaction, to_ms
+from batches.database import Ready, Transaction, to_ms
 from batches.rows import CHUNK_COLUMNS, ChunkRow, Kept, chunk_of, pack
 from batches.tables import batches, chunks, flushed, given, results
 
@@ -28,22 +27,25 @@ _READY, _HINTED, _RUNNING, _DONE, _DEAD = (state.value for state in ChunkState)
 _DEAD_AT = ATTEMPTS_MAX + LAST_RITES_MAX
 
 THIS = and_(chunks.c.batch == bindparam("of"), chunks.c.seq == bindparam("at"))
-_CHUNK = select(*CHUNK_COLUMNS).where(THIS)
-_GIVEN = select(given.c.blob).where(
-    given.c.batch == bindparam("of"), given.c.seq == bindparam("at")
+_CHUNK = Ready(select(*CHUNK_COLUMNS).where(THIS))
+_GIVEN = Ready(
+    select(given.c.blob).where(given.c.batch == bindparam("of"), given.c.seq == bindparam("at"))
 )
-_RESULTS = select(results.c.blob).where(
-    results.c.batch == bindparam("of"), results.c.seq == bindparam("at")
+_RESULTS = Ready(
+    select(results.c.blob).where(
+        results.c.batch == bindparam("of"), results.c.seq == bindparam("at")
+    )
 )
-_PARTS = (
+_PARTS = Ready(
     select(flushed.c.blob)
     .where(flushed.c.batch == bindparam("of"), flushed.c.seq == bindparam("at"))
     .order_by(flushed.c.part)
 )
-_DROP_PARTS = delete(flushed).where(
-    flushed.c.batch == bindparam("of"), flushed.c.seq == bindparam("at")
+_ADD_PART, _ADD_RESULTS = Ready(insert(flushed)), Ready(insert(results))
+_DROP_PARTS = Ready(
+    delete(flushed).where(flushed.c.batch == bindparam("of"), flushed.c.seq == bindparam("at"))
 )
-_TAKE = (
+_TAKE = Ready(
     update(chunks)
     .where(THIS)
     .values(
@@ -53,7 +55,7 @@ _TAKE = (
         until=bindparam("new_until"),
     )
 )
-_KEEP_PART = (
+_KEEP_PART = Ready(
     update(chunks)
     .where(THIS)
     .values(
@@ -63,7 +65,7 @@ _KEEP_PART = (
         stamps=bindparam("new_stamps"),
     )
 )
-_END = (
+_END = Ready(
     update(chunks)
     .where(THIS)
     .values(
@@ -93,7 +95,7 @@ def claim(
     if batch.state not in WORKED or (to_ms(batch.start_after) or 0) > now:
         return None
     token = chunk.token + 1
-    transaction.execute(
+    transaction.run(
         _TAKE,
         {
             "of": ref.batch,
@@ -137,15 +139,15 @@ class _Blobs:
         return self._one(_RESULTS, "results")
 
     def parts(self) -> tuple[bytes, ...]:
-        found = self._transaction.values(_PARTS, self._of)
+        found = [blob for (blob,) in self._transaction.run(_PARTS, self._of)]
         return tuple(
             self._blobs.unpack(blob, self._place("flushed", part), self._key)
             for part, blob in enumerate(found)
         )
 
-    def _one(self, statement: Any, table: str) -> bytes | None:  # noqa: ANN401 - a SELECT
-        row = self._transaction.row(statement, self._of)
-        return None if row is None else self._blobs.unpack(row[0], self._place(table), self._key)
+    def _one(self, ready: Ready, table: str) -> bytes | None:
+        rows = self._transaction.run(ready, self._of)
+        return self._blobs.unpack(rows[0][0], self._place(table), self._key) if rows else None
 
     def _place(self, table: str, part: int = 0) -> Place:
         return Place(self._ref.batch, table, self._ref.seq, part)
@@ -205,9 +207,9 @@ def flush(
         "part": number,
         "blob": blobs.pack(part, place, kept.key),
     }
-    transaction.execute(transaction.insert(flushed), row)
+    transaction.run(_ADD_PART, row)
     version = batch.version + 1
-    transaction.execute(
+    transaction.run(
         _KEEP_PART,
         {
             "of": claim.batch,
@@ -253,12 +255,16 @@ def finish(
 
 def _write_results(transaction: Transaction, ref: ChunkRef, blob: bytes, *, anew: bool) -> None:
     row = {"batch": ref.batch, "seq": ref.seq, "blob": blob}
+    if anew:
+        transaction.run(_ADD_RESULTS, row)
+        return
     statement = transaction.insert(results)
-    if not anew:
-        statement = statement.on_conflict_do_update(
+    transaction.execute(
+        statement.on_conflict_do_update(
             index_elements=["batch", "seq"], set_={"blob": statement.excluded.blob}
-        )
-    transaction.execute(statement, row)
+        ),
+        row,
+    )
 
 
 def _end(
@@ -268,7 +274,7 @@ def _end(
     stamped = sum(number for _, number in chunk.stamps)
     new = counts.records - stamped
     stamps = [*chunk.stamps, (version, new)] if new else chunk.stamps
-    transaction.execute(
+    transaction.run(
         _END,
         {
             "of": ref.batch,
@@ -279,7 +285,7 @@ def _end(
         },
     )
     if chunk.parts:
-        transaction.execute(_DROP_PARTS, {"of": ref.batch, "at": ref.seq})
+        transaction.run(_DROP_PARTS, {"of": ref.batch, "at": ref.seq})
 
 
 def held_of(transaction: Transaction, claim: Claim) -> tuple[Kept, ChunkRow] | None:
@@ -294,8 +300,8 @@ def held_of(transaction: Transaction, claim: Claim) -> tuple[Kept, ChunkRow] | N
 
 
 def _chunk(transaction: Transaction, ref: ChunkRef) -> ChunkRow | None:
-    row = transaction.row(_CHUNK, {"of": ref.batch, "at": ref.seq})
-    return None if row is None else chunk_of(row)
+    rows = transaction.run(_CHUNK, {"of": ref.batch, "at": ref.seq})
+    return chunk_of(rows[0]) if rows else None
 
 
 def counted(

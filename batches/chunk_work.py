@@ -76,6 +76,9 @@ class ChunkWork:
         self._said = NO_COST
         self._failures: dict[int, int] = {}
         self._stop = asyncio.Event()
+        self.resting = False
+        """Whether it only waits for records to be asked about again."""
+        self._tell_resting: Callable[[], None] | None = None
 
     @property
     def stopping(self) -> bool:
@@ -85,6 +88,10 @@ class ChunkWork:
     def stop(self) -> None:
         """Let the round under way end, flush, and give the chunk back."""
         self._stop.set()
+
+    def when_resting(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when it begins to rest: it then needs no slot."""
+        self._tell_resting = tell
 
     def lose(self) -> None:
         """Take note that the chunk is somebody else's; nothing more is said of it."""
@@ -142,7 +149,8 @@ class ChunkWork:
                 del resting[place]
                 left.append(place)
             if not left:
-                await self._pause(min(resting.values()) - began)
+                await self._flush(rounds)
+                await self._rest_until(min(resting.values()))
                 continue
             asked = await self._told(lambda left=left: rounds.next_of(left))
             if not asked:
@@ -183,6 +191,15 @@ class ChunkWork:
                 self._take((place,), (result,))
             else:
                 resting[place] = now + again_in_s(times)
+
+    async def _rest_until(self, moment: float) -> None:
+        self.resting = True
+        if self._tell_resting is not None:
+            self._tell_resting()
+        try:
+            await self._pause(moment - asyncio.get_running_loop().time())
+        finally:
+            self.resting = False
 
     async def _give_up(self, rounds: Rounds, left: Sequence[int]) -> list[int]:
         """Decide what is open without asking anybody: it failed its workers too often."""

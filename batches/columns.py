@@ -1,4 +1,9 @@
-"""The verdicts of one kind in a chunk, attribute by attribute: what `batches.results` packs."""
+"""The verdicts of one field, in columns: what they share stands once.
+
+They stand attribute by attribute. Texts stand as they are; objects that verdicts share by identity
+(what a bulk call found of many values, the facts of one domain) stand once, in a table, and each
+verdict has the number of its own.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -21,11 +26,11 @@ MOSTLY = 1.25
 # by identity: enums hash slowly, and this runs for every value
 STATUSES: tuple[Status, ...] = tuple(Status)
 STATUS_NUMBERS = {id(status): number for number, status in enumerate(STATUSES)}
-SOURCES: tuple[Source, ...] = tuple(Source)
-SOURCE_NUMBERS = {id(source): number for number, source in enumerate(SOURCES)}
+_SOURCES: tuple[Source, ...] = tuple(Source)
+_SOURCE_NUMBERS = {id(source): number for number, source in enumerate(_SOURCES)}
 
 
-class Decided(Struct, array_like=True, gc=False):
+class Said(Struct, array_like=True, gc=False):
     """What verdicts of equal findings share: the last six attributes of `Head`, by columns."""
 
     statuses: bytes
@@ -36,37 +41,37 @@ class Decided(Struct, array_like=True, gc=False):
     sources: bytes
 
 
-class Column(Struct, array_like=True, gc=False):
-    """The verdicts of one kind; `places` are of those results that have one, None: all.
+class Field(Struct, array_like=True, gc=False):
+    """The verdicts of one field; `places` are of those results that have one, None: all.
 
     `normalized` is None where it is `inputs`, else it has True where it is the input. `numbers`
     are those of each verdict's own in `decided`, None where each has its own in their order.
-    `columns` hold the attributes of the kind: see `Attribute`.
+    `columns` hold the attributes of the kind: see `_Column`.
     """
 
-    kind: str
     places: Sequence[int] | None
     inputs: Sequence[str]
     normalized: Sequence[str | bool | None] | None
     numbers: Sequence[int] | None
-    decided: Decided
+    decided: Said
     columns: dict[str, Any]
-
-
-class RawColumn(Struct, array_like=True):
-    """A `Column` as it is read; what the kind makes of its attributes is decided later."""
-
     kind: str
+
+
+class RawField(Struct, array_like=True):
+    """A `Field` as it is read; its columns are read by whoever knows the kind."""
+
     places: list[int] | None
     inputs: list[str]
     normalized: list[str | bool | None] | None
     numbers: list[int] | None
-    decided: "RawDecided"
+    decided: "RawSaid"
     columns: dict[str, msgspec.Raw]
+    kind: str
 
 
-class RawDecided(Struct, array_like=True):
-    """A `Decided` as it is read."""
+class RawSaid(Struct, array_like=True):
+    """What verdicts share, as it is read."""
 
     statuses: bytes
     reasons: list[tuple[Reason, ...]]
@@ -76,7 +81,7 @@ class RawDecided(Struct, array_like=True):
     sources: bytes
 
 
-class Attribute:
+class _Column:
     """One attribute of the verdicts of one class.
 
     Plain values, and objects that stand as arrays, stand as a list. Other objects stand as a
@@ -102,18 +107,18 @@ class Attribute:
         table = [None if values[at] is None else astuple(values[at]) for at in own]
         return (table, numbers)
 
-    def unpacked(self, raw: msgspec.Raw, number: int) -> list[Any]:
-        """Return the attribute of each of `number` verdicts."""
+    def unpacked(self, raw: msgspec.Raw) -> Iterable[Any]:
+        """Return the attribute of each verdict: None where it was declared otherwise then."""
         try:
             found = self._decode(raw)
-        except msgspec.ValidationError:  # kept under an earlier declaration
-            return [None] * number
+        except msgspec.ValidationError:
+            return repeat(None)
         if self._made is None:
             return found
         rows, numbers = found
         made = cast("Callable[..., Any]", self._made)
         table = [None if row is None else made(*astuple(row)) for row in rows]
-        return table if numbers is None else [table[number] for number in numbers]
+        return table if numbers is None else list(map(table.__getitem__, numbers))
 
 
 def _row_class(made: type[Struct]) -> Any:  # noqa: ANN401 - a type, made here
@@ -148,9 +153,9 @@ class KindColumns:
         hints = get_type_hints(made)
         assert made.__struct_fields__[:HEAD] == Head.__struct_fields__, "what all have comes first"
         own = made.__struct_fields__[HEAD:]
-        self._columns = [Attribute(name, hints[name]) for name in own]
+        self._columns = [_Column(name, hints[name]) for name in own]
 
-    def packed(self, verdicts: Sequence[Head], places: Sequence[int] | None) -> Column:
+    def packed(self, verdicts: Sequence[Head], places: Sequence[int] | None) -> Field:
         """Return `verdicts`, which are of the results at `places`."""
         columns: list[tuple[Any, ...]] = list(zip(*map(astuple, verdicts), strict=True))
         _, inputs, plain, *shared = columns[:HEAD]
@@ -162,21 +167,20 @@ class KindColumns:
         numbers, decided = _shared(shared)
         own = zip(self._columns, columns[HEAD:], strict=True)
         kept = {column.name: column.packed(values) for column, values in own}
-        return Column(self.name, places, inputs, normalized, numbers, decided, kept)
+        return Field(places, inputs, normalized, numbers, decided, kept, self.name)
 
-    def unpacked(self, field: RawColumn) -> list[Any]:
+    def unpacked(self, field: RawField) -> list[Any]:
         """Return the verdicts again."""
-        number = len(field.inputs)
-        nothing = [None] * number
         columns = [
-            nothing if (raw := field.columns.get(one.name)) is None else one.unpacked(raw, number)
+            repeat(None) if (raw := field.columns.get(one.name)) is None else one.unpacked(raw)
             for one in self._columns
         ]
-        return list(map(self._made, *heads(field), *columns))
+        # by `map`: in C, this runs for every value
+        return list(map(self._made, *heads_of(field), *columns))
 
 
-def heads(field: RawColumn) -> list[Iterable[Any]]:
-    """Return what every verdict says, attribute by attribute."""
+def heads_of(field: RawField) -> list[Iterable[Any]]:
+    """Return the attributes of `Head`, in their order, for all verdicts of a field."""
     inputs, table = field.inputs, field.decided
     normalized: Sequence[str | bool | None] = inputs
     if field.normalized is not None:
@@ -184,27 +188,26 @@ def heads(field: RawColumn) -> list[Iterable[Any]]:
             other if one is True else one
             for one, other in zip(field.normalized, inputs, strict=True)
         ]
-    shared: list[Sequence[Any]] = [
+    decided: list[Sequence[Any]] = [
         list(map(STATUSES.__getitem__, table.statuses)),
         table.reasons,
         table.outcomes,
         table.decided_at,
         table.expires_at,
-        list(map(SOURCES.__getitem__, table.sources)),
+        list(map(_SOURCES.__getitem__, table.sources)),
     ]
-    numbers = field.numbers
-    heads = shared if numbers is None else [map(one.__getitem__, numbers) for one in shared]
-    return [repeat(field.kind, len(inputs)), inputs, normalized, *heads]
+    if (numbers := field.numbers) is not None:
+        decided = [list(map(column.__getitem__, numbers)) for column in decided]
+    return [repeat(field.kind), inputs, normalized, *decided]
 
 
 def _class_of(module: KindModule) -> type[Struct]:
-    made = getattr(module, "verdict_class", None)
-    return verdict_class(module) if made is None else made
+    return getattr(module, "verdict_class", None) or verdict_class(module)
 
 
 def _shared(
     columns: Sequence[Sequence[Any]],
-) -> tuple[list[int] | None, Decided]:
+) -> tuple[list[int] | None, Said]:
     """Return the number of each verdict's own in the table of what they share, and that table.
 
     By identity: `questions.deciding` shares it so. Verdicts that share their outcomes share all of
@@ -218,21 +221,11 @@ def _shared(
     if numbers is not None:
         columns = [[column[at] for at in own] for column in columns]
         statuses, reasons, outcomes, decided_at, expires_at, sources = columns
-    return numbers, Decided(
+    return numbers, Said(
         bytes(map(STATUS_NUMBERS.__getitem__, map(id, statuses))),
         reasons,
         outcomes,
         decided_at,
         expires_at,
-        bytes(map(SOURCE_NUMBERS.__getitem__, map(id, sources))),
+        bytes(map(_SOURCE_NUMBERS.__getitem__, map(id, sources))),
     )
-
-
-def spread(field: RawColumn, verdicts: list[Any], number: int) -> Sequence[Any]:
-    """Return one verdict a record, None where it has none."""
-    if field.places is None:
-        return verdicts
-    column: list[Any] = [None] * number
-    for place, verdict in zip(field.places, verdicts, strict=True):
-        column[place] = verdict
-    return column

@@ -1,6 +1,7 @@
 """How much of a batch is decided, how, and what it took. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
@@ -95,39 +96,73 @@ class Spent(Struct, frozen=True, array_like=True):
 
 
 _NONE = Tally()
+_NAME_OF = {id(status): status.value for status in Status}
 NOTHING = Counts()
 NO_COST = Spent()
 
 
-def counted(results: Iterable[RecordResult]) -> Counts:
+def counted(results: Sequence[RecordResult]) -> Counts:
     """Return the counts of `results`, each counted once."""
-    records: dict[int, int] = {}
-    names: dict[int, str] = {}
+    statuses = [id(result.status) for result in results]
+    records = Counter(statuses)
+    together = [result.verdicts for result in results]
+    if sum(map(len, together)) == len(together) and all(together):  # as it mostly is
+        verdicts = [one for (one,) in together]
+    else:
+        verdicts = [one for each in together for one in each]
+        statuses = [id(result.status) for result in results for _ in result.verdicts]
+    reasons = [verdict.reasons for verdict in verdicts]
     # by identity: enums hash slowly, and verdicts of equal findings share their reasons
-    verdicts: dict[tuple[int, str, int, int], int] = {}
-    found: dict[int, tuple[Reason, ...]] = {}
-    for result in results:
-        status = result.status
-        key = id(status)
-        records[key] = records.get(key, 0) + 1
-        if key not in names:
-            names[key] = status.value
-        for verdict in result.verdicts:
-            own, reasons = verdict.status, verdict.reasons
-            same = (key, verdict.kind, id(own), id(reasons))
-            seen = verdicts.get(same)
-            if seen is None:
-                names[id(own)], found[id(reasons)] = own.value, reasons
-                verdicts[same] = 1
-            else:
-                verdicts[same] = seen + 1
-    tallies = {names[key]: Tally(number, {}, {}) for key, number in records.items()}
-    for (key, kind, own, why), number in verdicts.items():
-        tally = tallies[names[key]]
-        _add(tally.verdicts.setdefault(kind, {}), names[own], number)
-        for code in {reason.code.value for reason in found[why]}:
+    same = Counter(
+        zip(
+            statuses,
+            [verdict.kind for verdict in verdicts],
+            [id(verdict.status) for verdict in verdicts],
+            map(id, reasons),
+            strict=True,
+        )
+    )
+    reasons_of = dict(zip(map(id, reasons), reasons, strict=True))
+    alike: dict[tuple[int, str, int, tuple[str, ...]], int] = {}
+    for (key, kind, own, why), number in same.items():
+        found = reasons_of[why]
+        said = (key, kind, own, tuple([one.code._value_ for one in found]) if found else ())
+        alike[said] = alike.get(said, 0) + number
+    tallies = {key: Tally(number, {}, {}) for key, number in records.items()}
+    for (key, kind, own, codes), number in alike.items():
+        tally = tallies[key]
+        _add(tally.verdicts.setdefault(kind, {}), _NAME_OF[own], number)
+        for code in set(codes):
             _add(tally.reasons.setdefault(kind, {}), code, number)
-    return Counts(tallies)
+    return Counts({_NAME_OF[key]: tally for key, tally in tallies.items()})
+
+
+def counted_alike(
+    kind: str,
+    statuses: Sequence[Status],
+    reasons: Sequence[Sequence[Reason]],
+    numbers: Iterable[int] | None,
+) -> Counts:
+    """Return the counts of records that have one verdict each, all of `kind`.
+
+    `statuses` and `reasons` are what these say; `numbers` names by place what each of them says,
+    None when they are one each.
+    """
+    times = None if numbers is None else Counter(numbers)
+    records = Counter(map(id, statuses))
+    if times is not None:
+        records = Counter[int]()
+        for at, number in times.items():
+            records[id(statuses[at])] += number
+    tallies = {
+        key: Tally(number, {kind: {_NAME_OF[key]: number}}, {}) for key, number in records.items()
+    }
+    for at, found in enumerate(reasons):
+        if found:
+            tally = tallies[id(statuses[at])]
+            for code in {one.code._value_ for one in found}:
+                _add(tally.reasons.setdefault(kind, {}), code, 1 if times is None else times[at])
+    return Counts({_NAME_OF[key]: tally for key, tally in tallies.items()})
 
 
 def _add(numbers: Numbers, name: str, number: int) -> None:

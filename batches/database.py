@@ -4,7 +4,7 @@ A transaction is a plain function over `Transaction`. It may be run again when t
 for that, so it does nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -29,8 +29,29 @@ def from_ms(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / _MS, UTC)
 
 
+class Ready:
+    """A statement that is made once and run often: what it takes are its bound parameters."""
+
+    __slots__ = ("compiled", "statement")
+
+    def __init__(self, statement: Executable) -> None:
+        """Run `statement`; a dialect keeps in `compiled` what it makes of it."""
+        self.statement = statement
+        self.compiled: tuple[str, tuple[tuple[str, Any], ...]] | None = None
+
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""What is bound: once, or for each of many runs."""
+
+
 class Dialect(Protocol):
     """What the two databases say differently."""
+
+    def run(
+        self, connection: Connection, ready: Ready, parameters: Parameters
+    ) -> list[tuple[Any, ...]]:
+        """Run what is ready the shortest way; return the rows that it gives."""
+        ...
 
     def insert(self, table: Table) -> Any:  # noqa: ANN401 - either's own, which are alike here
         """Return an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -64,6 +85,10 @@ class Transaction:
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:  # noqa: ANN401 - as SQLAlchemy has it
         """Run one statement, for each of `parameters` when those are a list."""
         return self.connection.execute(statement, parameters)
+
+    def run(self, ready: Ready, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run what is ready, for each of `parameters` when those are a list; return its rows."""
+        return self.dialect.run(self.connection, ready, parameters)
 
     def rows(self, statement: Executable, parameters: Any = None) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as above
         """Run a statement; return its rows."""
@@ -110,6 +135,13 @@ class Database(Protocol):
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction; when this returns, it is on disk."""
+        ...
+
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does; only a machine that loses its power may forget it.
+
+        For what nobody needs then: who works on what ends with the machine, too.
+        """
         ...
 
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -20,8 +20,8 @@ QUICK_S = 1.0
 """Chunks that take less are hinted ahead."""
 HINT_S = 3.0
 """A hint that nobody took for so long counts as lost: whoever has room takes it in no time."""
-TAKEN_AFTER_S = 2.0
-"""A hint of ours that did not come back to us has been taken by another."""
+TAKEN_AFTER_S = 0.05
+"""A hint of ours that has not come back to us by then may have been taken by another."""
 
 
 class Dispatch:
@@ -54,29 +54,41 @@ class Dispatch:
 
     def _ended(self, ref: ChunkRef) -> None:
         self._sent.pop(ref, None)
-        if self._room() >= self._work.slots // 2:
+        if self._room() >= self._work.slots // 2 or self._work.busy + 1 == self._work.slots:
             self.steady.wake()
 
     def _room(self) -> int:
         """Return how many chunks more are to be hinted now."""
         slots = self._work.slots
         ahead = slots if self._work.chunk_s < QUICK_S else 0  # none while all are slow
-        return max(0, slots + ahead - self._work.busy - len(self._sent))
+        free = slots + ahead - self._work.busy
+        return max(0, min(free, self._work.room) - len(self._sent))
 
     async def _fill(self) -> None:
-        work, now = self._work, asyncio.get_running_loop().time()
-        for ref in [ref for ref, at in self._sent.items() if now - at >= TAKEN_AFTER_S]:
-            del self._sent[ref]
+        work, loop = self._work, asyncio.get_running_loop()
+        if work.busy < work.slots and self._sent:
+            await self._forget_taken(loop.time())
         room = self._room()
-        beyond = 0 if work.busy < work.slots else max(0, 2 * work.slots - work.busy)
+        beyond = 0
+        if work.busy >= work.slots:
+            beyond = max(0, min(2 * work.slots - work.busy, work.room))
         if not room and not beyond:
             return
         refs = await self._store.next_chunks(room, beyond=beyond, hint_s=HINT_S)
         for ref in refs[room:]:
             work.begin_beside(ref)
-        for ref in refs[:room]:
-            self._sent[ref] = now
+        self._sent.update(dict.fromkeys(refs[:room], loop.time()))
         for ref in refs[:room]:
             if not await self._hints.send(ref.batch, ref.seq):  # the broker is away: do it here
                 self._sent.pop(ref, None)
                 work.begin_beside(ref)
+        if work.busy < work.slots and self._sent:
+            loop.call_later(TAKEN_AFTER_S, self.steady.wake)
+
+    async def _forget_taken(self, now: float) -> None:
+        """Forget hints that others have taken: those that are older than what the store has."""
+        old = [ref for ref, at in self._sent.items() if now - at >= TAKEN_AFTER_S]
+        if old:
+            hinted = await self._store.hinted()
+            for ref in old[: max(0, len(self._sent) - hinted)]:
+                self._sent.pop(ref, None)

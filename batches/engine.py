@@ -60,4 +60,4 @@ def broker_of(settings: WorkSettings, redis_url: str) -> AsyncBroker:
     """
     if settings.broker is None:
         return HintBroker(redis_url, settings.slots, settings.lease_s)
-    return broker_named(settings.broker, settings.broker_options)
+    return broker_named(settings.broker, settings.broker_options or {})

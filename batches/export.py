@@ -8,13 +8,15 @@ import zlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from batches.batch import Batch, State
 from batches.chunk import ChunkResults, ChunkState
 from batches.decided import Decided, Decode, Wanted, decided_of
 from batches.given import Records, unpacked_layout
-from batches.store import Store
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 CHUNKS_PER_TRIP = 8
 """Chunks that are in memory at once."""
@@ -45,7 +47,7 @@ class Export:
 
     def __init__(
         self,
-        store: Store,
+        store: "Store",
         decode: Decode,
         batch: Batch,
         writer: Callable[[], Writer],

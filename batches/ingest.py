@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from batches.batch import Batch, Move, NewBatch, State
+from batches.chunk import RECORDS_USUAL
 from batches.errors import OffsetMismatch
 from batches.given import Layout, Upload, packed_layout, unpacked_layout
 from batches.intake import READ_BYTES, Intake, OtherFile, Portion
@@ -49,12 +50,20 @@ class Ingest:
     """Takes files in. One a process."""
 
     def __init__(
-        self, store: Store, settings: UploadSettings | None = None, names: Sequence[str] = ()
+        self,
+        store: Store,
+        settings: UploadSettings | None = None,
+        names: Sequence[str] = (),
+        chunk_records: int = RECORDS_USUAL,
     ) -> None:
-        """Take files into `store`; records can have the fields `names` beside the built-in ones."""
+        """Take files into `store`, in chunks of up to `chunk_records`.
+
+        Records can have the fields `names` beside the built-in ones.
+        """
         self.store = store
         self.settings = settings or UploadSettings()
         self._names = tuple(names)
+        self._chunk_records = chunk_records
         self._taking: dict[str, _Taking] = {}
 
     async def create(self, new: NewBatch, upload: Upload) -> Created:
@@ -108,6 +117,7 @@ class Ingest:
             sent.packing,
             again=sent.again,
             bytes_max=self.settings.bytes_max,
+            chunk_records=self._chunk_records,
         )
         now = await self._fed(now, intake, data, taking)
         intake.end(partial=sent.partial)

@@ -73,10 +73,12 @@ class Intake:
         *,
         again: bool = False,
         bytes_max: int = BYTES_MAX,
+        chunk_records: int = RECORDS_USUAL,
     ) -> None:
         """Go on at `offset`, where a batch with this `layout` stands.
 
         `again`: the file comes from its first byte on, so what is kept of it is passed over.
+        Chunks have `chunk_records` records at most.
         """
         assert layout.upload is not None, "a file is taken in"
         self._body = Body(packing)
@@ -84,12 +86,13 @@ class Intake:
         self._upload = layout.upload
         self._kept = self._size = offset
         self._bytes_max = bytes_max
+        self._chunk_records = chunk_records
         self._to_pass, self._passed = (offset if again else 0), DIGEST
         self._head = b""
         self._blocks: _Blocks | None = None
         self._partial = self._done = False
         if self._upload.dialect is not None:
-            self._blocks = _Blocks(layout, self._upload.dialect, offset)
+            self._blocks = _Blocks(layout, self._upload.dialect, offset, chunk_records)
 
     @property
     def understood(self) -> bool:
@@ -182,7 +185,8 @@ class Intake:
         upload = msgspec.structs.replace(
             self._upload, dialect=dialect, line=dialect.line, digest=digest
         )
-        blocks = _Blocks(Layout(self._names, upload), dialect, begin)
+        layout = Layout(self._names, upload)
+        blocks = _Blocks(layout, dialect, begin, self._chunk_records)
         blocks.buffer.add(head[begin:])
         return blocks
 
@@ -190,7 +194,7 @@ class Intake:
 class _Blocks:
     """Cuts what arrives into blocks of whole rows, and makes chunks of them."""
 
-    def __init__(self, layout: Layout, dialect: Dialect, offset: int) -> None:
+    def __init__(self, layout: Layout, dialect: Dialect, offset: int, chunk_records: int) -> None:
         assert layout.upload is not None, "a file is taken in"
         self._names = layout.names
         self._upload = layout.upload
@@ -201,10 +205,18 @@ class _Blocks:
         mapping = dialect.mapping
         if mapping is not None:
             rows = TableBlocks(dialect, len(mapping.columns))
-            self._cut = partial(_cut, rows, partial(empty_rows, mapping), packed_rows)
+            self._cut = partial(
+                _cut, rows, partial(empty_rows, mapping), packed_rows, chunk_records
+            )
         else:
             objects = ObjectBlocks(dialect, layout.names)
-            self._cut = partial(_cut, objects, partial(empty_records, layout.names), packed_records)
+            self._cut = partial(
+                _cut,
+                objects,
+                partial(empty_records, layout.names),
+                packed_records,
+                chunk_records,
+            )
 
     def layout(self, *, complete: bool) -> Layout:
         """Return the layout of the batch when everything up to here is kept."""
@@ -235,6 +247,7 @@ def _cut(
     blocks: BlockReader[T],
     empty: Callable[[Sequence[T]], list[int]],
     packed: Callable[[Sequence[T], Sequence[int]], bytes],
+    chunk_records: int,
     block: bytes,
     number: int,
     final: bool,  # noqa: FBT001 - passed on
@@ -249,7 +262,7 @@ def _cut(
         lines = [line for at, line in enumerate(lines) if at not in blank]
         taken = [one for at, one in enumerate(taken) if at not in blank]
     errors.sort(key=lambda error: error.line)
-    number = -(-len(taken) // RECORDS_USUAL)
+    number = -(-len(taken) // chunk_records)
     ends = [len(taken) * part // number for part in range(number + 1)] if number else []
     chunks: list[NewChunk] = []
     for at, (begin, end) in enumerate(pairwise(ends)):

@@ -32,7 +32,7 @@ class WrappedKey(Struct, frozen=True):
 def key_of(text: str) -> bytes:
     """Return the master key that a setting writes as base64. Raise ValueError for anything else."""
     try:
-        key = b64decode(text, validate=True)
+        key = b64decode(text.strip(), validate=True)
     except binascii.Error as error:
         raise ValueError(f"an encryption key is base64: {_HOW}") from error
     if len(key) != KEY_BYTES:
@@ -46,12 +46,13 @@ def key_id_of(key: bytes) -> str:
 
 
 class Keyring:
-    """Master keys: the first wraps, all unwrap. Without any nothing is sealed."""
+    """Master keys, of KEY_BYTES each: the present one wraps, all unwrap."""
 
-    def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        """Hold `keys`, of KEY_BYTES each, the present one first."""
-        self.key_id = key_id_of(keys[0]) if keys else None
-        self.older = [key_id_of(key) for key in keys[1:]]
+    def __init__(self, present: bytes | None = None, older: Sequence[bytes] = ()) -> None:
+        """Seal with `present`, nothing when it is None; read what `older` ones have sealed."""
+        self.key_id = None if present is None else key_id_of(present)
+        self.older = [key_id_of(key) for key in older]
+        keys = older if present is None else [present, *older]
         self._masters = {key_id_of(key): AESGCM(key) for key in keys}
 
     def new_key(self, batch_id: str) -> WrappedKey | None:

@@ -12,13 +12,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from batches.database import Clock, P, T, Transaction, Work
+from batches.database import Clock, P, Parameters, Ready, T, Transaction, Work
 from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
 from batches.tables import batches
 
 CONNECT_S = 5.0
 """How long connecting may take."""
-FREE_S = 10.0
+FREE_S = 30.0
 """How long a transaction waits for a free connection."""
 STATEMENT_S = 60.0
 """How long one statement may take, waiting for others included."""
@@ -39,6 +39,13 @@ class PostgresDialect:
     def insert(self, table: Table) -> Any:  # noqa: ANN401 - as in Dialect
         """Return PostgreSQL's INSERT."""
         return insert(table)
+
+    def run(
+        self, connection: Connection, ready: Ready, parameters: Parameters
+    ) -> list[tuple[Any, ...]]:
+        """Run it as SQLAlchemy does, which remembers what it has compiled."""
+        result: Any = connection.execute(ready.statement, cast("Any", parameters))
+        return result.all() if result.returns_rows else []
 
     def now_ms(self, connection: Connection) -> int:
         """Return the server's time."""
@@ -73,6 +80,10 @@ class PostgresDatabase:
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction, again where the server wants that."""
         return await self._run(lambda transaction: work(transaction, *args, **kwargs))
+
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does: workers on other machines outlive the server's."""
+        return await self.write(work, *args, **kwargs)
 
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` on one state of the database."""

@@ -10,7 +10,7 @@ from batches.batch import Batch, Move, PauseReason, State, after
 from batches.chunk import ATTEMPTS_MAX, LAST_RITES_MAX, ChunkRef, ChunkState, Claim, Swept
 from batches.chunk_rows import THIS, counted, held_of, settled
 from batches.counts import NO_COST, NOTHING, Counts, Spent, Tally
-from batches.database import Transaction
+from batches.database import Ready, Transaction
 from batches.errors import MoveRefused
 from batches.rows import CHUNK_COLUMNS, ChunkRow, chunk_of, pack, text_of
 from batches.tables import batches, chunks
@@ -21,12 +21,12 @@ SWEPT_MAX = 100
 _READY, _DEAD = ChunkState.READY.value, ChunkState.DEAD.value
 _DEAD_AT = ATTEMPTS_MAX + LAST_RITES_MAX
 
-_LET_GO = (
+_LET_GO = Ready(
     update(chunks)
     .where(THIS)
     .values(state=_READY, owner=None, until=None, attempts=bindparam("new_attempts"))
 )
-_BURY = (
+_BURY = Ready(
     update(chunks)
     .where(THIS)
     .values(
@@ -37,7 +37,7 @@ _BURY = (
         counts=bindparam("new_counts"),
     )
 )
-_REOPEN = (
+_REOPEN = Ready(
     update(chunks)
     .where(THIS)
     .values(
@@ -68,11 +68,11 @@ def _let_go(
     """Open a chunk again, or give it up for dead; return its batch, and whether it died."""
     ref = ChunkRef(batch.id, chunk.seq)
     if attempts < _DEAD_AT:
-        transaction.execute(_LET_GO, {"of": ref.batch, "at": ref.seq, "new_attempts": attempts})
+        transaction.run(_LET_GO, {"of": ref.batch, "at": ref.seq, "new_attempts": attempts})
         return batch, False
     lost = chunk.records - chunk.counts.records
     unknown = Counts({Status.UNKNOWN.value: Tally(lost)}) if lost else NOTHING
-    transaction.execute(
+    transaction.run(
         _BURY,
         {
             "of": ref.batch,
@@ -113,7 +113,7 @@ def retry(
                 "new_stamps": pack(stamps),
             }
         )
-    transaction.execute(_REOPEN, reopened)
+    transaction.run(_REOPEN, reopened)
     batch = batch_rows.put(
         transaction,
         batch,

@@ -49,6 +49,7 @@ def since(
     batch_id: str,
     version: int,
     limit: int,
+    seen: int | None,
 ) -> list[ChunkResults]:
     """Return chunks as they changed, as `Store.results_since` says."""
     kept = batch_rows.get(transaction, tenant, batch_id)
@@ -58,7 +59,9 @@ def since(
         .order_by(chunks.c.version)
         .limit(limit)
     )
-    return _read(transaction, blobs, kept, list(map(chunk_of, rows)), version)
+    return _read(
+        transaction, blobs, kept, list(map(chunk_of, rows)), version if seen is None else seen
+    )
 
 
 def _read(

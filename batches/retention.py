@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from batches.errors import StoreError
 from batches.oldest import Oldest, oldest_of
 from batches.settings import RetentionSettings
 from batches.store import Store
@@ -35,19 +34,19 @@ def kept_of(settings: RetentionSettings) -> Kept:
 class Removed(Struct):
     """What this process has removed since it began, and what the last look left.
 
-    `chunks` counts those that lost what was given of them, or all. Whoever runs Assay sees by
-    `oldest` whether the rule is kept, and by `looked_at` whether that is news: it is `EVERY_S` old
-    at most, and older only while there is more to remove, or the store is away.
+    `given` counts chunks without what was given any longer, `batches` those that are gone. Whoever
+    runs Assay sees by `oldest` whether the rule is kept, and by `looked_at` whether that is news:
+    it is `EVERY_S` old at most, and older only while there is more to remove, or no store.
     """
 
-    chunks: int = 0
+    given: int = 0
     batches: int = 0
     oldest: Oldest = Oldest()
     looked_at: datetime | None = None
 
 
 class Retention:
-    """One loop a worker; several processes do each other no harm."""
+    """What `batches.upkeep` does now and then; several processes do each other no harm."""
 
     def __init__(
         self,
@@ -62,39 +61,30 @@ class Retention:
         self._now = now
         self.removed = Removed()
 
-    async def run(self) -> None:
-        """Remove whatever has become old enough, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as error:
-                _log.warning("retention waits for the store", extra={"error": type(error).__name__})
-            await asyncio.sleep(EVERY_S)
-
     async def look(self) -> None:
         """Remove all that is old enough by now.
 
         Raises:
             StoreError: the store went away; what was removed until then is gone.
         """
-        chunks = batches = 0
+        given = batches = 0
         more = True
         while more:
             expired = await self._store.expire(self._kept.given, self._kept.results)
-            chunks += expired.chunks
+            given += expired.given
             batches += expired.batches
-            self.removed.chunks += expired.chunks
+            self.removed.given += expired.given
             self.removed.batches += expired.batches
             more = expired.more
             if more:
                 await asyncio.sleep(BREATH_S)
         self.removed.oldest = await oldest_of(self._store)
         self.removed.looked_at = self._now()
-        if chunks or batches:
+        if given or batches:
             _log.info(
                 "retention",
                 extra={
-                    "chunks": chunks,
+                    "given": given,
                     "batches": batches,
                     "oldest_given": _written(self.removed.oldest.given_since),
                     "oldest_results": _written(self.removed.oldest.results_since),

@@ -94,10 +94,10 @@ def kept_of(row: Sequence[Any]) -> Kept:
         cost_cap_millionths=cap,
         currency=currency,
         webhook=webhook,
-        sandbox=sandbox,
+        sandbox=bool(sandbox),  # SQLite has numbers
         max_age_s=max_age_s,
         layout=layout,
-        given_kept=given_kept,
+        given_kept=bool(given_kept),
         counts=read_counts(counts),
         spent=read_spent(spent),
     )

@@ -1,7 +1,7 @@
 """What an operator may say of batches: where they are kept, how long, how they come and go."""
 
 import base64
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -10,7 +10,6 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
-    model_validator,
 )
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
@@ -46,23 +45,26 @@ class StoreSettings(BaseModel):
         description="Earlier `encryption_key`s, with commas between; batches move to the new one.",
     )
 
-    @model_validator(mode="after")
-    def _are_keys(self) -> Self:
+    @field_validator("encryption_key", "encryption_keys_old")
+    @classmethod
+    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
         """Refuse at the start what is no key."""
-        if self.keys and self.encryption_key is None:
-            raise ValueError("encryption_keys_old needs an encryption_key to move batches to")
-        return self
+        _keys_in(given)
+        return given
 
     @property
-    def keys(self) -> list[bytes]:
-        """The master keys, the present one first."""
-        texts = [
-            text.strip()
-            for secret in (self.encryption_key, self.encryption_keys_old)
-            if secret is not None
-            for text in secret.get_secret_value().split(",")
-        ]
-        return [key_of(text) for text in texts if text]
+    def key(self) -> bytes | None:
+        """The master key that seals what is new, None when nothing is sealed."""
+        return next(iter(_keys_in(self.encryption_key)), None)
+
+    @property
+    def older_keys(self) -> list[bytes]:
+        """Master keys that older batches are sealed with."""
+        return _keys_in(self.encryption_keys_old)
+
+
+def _keys_in(given: SecretStr | None) -> list[bytes]:
+    return [] if given is None else [key_of(one) for one in given.get_secret_value().split(",")]
 
 
 class RetentionSettings(BaseModel):
@@ -81,8 +83,8 @@ class RetentionSettings(BaseModel):
     )
 
 
-class BatchesSettings(WorkSettings, RetentionSettings):
-    """How batches are worked on, and how long they are kept once they have ended."""
+class BatchesSettings(RetentionSettings, WorkSettings):
+    """How batches are taken in and worked on, and how long they are kept once they have ended."""
 
     chunk_records: int = Field(
         default=RECORDS_USUAL,
@@ -132,7 +134,7 @@ def _is_webhook_secret(text: str) -> bool:
 
 
 class UploadSettings(BaseModel):
-    """What files may be sent to `/batches`: the table `[uploads]`."""
+    """What files may be sent to `/batches`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

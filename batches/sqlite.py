@@ -9,20 +9,20 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import dialect, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from batches.database import Clock, P, T, Transaction, Work
+from batches.database import Clock, P, Parameters, Ready, T, Transaction, Work
 from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
 
 WRITTEN_TOGETHER_MAX = 32
@@ -33,8 +33,12 @@ READERS = 2
 """Threads that read."""
 BUSY_S = 10.0
 """How long one process waits for another that writes."""
+VACUUMED_PAGES_MAX = 50_000
+"""Pages of 4 KiB that one removal gives back to the disk at most; the rest is used again."""
 LOG_BYTES_MAX = 64 << 20
 """What the write-ahead log may keep of the disk when it is empty."""
+LOG_PAGES = 4_000
+"""Pages in the log after which they are written into the file: each time costs two syncs."""
 OLDEST = (3, 35, 0)
 """The first that knows RETURNING."""
 _PRAGMAS = (
@@ -44,6 +48,7 @@ _PRAGMAS = (
     "secure_delete=ON",
     "cache_size=-16000",
     f"journal_size_limit={LOG_BYTES_MAX}",
+    f"wal_autocheckpoint={LOG_PAGES}",
 )
 
 _R = TypeVar("_R")
@@ -55,6 +60,19 @@ class SqliteDialect:
     def insert(self, table: Table) -> Any:  # noqa: ANN401 - as in Dialect
         """Return SQLite's INSERT."""
         return insert(table)
+
+    def run(
+        self, connection: Connection, ready: Ready, parameters: Parameters
+    ) -> list[tuple[Any, ...]]:
+        """Hand it to the driver: SQLAlchemy costs more than SQLite itself."""
+        if ready.compiled is None:
+            ready.compiled = _compiled(ready.statement)
+        text, names = ready.compiled
+        raw = _raw(connection)
+        if isinstance(parameters, Mapping):
+            return raw.execute(text, [parameters.get(*name) for name in names]).fetchall()
+        rows = [[row.get(*name) for name in names] for row in parameters]
+        return raw.executemany(text, rows).fetchall()
 
     def now_ms(self, connection: Connection) -> int:
         """Return this machine's time."""
@@ -71,11 +89,14 @@ class SqliteDialect:
 class _Waiting:
     """A transaction that waits for the writer, and who waits for it."""
 
-    __slots__ = ("failed", "future", "result", "work")
+    __slots__ = ("failed", "future", "lasting", "result", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any], future: "asyncio.Future[Any]") -> None:
+    def __init__(
+        self, work: Callable[[Transaction], Any], future: "asyncio.Future[Any]", *, lasting: bool
+    ) -> None:
         self.work = work
         self.future = future
+        self.lasting = lasting
         self.result: Any = None
         self.failed: BaseException | None = None
 
@@ -101,8 +122,10 @@ class SqliteDatabase:
         self.path = path
         self._dialect = SqliteDialect()
         self._clock = clock
-        self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
-        self._reader = _engine(path, "BEGIN", READERS)
+        self._writer = _engine(path, 1)
+        self._reader = _engine(path, READERS)
+        self._open: Connection | None = None  # the writer's, in its thread alone
+        self._synced = True
         self._writing = ThreadPoolExecutor(1, "batches-writer")
         self._reading = ThreadPoolExecutor(READERS, "batches-reader")
         self._waiting: deque[_Waiting] = deque()
@@ -111,9 +134,16 @@ class SqliteDatabase:
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction, together with others that wait."""
+        return await self._queued(_bound(work, *args, **kwargs), lasting=True)
+
+    async def note(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` as `write` does, without a sync to the disk of its own."""
+        return await self._queued(_bound(work, *args, **kwargs), lasting=False)
+
+    async def _queued(self, work: Callable[[Transaction], _R], *, lasting: bool) -> _R:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        waiting = _Waiting(_bound(work, *args, **kwargs), future)
+        future: asyncio.Future[_R] = loop.create_future()
+        waiting = _Waiting(work, future, lasting=lasting)
         with self._lock:
             if len(self._waiting) >= WAITING_MAX:
                 raise StoreUnavailable(f"{self.path}: {WAITING_MAX} changes wait to be written")
@@ -138,19 +168,37 @@ class SqliteDatabase:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self._writing.submit(self._let_go).result()
         self._writing.shutdown()
         self._reading.shutdown()
         self._writer.dispose()
         self._reader.dispose()
 
+    def _let_go(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _connection(self) -> Connection:
+        """Return the writer's connection: taking one out of a pool each time would cost more."""
+        if self._open is None:
+            self._open = self._writer.connect()
+        return self._open
+
+    def _sync(self, *, on: bool) -> None:
+        """Say whether the next commit waits for the disk, with all that was committed before."""
+        if on is not self._synced:
+            _raw(self._connection()).execute(f"PRAGMA synchronous={'FULL' if on else 'NORMAL'}")
+            self._synced = on
+
     def _tidy(self) -> None:
-        with _told(self.path), self._writer.connect() as connection:
-            raw = cast("sqlite3.Connection", connection.connection.driver_connection)
-            raw.execute("PRAGMA incremental_vacuum").fetchall()
+        with _told(self.path):
+            raw = _raw(self._connection())
+            raw.execute(f"PRAGMA incremental_vacuum({VACUUMED_PAGES_MAX})").fetchall()
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _read(self, work: Callable[[Transaction], _R]) -> _R:
-        with _told(self.path), self._reader.begin() as connection:
+        with _told(self.path), self._reader.connect() as connection, _begun(connection, "BEGIN"):
             return work(Transaction(connection, self._dialect, self._clock))
 
     def _write_all(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -163,15 +211,17 @@ class SqliteDatabase:
             if not group:
                 return
             self._write_group(group)
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_tell, group)
 
     def _write_group(self, group: list[_Waiting]) -> None:
         """Write `group` together; should that fail, each by itself, so that each hears its own."""
         try:
-            with _told(self.path), self._writer.begin() as connection:
-                for one in group:
-                    self._write_one(connection, one, alone=len(group) == 1)
+            with _told(self.path):
+                self._sync(on=any(one.lasting for one in group))
+                with _begun(self._connection(), "BEGIN IMMEDIATE") as connection:
+                    for one in group:
+                        self._write_one(connection, one, alone=len(group) == 1)
         except BaseException as error:  # noqa: BLE001 - told to whoever waits
             if len(group) == 1:
                 group[0].failed = error
@@ -185,15 +235,16 @@ class SqliteDatabase:
         if alone:
             one.result = one.work(transaction)
             return
-        connection.exec_driver_sql("SAVEPOINT one")
+        raw = _raw(connection)
+        raw.execute("SAVEPOINT one")
         try:
             one.result = one.work(transaction)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, sqlite3.Error):
             raise  # a full disk, say, may have undone more than the savepoint
         except Exception as error:  # noqa: BLE001 - told to whoever waits
-            connection.exec_driver_sql("ROLLBACK TO one")
+            raw.execute("ROLLBACK TO one")
             one.failed = error
-        connection.exec_driver_sql("RELEASE one")
+        raw.execute("RELEASE one")
 
 
 def _bound(work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[Transaction], T]:
@@ -205,7 +256,7 @@ def _tell(group: list[_Waiting]) -> None:
         one.tell()
 
 
-def _engine(path: Path, begin: str, connections: int) -> Engine:
+def _engine(path: Path, connections: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
@@ -213,15 +264,42 @@ def _engine(path: Path, begin: str, connections: int) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_S,
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        # `_begun` begins and commits: the driver would begin late, and two processes could then
+        # deadlock on their way to write
+        isolation_level="AUTOCOMMIT",
     )
     event.listen(engine, "connect", _prepare)
 
-    # the driver would begin late, and two processes could then deadlock on their way to write
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "begin", begun)
     return engine
+
+
+@contextmanager
+def _begun(connection: Connection, begin: str) -> Generator[Connection]:
+    """Commit what is done within, or undo it."""
+    raw = _raw(connection)
+    raw.execute(begin)
+    try:
+        yield connection
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+    try:
+        raw.execute("COMMIT")
+    except sqlite3.Error:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+def _compiled(statement: Executable) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """Return a statement as SQLite takes it, and its parameters in order, with their defaults."""
+    compiled: Any = cast("Any", statement).compile(dialect=dialect())
+    return str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup)
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -2,6 +2,7 @@
 
 Each method is one transaction, unless it says otherwise: what it returns is on disk, and what
 raises was not done (after `StoreUnavailable` it may have been; asking again is safe throughout).
+Only hints and leases may be forgotten, with the machine that loses its power.
 Blobs go in and come out as plain bytes; the store packs and seals them. Another tenant's batch
 answers exactly as one that does not exist.
 
@@ -233,7 +234,7 @@ class Store:
         it. After `limit` of these come up to `beyond` more, each of a batch of which nothing is
         HINTED or RUNNING. Calls of several processes wait for each other.
         """
-        return await self.database.write(turns.next_chunks, limit, beyond, hint_s)
+        return await self.database.note(turns.next_chunks, limit, beyond, hint_s)
 
     async def hinted(self) -> int:
         """Return how many chunks are HINTED: told to the broker, and not yet claimed."""
@@ -245,7 +246,7 @@ class Store:
         None: it is not to be worked on (now), or somebody else does. `owner` names a process, and
         each time that it runs.
         """
-        claimed = await self.database.write(chunk_rows.claim, self._blobs, ref, owner, lease_s)
+        claimed = await self.database.note(chunk_rows.claim, self._blobs, ref, owner, lease_s)
         self._changed(ref.batch)
         return claimed
 
@@ -253,7 +254,7 @@ class Store:
         self, claims: Collection[Claim], lease_s: float = LEASE_S
     ) -> dict[Claim, Standing]:
         """Hold all `claims` of one process for `lease_s` more seconds; return how each stands."""
-        return await self.database.write(chunk_rows.renew, claims, lease_s)
+        return await self.database.note(chunk_rows.renew, claims, lease_s)
 
     async def flush(
         self, claim: Claim, number: int, part: bytes, counts: Counts, spent: Spent
@@ -328,17 +329,19 @@ class Store:
         )
 
     async def results_since(
-        self, tenant: str, batch_id: str, version: int, limit: int
+        self, tenant: str, batch_id: str, version: int, limit: int, *, seen: int | None = None
     ) -> list[ChunkResults]:
         """Return up to `limit` chunks that have results newer than `version` of their batch.
 
-        In the order in which they changed. What comes next is behind the last one's `version`.
+        In the order in which they changed. What comes next is behind the last one's `version`. A
+        chunk that changed again while others were read has older results that were not read, too:
+        whoever reads on says in `seen` what version its first call named, `version` if left out.
 
         Raises:
             NoSuchBatch: there is none.
         """
         return await self.database.read(
-            result_rows.since, self._blobs, tenant, batch_id, version, limit
+            result_rows.since, self._blobs, tenant, batch_id, version, limit, seen
         )
 
     # -- after -----------------------------------------------------------------------------------
@@ -358,7 +361,7 @@ class Store:
 
     async def due(self, limit: int, lease_s: float) -> list[Delivery]:
         """Return deliveries that are due; nobody else gets them for `lease_s` seconds."""
-        return await self.database.write(delivery_rows.due, limit, lease_s)
+        return await self.database.note(delivery_rows.due, limit, lease_s)
 
     async def delivered(self, delivery_id: str) -> None:
         """Note that a webhook was told."""

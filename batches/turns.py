@@ -8,11 +8,11 @@ others are, not where it left. Then the oldest batch of that tenant, and in it t
 from collections import deque
 
 from msgspec import Struct
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Integer, bindparam, func, literal_column, or_, select, update
 
 from batches.batch import WORKED
 from batches.chunk import ChunkRef, ChunkState
-from batches.database import TURNS, Transaction
+from batches.database import TURNS, Ready, Transaction
 from batches.tables import batches, chunks, turns
 
 BATCHES_LOOKED_AT_MAX = 200
@@ -21,6 +21,51 @@ CLOCK = ""
 """Stands for a tenant in `turns`: how far the turns of a priority have come."""
 _WORKED = sorted(state.value for state in WORKED)
 _READY, _HINTED = ChunkState.READY.value, ChunkState.HINTED.value
+
+_TURNS = Ready(select(turns.c.tenant, turns.c.priority, turns.c.served))
+# not DISTINCT, for which SQLite would walk over all chunks in the order of their batches
+_BUSY = Ready(select(chunks.c.batch).where(chunks.c.until > 0))
+_OPEN = Ready(
+    select(chunks.c.seq, chunks.c.records)
+    .where(chunks.c.batch == bindparam("of"), chunks.c.state == literal_column("'READY'"))
+    .order_by(chunks.c.seq)
+    .limit(bindparam("most", type_=Integer))
+)
+_HINT = Ready(
+    update(chunks)
+    .where(
+        chunks.c.batch == bindparam("of"),
+        chunks.c.seq == bindparam("at"),
+        chunks.c.state == _READY,
+    )
+    .values(state=_HINTED, until=bindparam("new_until"))
+)
+
+
+def _lined() -> Ready:
+    """Return what finds the batches with open chunks, the oldest of each line first."""
+    line = func.row_number().over(
+        partition_by=(batches.c.tenant, batches.c.priority),
+        order_by=(batches.c.created_at, batches.c.id),
+    )
+    # as the index has it, or it would not be used
+    is_open = (
+        select(chunks.c.seq)
+        .where(chunks.c.batch == batches.c.id, chunks.c.state == literal_column("'READY'"))
+        .exists()
+    )
+    ready = (batches.c.start_after.is_(None), batches.c.start_after <= bindparam("now"))
+    columns = (batches.c.id, batches.c.tenant, batches.c.priority, batches.c.weight)
+    lined = (
+        select(*columns, line.label("place"))
+        .where(or_(*(batches.c.state == state for state in _WORKED)), or_(*ready), is_open)
+        .subquery()
+    )
+    few = select(lined).where(lined.c.place <= BATCHES_LOOKED_AT_MAX)
+    return Ready(few.order_by(lined.c.place))
+
+
+_WAITING = _lined()
 
 Turn = tuple[str, int]
 """A tenant and a priority: who takes turns with others of the same priority."""
@@ -54,7 +99,7 @@ class _Picking:
     def __init__(self, transaction: Transaction) -> None:
         self.picked: list[ChunkRef] = []
         self._transaction = transaction
-        rows = transaction.rows(select(turns.c.tenant, turns.c.priority, turns.c.served))
+        rows = transaction.run(_TURNS, {})
         self._served: dict[Turn, float] = {(one, priority): at for one, priority, at in rows}
         self._moved: set[Turn] = set()
 
@@ -88,15 +133,9 @@ class _Picking:
         """Mark what was picked, and write how far the turns are."""
         if not self.picked:
             return
-        self._transaction.execute(
-            update(chunks)
-            .where(
-                chunks.c.batch == bindparam("of"),
-                chunks.c.seq == bindparam("at"),
-                chunks.c.state == _READY,
-            )
-            .values(state=_HINTED, until=until),
-            [{"of": ref.batch, "at": ref.seq} for ref in self.picked],
+        self._transaction.run(
+            _HINT,
+            [{"of": ref.batch, "at": ref.seq, "new_until": until} for ref in self.picked],
         )
         statement = self._transaction.insert(turns)
         self._transaction.execute(
@@ -128,48 +167,14 @@ class _Picking:
 
     def _open(self, batch: _Waiting, limit: int) -> deque[tuple[int, int]]:
         """Return open chunks of a batch, by their place and records, the first first."""
-        rows = self._transaction.rows(
-            select(chunks.c.seq, chunks.c.records)
-            .where(chunks.c.batch == batch.id, chunks.c.state == _READY)
-            .order_by(chunks.c.seq)
-            .limit(limit)
-        )
+        rows = self._transaction.run(_OPEN, {"of": batch.id, "most": limit})
         return deque((seq, records) for seq, records in rows)
 
 
 def _waiting(transaction: Transaction) -> list[_Waiting]:
     """Return the batches that have open chunks, the oldest of each tenant and priority first."""
-    line = func.row_number().over(
-        partition_by=(batches.c.tenant, batches.c.priority),
-        order_by=(batches.c.created_at, batches.c.id),
-    )
-    is_open = (
-        select(chunks.c.seq)
-        .where(chunks.c.batch == batches.c.id, chunks.c.state == _READY)
-        .exists()
-    )
-    lined = (
-        select(
-            batches.c.id,
-            batches.c.tenant,
-            batches.c.priority,
-            batches.c.weight,
-            line.label("place"),
-        )
-        .where(
-            batches.c.state.in_(_WORKED),
-            or_(batches.c.start_after.is_(None), batches.c.start_after <= transaction.now_ms),
-            is_open,
-        )
-        .subquery()
-    )
-    rows = transaction.rows(
-        select(lined).where(lined.c.place <= BATCHES_LOOKED_AT_MAX).order_by(lined.c.place)
-    )
-    busy: set[str] = set()
-    if rows:
-        under_way = select(chunks.c.batch).where(chunks.c.until.is_not(None)).distinct()
-        busy = set(transaction.values(under_way))
+    rows = transaction.run(_WAITING, {"now": transaction.now_ms})
+    busy = {batch for (batch,) in transaction.run(_BUSY, {})} if rows else set[str]()
     return [
         _Waiting(id_, (tenant, priority), weight, id_ not in busy)
         for id_, tenant, priority, weight, _ in rows
@@ -181,6 +186,6 @@ def hinted(transaction: Transaction) -> int:
     number = (
         select(func.count())
         .select_from(chunks)
-        .where(chunks.c.until.is_not(None), chunks.c.state == _HINTED)
+        .where(chunks.c.until > 0, chunks.c.state == _HINTED)
     )
     return transaction.values(number)[0]

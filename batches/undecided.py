@@ -15,17 +15,24 @@ AGAIN_MAX = 8
 AGAIN_FIRST_S, AGAIN_LAST_S = 6.0, 120.0
 """Until then: at first, longer than an UNDECIDED outcome is kept, and what that doubles to."""
 
-SOON = frozenset({ReasonCode.DEADLINE, ReasonCode.RATE_LIMITED, ReasonCode.LIMITS_UNAVAILABLE})
+SOON = frozenset(
+    {
+        ReasonCode.DEADLINE,
+        ReasonCode.RATE_LIMITED,
+        ReasonCode.LIMITS_UNAVAILABLE,
+        ReasonCode.STOPPING,
+    }
+)
 """Nothing has failed: it only takes longer than one round."""
 LATER = frozenset(
     {
         ReasonCode.PROVIDER_UNAVAILABLE,
-        ReasonCode.PROVIDER_PROTOCOL,
         ReasonCode.SOURCE_UNAVAILABLE,
+        ReasonCode.PROVIDER_PROTOCOL,
     }
 )
-"""A service failed. Where it answers that it does not know a value, that is its answer: to be asked
-again, and perhaps paid again, when somebody wants that (`retryBatch`)."""
+"""Nobody has answered. What a service answered is final here, even where it may change: it is paid
+for, and whoever wants to know retries the batch."""
 PAUSING = {
     ReasonCode.QUOTA_EXHAUSTED: PauseReason.QUOTA_EXHAUSTED,
     ReasonCode.OUT_OF_CREDIT: PauseReason.OUT_OF_CREDIT,

@@ -7,8 +7,7 @@ that no end of a process loses it: each delivery arrives at least once, under th
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from random import Random
@@ -25,7 +24,6 @@ from batches.settings import WebhookSettings
 from providers.egress import AddressRefused, Gate
 from providers.errors import ProviderError
 from providers.exchange import Answer, Call
-from providers.transport import Transport
 
 PAUSES_S = (5, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800)
 """Between two attempts; the last is made a day after the first, less twenty minutes."""
@@ -128,29 +126,45 @@ class Webhooks:
         self._signer = signer
         self._random = random or Random()  # noqa: S311 - spreads attempts, hides nothing
         self._now = now
+        self._stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Tell whatever becomes due, until cancelled. What is cancelled half-way is told again."""
+        """Tell whatever becomes due, until stopped. What is cancelled half-way is told again."""
         under_way: set[asyncio.Task[None]] = set()
         try:
-            while True:
+            while not self._stopped.is_set():
                 room = IN_FLIGHT_MAX - len(under_way)
                 found = await self._due(room) if room else []
                 under_way |= {asyncio.create_task(self.deliver(one)) for one in found}
                 if len(found) == room:  # there may be more: go on as soon as one of these ends
-                    done, under_way = await asyncio.wait(
-                        under_way, return_when=asyncio.FIRST_COMPLETED
-                    )
+                    await self._until_stopped(under_way, None)
                 else:
-                    await asyncio.sleep(POLL_S)
-                    done = {task for task in under_way if task.done()}
-                    under_way -= done
+                    await self._until_stopped((), POLL_S)
+                done = {task for task in under_way if task.done()}
+                under_way -= done
                 for task in done:
                     task.result()
+            await asyncio.gather(*under_way)
         finally:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Let `run` begin nothing more, and end with what is under way."""
+        self._stopped.set()
+
+    async def _until_stopped(
+        self, tasks: Iterable[asyncio.Task[None]], timeout_s: float | None
+    ) -> None:
+        """Wait until one of `tasks` is done, or so long, or until stopped."""
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait(
+                (*tasks, stopped), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            stopped.cancel()
 
     async def deliver(self, delivery: Delivery) -> None:
         """Make one attempt, and note in the ledger how it ended."""
@@ -222,24 +236,12 @@ class Webhooks:
         return PAUSES_S[attempts - 1] * self._random.uniform(1 - JITTER, 1 + JITTER)
 
 
-@asynccontextmanager
-async def webhooks_of(
-    settings: WebhookSettings, ledger: Ledger, gate: Gate
-) -> AsyncGenerator[Webhooks | None]:
-    """Give what tells what is due in `ledger`, with a transport of its own behind `gate`.
-
-    None: there is no secret to sign with, so there is nothing to tell.
-    """
+def signer_of(settings: WebhookSettings) -> Signer | None:
+    """Return what signs as `settings` say; None: there is no secret, so nothing can be told."""
     if settings.secret is None:
-        yield None
-        return
+        return None
     older = [secret.get_secret_value() for secret in settings.secrets_old]
-    signer = Signer(settings.secret.get_secret_value(), older)
-    transport = Transport(gate, answer_bytes_max=ANSWER_BYTES_MAX)
-    try:
-        yield Webhooks(ledger, transport, gate, signer)
-    finally:
-        await transport.close()
+    return Signer(settings.secret.get_secret_value(), older)
 
 
 def body_of(delivery: Delivery) -> bytes:

@@ -28,6 +28,8 @@ STOP_S = ROUND_S + 4.0
 QUOTA_AGAIN_S = 900.0
 """After a quota was used up of which nobody knows when it begins anew."""
 WINDOWS_KEPT_MAX = 1000
+HELD_PER_SLOT = 4
+"""Chunks that a process holds at most, for each slot: those that rest take none."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class Work:
         self._windows: Bounded[str, Window] = Bounded(WINDOWS_KEPT_MAX)
         self._running: dict[ChunkRef, ChunkWork] = {}
         self._tasks: dict[ChunkRef, asyncio.Task[None]] = {}
+        self._freed: dict[ChunkRef, asyncio.Event] = {}
         self._closing = False
         self._begun: list[Callable[[ChunkRef], None]] = []
         self._ended: list[Callable[[ChunkRef], None]] = []
@@ -89,8 +92,13 @@ class Work:
 
     @property
     def busy(self) -> int:
-        """How many chunks are worked on."""
-        return len(self._tasks)
+        """How many chunks are worked on; those that rest take no slot."""
+        return len(self._tasks) - sum(one.resting for one in self._running.values())
+
+    @property
+    def room(self) -> int:
+        """How many chunks more may be held."""
+        return max(0, HELD_PER_SLOT * self.slots - len(self._tasks))
 
     @property
     def chunk_s(self) -> float:
@@ -109,21 +117,21 @@ class Work:
         self.hold.wake()
 
     async def begin(self, batch: str, seq: int) -> None:
-        """Work on a chunk to its end, if the store gives it to us; returns when it has ended.
+        """Work on a chunk, if the store gives it to us; returns when it has ended, or rests.
 
         Whoever waits here may go away: the work goes on, and `close` ends it.
         """
         ref = ChunkRef(batch, seq)
-        task = self.begin_beside(ref)
-        if task is not None:
-            await asyncio.wait((task,))
+        if self.begin_beside(ref) is not None:
+            await self._freed[ref].wait()
 
     def begin_beside(self, ref: ChunkRef) -> "asyncio.Task[None] | None":
         """Begin as `begin` does, and return at once; None when there is nothing to begin."""
-        if self._closing or ref in self._tasks:
+        if self._closing or ref in self._tasks or not self.room:
             return None
         task = asyncio.get_running_loop().create_task(self._work(ref))
         self._tasks[ref] = task
+        self._freed[ref] = asyncio.Event()
         for tell in self._begun:
             tell(ref)
         return task
@@ -157,12 +165,14 @@ class Work:
             self._running.pop(ref, None)
             self._began.pop(ref, None)
             del self._tasks[ref]
+            self._freed.pop(ref).set()
             for tell in self._ended:
                 tell(ref)
 
     async def _worked(self, ref: ChunkRef, claimed: Claimed) -> None:
         batch = claimed.batch
         work = ChunkWork(self._store, self._packing, claimed, self._halt)
+        work.when_resting(self._freed[ref].set)
         self._running[ref] = work
         if self._closing:
             work.stop()

@@ -25,6 +25,6 @@ class WorkSettings(BaseModel):
         pattern=r"^[\w.]+:\w+$",
         description="Another taskiq broker, as `module:Class`; else streams in Redis carry hints.",
     )
-    broker_options: Mapping[str, Any] = Field(
-        default_factory=dict[str, Any], description="What that class is given, by keyword."
+    broker_options: Mapping[str, Any] | None = Field(
+        default=None, description="What that class is given, by keyword."
     )

@@ -72,7 +72,7 @@ def wrong(found: Statuses, truth: Statuses) -> int:
 
 def independent(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     """R4: let three calls in ten fail, each by itself."""
-    records = companies(10_000_000 + seed * 1_000, 500 if quick else 3_000)
+    records = companies(10_000_000 + seed * 1_000, 500 if quick else 20_000)
     with house(FORGETFUL, {"cache": OTHER_KEY}) as home:
         fault = {"mode": "status_500", "share": 0.3, "seed": seed}
         home.sandbox.control("POST", f"{COMPANIES}/fault", fault)
@@ -91,7 +91,7 @@ def independent(seed: int, quick: bool) -> Kept:  # noqa: FBT001
 
 def bursts(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     """R5: let the service be down for ten parts of every thirty-three."""
-    down_s, period_s, periods = (2.0, 6.6, 2) if quick else (5.0, 16.5, 3)
+    down_s, period_s, periods = (2.0, 6.6, 2) if quick else (10.0, 33.0, 3)
     records = companies(20_000_000 + seed * 1_000, round(periods * period_s / EVERY_S) * 6)
     found: Statuses = {}
 
@@ -148,7 +148,7 @@ def repeated(log: Sequence[Mapping[str, Any]], window_s: float) -> float:
 
 def outage(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     """R6: take the service away altogether, and bring it back."""
-    down_s = 6.0 if quick else 20.0
+    down_s = 6.0 if quick else 60.0
     refs = iter(companies(30_000_000 + seed * 1_000, 10_000).items())
     took: list[float] = []
     found: Statuses = {}
@@ -286,7 +286,7 @@ def bulk_answers(seed: int, quick: bool) -> Kept:  # noqa: FBT001
 
 def revoked(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     """R10: take the credit away, and the key, half way; give them back."""
-    count = 600 if quick else 1_000
+    count = 600 if quick else 10_000
     said: list[str] = []
     kept = True
     records = companies(50_000_000 + seed * 1_000, count)

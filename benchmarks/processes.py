@@ -210,9 +210,9 @@ class Store(Running):
 
 
 @contextmanager
-def store() -> Generator[Store]:
-    """Run a Valkey on a port of the loopback until left."""
-    port = free_port()
+def store(port: int | None = None) -> Generator[Store]:
+    """Run a Valkey on `port` of the loopback, or on a free one, until left."""
+    port = port or free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
     with started([str(server_binary()), *options], OTHER_CPU) as process:
         await_port(process, port)
@@ -242,7 +242,7 @@ def announced_port(process: "subprocess.Popen[bytes]") -> int:
 def asking_settings(store: Store, upstream: Running, *, bulk: int) -> dict[str, object]:
     """Return settings with which Assay asks `upstream` for mailboxes, `bulk` values a call."""
     return {
-        "gateway": {"log_level": "WARNING"},
+        "gateway": {"log_level": "WARNING", "data_dir": str(OUT / "data")},
         "redis": {"url": store.url, "timeout_ms": 5_000},
         "cache": {"hash_key": "benchmarks, and nothing else"},
         "kinds": {"email": {"checks": ["mailbox"]}},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from benchmarks import beside_peers, cached, export, ingest, startup, way
+from benchmarks import beside_peers, cached, export, ingest, push, startup, way
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 
@@ -45,6 +45,10 @@ def _cached(quick: bool) -> list[str]:  # noqa: FBT001
 
 def _ingest(quick: bool) -> list[str]:  # noqa: FBT001
     return ingest.table(ingest.measure(1, (2_000,)) if quick else ingest.measure())
+
+
+def _push(quick: bool) -> list[str]:  # noqa: FBT001
+    return push.table(push.measure(1, 0.5, 20), 20) if quick else push.table(push.measure())
 
 
 def _startup(quick: bool) -> list[str]:  # noqa: FBT001
@@ -89,6 +93,13 @@ SECTIONS: Mapping[str, Section] = {
         f"{export.RECORDS:,} e-mails with three columns beside them, out of SQLite; one process for"
         " each form, which writes to nowhere. The goals are of CSV: pyarrow alone is 65 MB.",
         _export,
+    ),
+    "push": Section(
+        "Telling many clients of a batch",
+        f"{push.SUBSCRIBERS:,} WebSockets follow `batchStatus` (twelve fields) of one batch, which"
+        f" changes {push.EVENTS_PER_S} times a second in another process; beside a bare Starlette"
+        " WebSocket that sends the same bytes as often. Lower is better.",
+        _push,
     ),
     "startup": Section(
         "Start and memory",

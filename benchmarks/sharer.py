@@ -30,13 +30,15 @@ STORE_TIMEOUT_S = 1.0
 PATIENCE_S = 5.0
 CALL_TIMEOUT_S = 10.0
 PAUSE_S = 1.0
+STALL_EVERY_S = 0.2
 
 
 class Order(Struct):
     """What to do: whom to call within which limits, how many at once, for how long.
 
     `every_s` is the time between two calls of a worker, nought for as often as permitted;
-    `stall_ms` blocks the loop so long, five times a second; who `heeds` tells the account of a 429.
+    `stall_ms` blocks the loop so long, five times a second, for the first time `stall_after_s`
+    later than at once; who `heeds` tells the account of a 429.
     """
 
     store: str
@@ -49,16 +51,21 @@ class Order(Struct):
     workers: int = 64
     every_s: float = 0.0
     stall_ms: float = 0.0
+    stall_after_s: float = 0.0
     concurrency: int = 1_000
     heeds: bool = False
 
 
 class Seen(Struct):
-    """What came of it: answers by status, refused permits, waits for permits in seconds."""
+    """What came of it: answers by status, refused permits, waits for permits in seconds.
+
+    `stalls` are the instants (monotonic clock) at which the loop stood still, and went on.
+    """
 
     statuses: dict[int, int]
     refused: int
     waits_s: list[float]
+    stalls: list[tuple[float, float]]
 
 
 async def share(order: Order, seen: Seen) -> None:
@@ -74,7 +81,7 @@ async def share(order: Order, seen: Seen) -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     ends = time.monotonic() + order.seconds
-    stalling = asyncio.create_task(_stall(order.stall_ms, ends))
+    stalling = asyncio.create_task(_stall(order, ends, seen))
 
     async def work() -> None:
         while (now := time.monotonic()) < ends:
@@ -101,14 +108,18 @@ async def share(order: Order, seen: Seen) -> None:
         await part.close()
 
 
-async def _stall(stall_ms: float, ends: float) -> None:
+async def _stall(order: Order, ends: float, seen: Seen) -> None:
     sleep: Callable[[float], None] = time.sleep
-    while stall_ms and time.monotonic() < ends:
-        await asyncio.sleep(0.2 - stall_ms / 1000)
-        sleep(stall_ms / 1000)
+    stall_s = order.stall_ms / 1000
+    await asyncio.sleep(order.stall_after_s)
+    while stall_s and time.monotonic() < ends:
+        await asyncio.sleep(STALL_EVERY_S - stall_s)
+        began = time.monotonic()
+        sleep(stall_s)
+        seen.stalls.append((began, time.monotonic()))
 
 
 if __name__ == "__main__":
-    seen = Seen({}, 0, [])
+    seen = Seen({}, 0, [], [])
     uvloop.run(share(msgspec.json.decode(sys.argv[1], type=Order), seen))
     sys.stdout.write(msgspec.json.encode(seen).decode() + "\n")

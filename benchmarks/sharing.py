@@ -22,13 +22,17 @@ TOO_MANY = 429
 
 
 class Shared(Struct):
-    """What came of it: calls let in and refused, when each came, what each process saw."""
+    """What came of it: calls let in and refused, when each came, what each process saw.
+
+    `at_once` is how many calls were at the service at once, at most.
+    """
 
     made: int
     refused: int
     moments: list[float]
     seen: list[Seen]
     store_cpu_s: float
+    at_once: int
 
     def share_of(self, allowed: float) -> str:
         """Return how many of `allowed` calls were made, for people."""
@@ -38,14 +42,22 @@ class Shared(Struct):
         )
 
 
+class Service(Struct, frozen=True):
+    """The stand-in beside its windows: how slow it is, and how many calls at once it takes."""
+
+    latency_ms: float = LATENCY_MS
+    concurrency: int | None = None
+
+
 class Events(Struct, frozen=True):
     """What happens meanwhile, in seconds from the start.
 
-    `lose_at`: one process is killed and one is stopped; `store_away`: the store stands still from
-    then till then.
+    `lose_at`: one process is killed and one is stopped; `resume_at`: the stopped one goes on;
+    `store_away`: the store stands still from then till then.
     """
 
     lose_at: float | None = None
+    resume_at: float | None = None
     store_away: tuple[float, float] | None = None
 
 
@@ -54,20 +66,32 @@ def window(requests: int, window_s: float, counting: str, burst: int = 1) -> dic
     return {"requests": requests, "window_s": window_s, "counting": counting, "burst": burst}
 
 
+def most_within(window_s: float, moments: Sequence[float]) -> int:
+    """Return the largest number of `moments`, which are in order, within any such window."""
+    first = most = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= window_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
 def shared(
     windows: Sequence[Mapping[str, object]],
     rates: Sequence[str],
     processes: Sequence[Mapping[str, object]],
     seconds: float,
     events: Events = Events(),  # noqa: B008 - frozen
+    service: Service = Service(),  # noqa: B008 - frozen
 ) -> Shared:
     """Let `processes` (changes of an `Order`) share `rates` for `seconds`; the rest as it is."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox())
         store_process = stack.enter_context(store())
-        latency = {"ms": LATENCY_MS, "jitter_ms": JITTER_MS, "seed": 1}
+        latency = {"ms": service.latency_ms, "jitter_ms": JITTER_MS, "seed": 1}
         sandbox.control("POST", f"{MOUNT}/latency", latency)
-        sandbox.control("POST", f"{MOUNT}/limit", {"windows": list(windows)})
+        limit = {"windows": list(windows), "concurrency": service.concurrency}
+        sandbox.control("POST", f"{MOUNT}/limit", limit)
         order = Order(store_process.url, sandbox.http + PATH, list(rates), seconds)
         running = [
             stack.enter_context(_sharer(order, changes, (TESTED_CPU, OTHER_CPU)[at % 2]))
@@ -86,10 +110,11 @@ def shared(
             out, _ = process.communicate(timeout=seconds + END_WAIT_S)
             seen.append(msgspec.json.decode(out, type=Seen))
         calls = sandbox.calls(MOUNT)
+        at_once: int = sandbox.control("GET", "statistics")[MOUNT]["in_flight_peak"]
         cpu_s = store_process.cpu_s()
     refused = sum(call["status"] == TOO_MANY for call in calls)
     moments = [call["time"] for call in calls if call["status"] != TOO_MANY]
-    return Shared(len(moments), refused, moments, seen, cpu_s)
+    return Shared(len(moments), refused, moments, seen, cpu_s, at_once)
 
 
 def _sharer(order: Order, changes: Mapping[str, object], cpu: int) -> "_Sharer":
@@ -136,4 +161,8 @@ def _happen(events: Events, running: Sequence["subprocess.Popen[bytes]"], store_
     time.sleep(events.lose_at)
     running[0].kill()
     kill(running[1].pid, signal.SIGSTOP)
-    return 2
+    if events.resume_at is None:
+        return 2
+    time.sleep(events.resume_at - events.lose_at)
+    kill(running[1].pid, signal.SIGCONT)
+    return 1

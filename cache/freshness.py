@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from verdicts.outcome import CONFIRMED, DOUBTFUL, REFUTED, UNDECIDED, Conclusion, Found
+from verdicts.reason import Reason, ReasonCode
 
 _DAY_S = 86_400.0
 _NOTHING = timedelta()
+_STOPPING = ReasonCode.STOPPING
 
 
 class FreshnessSettings(BaseModel):
@@ -47,11 +49,28 @@ class Freshness:
         """Return until when `found` may be used, None when it is not to be kept.
 
         An UNDECIDED one that is not retryable (not configured, not covered) is never kept: a
-        change of configuration must show at once.
+        change of configuration must show at once. Nor is one of a process that stops: the others
+        go on.
         """
-        if found.conclusion is UNDECIDED and not any(one.retryable for one in found.reasons):
+        if found.conclusion is UNDECIDED:
+            return self._until_asked_again(found, found_at)
+        return self._usual(found, found_at)
+
+    def _until_asked_again(self, found: Found, found_at: datetime) -> datetime | None:
+        usual = self._usual(found, found_at)
+        mendable = list(filter(_may_rest, found.reasons))
+        if usual is None or not mendable:
             return None
+        known = (one.retry_at for one in mendable if one.retry_at is not None)
+        until = min(known, default=usual)
+        return min(usual, until) if until > found_at else None
+
+    def _usual(self, found: Found, found_at: datetime) -> datetime | None:
         kept = self._kept[found.conclusion._name_]
         if found.fresh_for_s is not None:
             kept = timedelta(seconds=min(kept.total_seconds(), found.fresh_for_s))
         return found_at + kept if kept > _NOTHING else None
+
+
+def _may_rest(reason: Reason) -> bool:
+    return reason.retryable and reason.code is not _STOPPING

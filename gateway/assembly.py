@@ -20,12 +20,14 @@ from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import Assignment, ProviderFactory
-from gateway.sandbox import Sandbox, running_sandbox
+from gateway.rehearsals import Rehearsal, rehearsals_of
+from gateway.sandbox import Sandbox, Told, running_sandbox, tell
 from gateway.settings import CheckSettings, ConfigurationError, KindSettings, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
 from providers.catalogue import SERVICES
+from providers.daily import Daily
 from providers.exchange import Service
 from providers.fleet import Fleet
 from providers.panel import Panel
@@ -86,25 +88,29 @@ async def assembled(
     async with AsyncExitStack() as stack:
         loading = await stack.enter_async_context(_beside(load))
         valkey = await _valkey(settings, stack, guest=guest)
-        sandbox = await _sandbox(settings, stack)
+        rehearsals = await _rehearsals(settings, declarations)
+        sandbox = await _sandbox(settings, stack, [one.told for one in rehearsals.values()])
         secret = await asyncio.to_thread(hash_key, settings)
-        builder = _Builder(settings, valkey, secret, stack, declarations)
+        builder = _Builder(settings, valkey, secret, stack, declarations, rehearsals)
         factory = ProviderFactory(
             settings=settings,
             valkey=valkey,
             fleet=builder.fleet,
+            daily=builder.daily,
             transport=builder.transport,
             breakers=builder.breakers,
             sandbox=sandbox,
             stack=stack,
             services=services,
             declared=declarations.services,
+            rehearsals=rehearsals,
         )
         builder.start()
         live = builder.court(policies, factory.providers(rehearsal=False))
         rehearsal = None
         if sandbox is not None:
             rehearsal = builder.court(policies, factory.providers(rehearsal=True))
+        stack.push_async_callback(builder.close)  # the last one is the first to be closed
         kinds = [module.KIND for module in declarations.kinds]
         context = Context(
             judge=live.judge,
@@ -112,18 +118,14 @@ async def assembled(
             rehearsal=rehearsal.judge if rehearsal else None,
             kinds=kinds,
             panels=live.panels,
-            sandbox_inputs=sandbox_inputs(live.panels.values()) if sandbox else (),
+            daily=builder.daily,
+            sandbox_inputs=sandbox_inputs(live.panels.values(), rehearsals) if sandbox else (),
             deadline_ms=settings.gateway.deadline_ms,
             records_max=settings.gateway.records_max,
             currency=settings.gateway.currency,
         )
         courts = {False: live, True: rehearsal or live}
-        batches = Batches(
-            settings,
-            declarations.kinds,
-            lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, live.panels),
-            Followed(valkey, lambda batch: courts[batch.sandbox]),
-        )
+        batches = _batches(settings, declarations, context, valkey, courts)
         stack.push_async_callback(batches.close)
         context = replace(context, room=batches.room)
         await loading
@@ -140,8 +142,10 @@ class _Builder:
         secret: bytes,
         stack: AsyncExitStack,
         declarations: Declarations,
+        rehearsals: Mapping[str, Rehearsal],
     ) -> None:
         self._settings = settings
+        self._rehearsals = rehearsals
         self._declarations = declarations
         self._secret = secret
         self._stack = stack
@@ -159,12 +163,20 @@ class _Builder:
         self._outcomes = Outcomes(self.claims, apart)
         self.fleet = Fleet(valkey)
         stack.push_async_callback(self.fleet.close)
+        self.daily = Daily(valkey, self.fleet.name)
+        stack.push_async_callback(self.daily.close)
+        self._desks: list[Desk] = []
 
     def start(self) -> None:
         """Begin to tell other processes, and to hear of them; needs a running loop."""
         self.fleet.start()
         self.claims.start()
         self.breakers.start()
+        self.daily.start()
+
+    async def close(self) -> None:
+        """Close all desks side by side: none sends on while another one hears out."""
+        await asyncio.gather(*(desk.close() for desk in self._desks))
 
     def court(
         self, policies: Mapping[str, Sequence[str]], providers: Mapping[str, Assignment]
@@ -178,7 +190,7 @@ class _Builder:
                 panel = self._panel(kind, check, providers)
                 panels[kind.name, check.name] = panel
                 desks[kind.name, check.name] = self._desk(kind, check, panel)
-        self._stack.push_async_callback(_close_all, desks.values())
+        self._desks += desks.values()
         kinds = self._declarations.kinds
         waived = waived_of(self._settings, kinds)
         judge = Judge(kinds, desks, policies, waived)
@@ -201,7 +213,11 @@ class _Builder:
     def _desk(self, kind: Kind, check: Check, panel: Panel) -> Desk:
         # What a stand-in made up is never taken for a real outcome, nor a real one for made up:
         # outcomes are kept apart by who of those that answer is a stand-in.
-        inventors = sorted(one.name for one in panel.providers if one.state is State.SANDBOX)
+        inventors = sorted(
+            one.name + (self._rehearsals[one.name].mark if one.name in self._rehearsals else "")
+            for one in panel.providers
+            if one.state is State.SANDBOX
+        )
         apart = f"@sandbox:{','.join(inventors)}" if inventors else ""
         mark = self._declarations.marks.get((kind.name, check.name))
         read = "" if mark is None else f"@read:{mark}"
@@ -214,10 +230,30 @@ class _Builder:
             claims=self.claims,
             keys=keys,
             freshness=Freshness(self._check_settings(kind, check).ttl or self._settings.cache.ttl),
+            stop_s=self._settings.gateway.stop_s,
         )
 
     def _check_settings(self, kind: Kind, check: Check) -> CheckSettings:
         return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
+
+
+def _batches(
+    settings: Settings,
+    declarations: Declarations,
+    context: Context,
+    valkey: Valkey,
+    courts: Mapping[bool, Court],
+) -> Batches:
+    """Return what is to become of batches here; nothing of it is begun.
+
+    `courts` are who would be asked: for batches of the sandbox (True), and for all others.
+    """
+    return Batches(
+        settings,
+        declarations.kinds,
+        lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels),
+        Followed(valkey, lambda batch: courts[batch.sandbox]),
+    )
 
 
 def policies_of(
@@ -266,17 +302,20 @@ def waived_of(settings: Settings, kinds: Iterable[KindModule]) -> frozenset[tupl
     )
 
 
-def sandbox_inputs(panels: Iterable[Panel]) -> list[SandboxInput]:
+def sandbox_inputs(
+    panels: Iterable[Panel], rehearsals: Mapping[str, Rehearsal]
+) -> list[SandboxInput]:
     """Return the values that the stand-ins of those on `panels` know, for clients to read."""
     asked = {one.service_name for panel in panels for one in panel.providers}
     # here, because a gateway without a sandbox starts sooner without all the stand-ins
     from sandbox.inputs import SANDBOX_INPUTS  # noqa: PLC0415
 
-    return [
+    built_in = [
         SandboxInput(one.service, one.kind, one.value, one.meaning)
         for one in SANDBOX_INPUTS
         if one.service in asked
     ]
+    return [*built_in, *(one for declared in rehearsals.values() for one in declared.inputs)]
 
 
 def _chosen(kind: Kind, check: Check, name: str, providers: Mapping[str, Assignment]) -> Provider:
@@ -299,11 +338,6 @@ async def _beside(work: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]
         yield task
     finally:
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def _close_all(desks: Iterable[Desk]) -> None:
-    """Close all desks side by side: together they take as long as the slowest."""
-    await asyncio.gather(*(desk.close() for desk in desks))
 
 
 async def _valkey(settings: Settings, stack: AsyncExitStack, *, guest: bool) -> Valkey:
@@ -344,9 +378,19 @@ def _away(settings: Settings, error: StoreAway) -> str:
     )
 
 
-async def _sandbox(settings: Settings, stack: AsyncExitStack) -> Sandbox | None:
+async def _rehearsals(settings: Settings, declarations: Declarations) -> Mapping[str, Rehearsal]:
+    """Return how the sandbox stands in for declared providers, where there is one."""
+    if not settings.gateway.sandbox:
+        return {}
+    return await asyncio.to_thread(rehearsals_of, settings, declarations)
+
+
+async def _sandbox(settings: Settings, stack: AsyncExitStack, declared: Told) -> Sandbox | None:
     if not settings.gateway.sandbox:
         return None
     if settings.gateway.sandbox_url is not None and settings.gateway.sandbox_dns is not None:
-        return Sandbox(str(settings.gateway.sandbox_url).rstrip("/"), settings.gateway.sandbox_dns)
-    return await stack.enter_async_context(running_sandbox())
+        http, dns = str(settings.gateway.sandbox_url).rstrip("/"), settings.gateway.sandbox_dns
+        sandbox = Sandbox(http, dns)
+        await tell(sandbox, declared)
+        return sandbox
+    return await stack.enter_async_context(running_sandbox(declared))

@@ -68,7 +68,7 @@ class Batches:
     def start(self, *, working: bool) -> None:
         """Open the store in the background and, when `working`, begin to work on what it has."""
         if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._run(working=working))
+            self._opening = asyncio.get_running_loop().create_task(self._begun(working=working))
 
     @property
     def away(self) -> str | None:
@@ -150,6 +150,14 @@ class Batches:
             await self._store.close()
         self._store = self._engine = self._room = self._ingest = None
 
+    async def _begun(self, *, working: bool) -> None:
+        try:
+            await self._run(working=working)
+        except Exception as error:
+            self._away = StoreUnavailable(f"opening it failed: {type(error).__name__}")
+            _log.exception("no store of batches")  # a fault of ours: nothing else depends on it
+            raise
+
     async def _run(self, *, working: bool) -> None:
         await asyncio.to_thread(import_module, "batches.engine")
         from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
@@ -179,7 +187,9 @@ class Batches:
             takes_webhooks=self._settings.webhooks.secret is not None,
         )
         names = [module.KIND.name for module in self._kinds]
-        self._ingest = Ingest(self._store, self._settings.uploads, names)
+        self._ingest = Ingest(
+            self._store, self._settings.uploads, names, self._settings.batches.chunk_records
+        )
         if working:
             packing = ChunkPacking(self._kinds)
             settings, redis_url = self._settings.batches, self._followed.valkey.url

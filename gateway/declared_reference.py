@@ -9,7 +9,7 @@ from gateway.declared_evidence import BUILT_IN, built_in_facts
 from providers.declared.faults import FAULTS, STATUSES
 from providers.declared.settings import DeclaredProvider
 from providers.declared.template import FILTERS
-from providers.declared.vocabulary import EXPRESSION, TEMPLATE
+from providers.declared.vocabulary import EXPRESSION, JSON, TEMPLATE
 from providers.settings import ProviderSettings
 from verdicts.reason import MEANING
 
@@ -28,6 +28,7 @@ TITLES: Mapping[str, str] = {
     "QuotaTable": "[providers.NAME.answer.quota]",
     "SourceTable": "`remaining` and `reset`",
     "FactTable": "[providers.NAME.evidence.FACT]",
+    "SandboxTable": "[[providers.NAME.sandbox]]",
 }
 """For each table its heading, in the order of the page."""
 _SIMPLE: Mapping[str, str] = {
@@ -37,6 +38,7 @@ _SIMPLE: Mapping[str, str] = {
     "boolean": "`true` or `false`",
     EXPRESSION: "expression",
     TEMPLATE: "template",
+    JSON: "text, or JSON",
 }
 
 

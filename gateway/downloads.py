@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -22,12 +22,14 @@ from batches.errors import NoSuchBatch, StoreError
 from batches.export import Export, Writer
 from batches.given import unpacked_layout
 from batches.ndjson_out import NdjsonWriter
-from batches.store import Store
 from checks.kinds import KindModule
 from gateway.endpoint import Refusal
 from providers.priority import TENANT
 from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 PATH = "/batches/{batch_id}/results.{format}"
 AGAIN_S = 5
@@ -59,7 +61,7 @@ PACKABLE = frozenset({Form.CSV, Form.NDJSON})
 class Sources(Struct, frozen=True):
     """What a download is made of: the store, how its results are read, the kinds that there are."""
 
-    store: Store
+    store: "Store"
     decode: Decode
     kinds: Sequence[KindModule]
 

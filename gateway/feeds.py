@@ -14,12 +14,14 @@ from typing import Any, Protocol
 import orjson
 from msgspec import Struct
 
-from gateway.asked import Asked, Executor, encoded, masked
+from gateway.asked import Asked, Executor, Refusal, encoded, masked
 from schema.lane.errors import origin
 from schema.lane.response import Response
 
 _log = logging.getLogger(__name__)
 
+FOLLOWERS_MAX = 4_000
+"""Subscriptions of one process, over all transports."""
 IN_A_ROW_MAX = 16
 """Events that one follower gets before the loop looks after others."""
 
@@ -56,21 +58,30 @@ class Feeds:
         self._schema = schema
         self._tenant_of = tenant_of
         self._shared: dict[Key, _Feed] = {}
+        self.followers = 0
 
     def __len__(self) -> int:
         """Return the number of executions that are shared at present."""
         return len(self._shared)
 
     def follow(self, asked: Asked, context: object) -> Follower:
-        """Follow a subscription from now on; `close` what this returns."""
+        """Follow a subscription from now on; `close` what this returns.
+
+        Raises:
+            Refusal: 503, there are `FOLLOWERS_MAX` followers.
+        """
+        if self.followers >= FOLLOWERS_MAX:
+            said = f"This process has {FOLLOWERS_MAX} subscriptions. Try again."
+            raise Refusal(503, "BUSY", said, {"retry-after": "5"})
+        self.followers += 1
         key = self._key(asked, context)
         if key is None:
-            return _Alone(self._told(asked, context))
+            return _Alone(self, self._told(asked, context))
         feed = self._shared.get(key)
         if feed is None or feed.ended:
-            feed = _Feed(self._told(asked, context))
+            feed = _Feed(key, self._told(asked, context))
             self._shared[key] = feed
-        return _Sharing(self, key, feed)
+        return _Sharing(self, feed)
 
     def _key(self, asked: Asked, context: object) -> Key | None:
         """Return what equal subscriptions have in common; None for one that shares with nobody."""
@@ -82,10 +93,10 @@ class Feeds:
             return None
         return (asked.query, asked.operation_name, said, self._tenant_of(context))
 
-    def forget(self, key: Key, feed: "_Feed") -> None:
+    def forget(self, feed: "_Feed") -> None:
         """Drop a feed that nobody follows any more."""
-        if self._shared.get(key) is feed:
-            del self._shared[key]
+        if self._shared.get(feed.key) is feed:
+            del self._shared[feed.key]
 
     async def _told(self, asked: Asked, context: object) -> AsyncGenerator[Told]:
         answers = self._schema.answers(
@@ -115,12 +126,13 @@ def _told(answer: Response) -> Told:
 class _Feed:
     """One execution that many follow; `newest` is event number `number`, from 1."""
 
-    def __init__(self, events: AsyncGenerator[Told]) -> None:
+    def __init__(self, key: Key, events: AsyncGenerator[Told]) -> None:
+        self.key = key
         self.newest: Told | None = None
         self.number = 0
         self.ended = False
         self.followers = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self.waiting: set[asyncio.Future[None]] = set()
         self._task = asyncio.create_task(self._run(events), name="feed")
 
     async def _run(self, events: AsyncGenerator[Told]) -> None:
@@ -135,19 +147,10 @@ class _Feed:
             await events.aclose()
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
+        waiting, self.waiting = self.waiting, set()
         for one in waiting:
             if not one.done():
                 one.set_result(None)
-
-    async def changed(self) -> None:
-        """Return when there is a newer event, or there will be none any more."""
-        told = asyncio.get_running_loop().create_future()
-        self._waiting.add(told)
-        try:
-            await told
-        finally:
-            self._waiting.discard(told)
 
     async def end(self) -> None:
         """End the execution."""
@@ -156,12 +159,12 @@ class _Feed:
 
 
 class _Sharing:
-    """A follower of a feed."""
+    """A follower of a feed. There are many, so each holds little while it waits."""
 
-    __slots__ = ("_feed", "_feeds", "_key", "_seen")
+    __slots__ = ("_feed", "_feeds", "_seen")
 
-    def __init__(self, feeds: Feeds, key: Key, feed: _Feed) -> None:
-        self._feeds, self._key, self._feed = feeds, key, feed
+    def __init__(self, feeds: Feeds, feed: _Feed) -> None:
+        self._feeds, self._feed = feeds, feed
         self._seen = 0
         feed.followers += 1
 
@@ -170,14 +173,20 @@ class _Sharing:
         while self._seen == feed.number:
             if feed.ended:
                 return None
-            await feed.changed()
+            newer = asyncio.get_running_loop().create_future()
+            feed.waiting.add(newer)
+            try:
+                await newer
+            finally:
+                feed.waiting.discard(newer)
         self._seen = feed.number
         return feed.newest
 
     async def close(self) -> None:
+        self._feeds.followers -= 1
         self._feed.followers -= 1
         if self._feed.followers == 0:
-            self._feeds.forget(self._key, self._feed)
+            self._feeds.forget(self._feed)
             await self._feed.end()
 
 
@@ -188,10 +197,10 @@ class _Alone:
     everybody else: so it lets others go first now and then.
     """
 
-    __slots__ = ("_events", "_in_a_row")
+    __slots__ = ("_events", "_feeds", "_in_a_row")
 
-    def __init__(self, events: AsyncGenerator[Told]) -> None:
-        self._events = events
+    def __init__(self, feeds: Feeds, events: AsyncGenerator[Told]) -> None:
+        self._feeds, self._events = feeds, events
         self._in_a_row = 0
 
     async def next(self) -> Told | None:
@@ -202,4 +211,5 @@ class _Alone:
         return await anext(self._events, None)
 
     async def close(self) -> None:
+        self._feeds.followers -= 1
         await self._events.aclose()

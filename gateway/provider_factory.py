@@ -8,11 +8,13 @@ from random import SystemRandom
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.sandbox import Sandbox
+from gateway.rehearsals import Rehearsal
+from gateway.sandbox import SECRET, Sandbox
 from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey
 from providers.breakers import Breakers
 from providers.catalogue import SERVICES
+from providers.daily import Daily
 from providers.dns import MailDomains
 from providers.exchange import Account, Defaults, Service
 from providers.fleet import Fleet
@@ -24,7 +26,6 @@ from providers.sending import ServiceTerms, State
 from providers.settings import ProviderSettings
 from providers.transport import Transport
 
-SANDBOX_SECRET = "sandbox"  # noqa: S105 - the stand-ins' well-known key
 SECRET_NAMES = ("api_key", "api_secret", "client_id", "client_secret")
 
 
@@ -45,27 +46,32 @@ class ProviderFactory:
         settings: Settings,
         valkey: Valkey,
         fleet: Fleet,
+        daily: Daily,
         transport: Transport,
         breakers: Breakers,
         sandbox: Sandbox | None,
         stack: AsyncExitStack,
         services: Sequence[Service] = SERVICES,
         declared: Mapping[str, Service] | None = None,
+        rehearsals: Mapping[str, Rehearsal] | None = None,
     ) -> None:
         """Build from `settings`: permits in `valkey`, calls over `transport` past `breakers`.
 
-        `fleet` are the processes that share the permits, `declared` the services of providers that
-        `settings` declare, by the provider's name.
+        `fleet` are the processes that share the permits, `daily` counts what each account does,
+        `declared` the services of providers that `settings` declare, by the provider's name,
+        `rehearsals` how the sandbox stands in for them.
         """
         self._settings = settings
         self._services = services
         self._declared = declared or {}
+        self._rehearsals = rehearsals or {}
         self._sandbox = sandbox
         self._valkey = valkey
         self._transport = transport
         self._breakers = breakers
         self._stack = stack
         self._fleet = fleet
+        self._daily = daily
         self._random: Callable[[], float] = SystemRandom().random
 
     def providers(self, *, rehearsal: bool) -> dict[str, Assignment]:
@@ -111,6 +117,8 @@ class ProviderFactory:
         except ValueError as error:
             raise ConfigurationError(f"gateway.{error}") from None
         self._stack.push_async_callback(domains.close)
+        apart = "@sandbox" if state is State.SANDBOX else ""
+        self._daily.count(domains.name + apart, domains.statistics)
         return domains
 
     def _provider(
@@ -118,22 +126,20 @@ class ProviderFactory:
     ) -> ServiceProvider:
         defaults = service.DEFAULTS
         secrets = secrets_of(one)
-        complete = all(key in secrets for key in service.SECRETS)
-        state = State.READY if complete else State.NOT_CONFIGURED
+        state = self._state(name, service, one, rehearsal=rehearsal)
         account = name
         base_url, bulk_base_url = _addresses(one, defaults)
-        untold = not secrets and one.base_url is None
-        if name in self._declared:  # no stand-in speaks for it: a rehearsal asks nobody
-            state = State.NOT_CONFIGURED if rehearsal else state
-        elif self._sandbox is not None and (rehearsal or untold):
-            state = State.SANDBOX
+        if self._sandbox is not None and state is State.SANDBOX:
             account = f"{name}@sandbox"
-            base_url = self._sandbox.http + defaults.sandbox_path
-            bulk_path = defaults.bulk_sandbox_path or defaults.sandbox_path
-            bulk_base_url = self._sandbox.http + bulk_path
-            secrets = dict.fromkeys(service.SECRETS, SANDBOX_SECRET)
+            paths = defaults.sandbox_path, defaults.bulk_sandbox_path or defaults.sandbox_path
+            rehearsed = self._rehearsals.get(name)
+            if rehearsed is not None:
+                service, paths = rehearsed.service, (rehearsed.path, rehearsed.path)
+                one = one.model_copy(update={"bulk": 1})  # it knows what is said of one value
+            base_url, bulk_base_url = (self._sandbox.http + path for path in paths)
+            secrets = dict.fromkeys(service.SECRETS, SECRET)
         permits, bulk_permits = self._permits(account, one, defaults)
-        return ServiceProvider(
+        provider = ServiceProvider(
             name=name,
             service=service,
             terms=ServiceTerms(
@@ -155,6 +161,22 @@ class ProviderFactory:
             transport=self._transport,
             random=self._random,
         )
+        self._daily.count(account, provider.statistics)
+        return provider
+
+    def _state(
+        self, name: str, service: Service, one: ProviderSettings, *, rehearsal: bool
+    ) -> State:
+        """Return whether a provider can be asked, and whether its stand-in is."""
+        secrets = secrets_of(one)
+        declared = name in self._declared
+        stands_in = self._sandbox is not None and (not declared or name in self._rehearsals)
+        if stands_in and (rehearsal or not (secrets or (one.base_url and not declared))):
+            return State.SANDBOX
+        if declared and rehearsal:  # no stand-in speaks for it: a rehearsal asks nobody
+            return State.NOT_CONFIGURED
+        complete = all(key in secrets for key in service.SECRETS)
+        return State.READY if complete else State.NOT_CONFIGURED
 
     def _permits(
         self, account: str, one: ProviderSettings, defaults: Defaults

@@ -55,6 +55,7 @@ WORDS: Mapping[type, str] = {
     Rate: "rate",
     re.Pattern: "regular expression",
     Strategy: "`failover` or `quorum`",
+    Mapping: "table",
 }
 ESSENTIAL = (
     "gateway.host",

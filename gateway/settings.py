@@ -42,12 +42,15 @@ from gateway.mistakes import PREFIX, explain
 from providers.declared.settings import ProviderTable
 from providers.panel import Strategy
 from providers.settings import ProviderSettings, listed
+from questions.desk import STOP_S
 from resolvers.validate import DEADLINE_MS_MAX
 
 CONFIG_FILE = "assay.toml"
 _UNREAD_SECTION = re.compile(r'parsing value for field "(\w+)"')
 SECRETS_DIRS = ("ASSAY_SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 SECRETS_BYTES_MAX = 1 << 16
+STOP_S_MAX = 120
+"""With it a stop stays within TimeoutStopSec of deploy/assay.service, whatever is configured."""
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 AnyProvider = Annotated[ProviderSettings, ProviderTable]
@@ -90,6 +93,12 @@ class GatewaySettings(Section):
         ge=1,
         le=DEADLINE_MS_MAX,
         description="Deadline of a request that names none.",
+    )
+    stop_s: float = Field(
+        default=STOP_S,
+        ge=0,
+        le=STOP_S_MAX,
+        description="Seconds that a stop hears out calls that may be charged; other calls have 5.",
     )
     records_max: int = Field(
         default=1000, ge=1, le=10_000, description="Records in one request at most."

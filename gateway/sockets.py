@@ -6,8 +6,9 @@ with the conversation closes the connection with a code of the protocol.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import orjson
@@ -26,6 +27,8 @@ INIT_WAIT_S = 5.0
 MESSAGE_CHARS_MAX = 65_536
 OPERATIONS_MAX = 20
 """Operations of one connection at a time, subscriptions among them."""
+CONNECTIONS_MAX = 2_000
+"""Connections of one process; beyond them a handshake is answered 503."""
 ID_CHARS_MAX = 128
 REASON_BYTES_MAX = 120
 """Of a close frame, which holds 125 bytes with its code (RFC 6455, section 5.5)."""
@@ -88,6 +91,7 @@ class Sockets:
         self.context_for = context_for
         self.init_wait_s = init_wait_s
         self._origins = origins
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak with one client until one side closes."""
@@ -101,8 +105,24 @@ class Sockets:
             reason = f"Subprotocol not acceptable; speak {PROTOCOL}"
             await send({"type": "websocket.close", "code": NO_SUCH_PROTOCOL, "reason": reason})
             return
-        await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        await _Connection(self, scope, receive, send).run()
+        if self._open >= CONNECTIONS_MAX:
+            await _busy(send)
+            return
+        self._open += 1
+        try:
+            await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+            await _Connection(self, scope, receive, send).run()
+        finally:
+            self._open -= 1
+
+
+async def _busy(send: Send) -> None:
+    """Answer the handshake by HTTP (ASGI's extension `websocket.http.response`)."""
+    told = Refusal(503, "BUSY", f"This process has {CONNECTIONS_MAX} connections. Try again.")
+    headers = [(b"content-type", b"application/json"), (b"retry-after", b"5")]
+    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+    body = orjson.dumps({"errors": told.errors})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 class _Connection:
@@ -220,7 +240,10 @@ class _Connection:
             return
         operation = _Operation()
         self._operations[id_] = operation
-        task = asyncio.create_task(self._run(id_, operation, asked), name="operation")
+        self._begin_task(operation, self._run(id_, operation, asked))
+
+    def _begin_task(self, operation: _Operation, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         operation.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -232,7 +255,6 @@ class _Connection:
             operation.task.cancel()
 
     async def _run(self, id_: str, operation: _Operation, asked: Asked) -> None:
-        told: dict[str, Any]
         try:
             context = await self._of.context_for(self._scope, self._params)
             answer = await self._of.schema.answer(
@@ -245,44 +267,52 @@ class _Connection:
             if answer.stopped == "subscription":
                 if not operation.completed:
                     operation.subscription = True
-                    await self._follow(id_, operation, asked, context)
+                    # a task of its own: it lasts, and holds nothing of what began it
+                    self._begin_task(operation, self._follow(id_, operation, asked, context))
                 return
             await self._answer(id_, operation, answer)
         except _Gone:
             return
         except Refusal as refusal:
-            told = {"id": id_, "type": "error", "payload": refusal.errors}
-            await self._last(id_, operation, orjson.dumps(told).decode())
+            await self._refuse(id_, operation, refusal.errors)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
             fault = masked()
             _log.error("operation failed", extra={"id": fault["extensions"]["id"]} | origin(error))
-            told = {"id": id_, "type": "error", "payload": [fault]}
-            await self._last(id_, operation, orjson.dumps(told).decode())
+            await self._refuse(id_, operation, [fault])
 
     async def _answer(self, id_: str, operation: _Operation, answer: Response) -> None:
         if operation.completed:
             return
         if answer.stopped is not None:
-            error = {"id": id_, "type": "error", "payload": answer.errors}
-            await self._last(id_, operation, orjson.dumps(error).decode())
+            await self._refuse(id_, operation, answer.errors)
             return
         await self._text(_head(id_) + encoded(answer).decode() + "}")
         await self._last(id_, operation, _complete(id_))
 
     async def _follow(self, id_: str, operation: _Operation, asked: Asked, context: object) -> None:
-        head, send = _head(id_), self._text
-        follower = self._of.feeds.follow(asked, context)
+        head, send = _head(id_), self._send
+        try:
+            follower = self._of.feeds.follow(asked, context)
+        except Refusal as refusal:
+            await self._refuse(id_, operation, refusal.errors)
+            return
+        del asked, context
         try:
             while (told := await follower.next()) is not None:
                 if told.stopped:
-                    errors = orjson.loads(told.text)["errors"]
-                    error = {"id": id_, "type": "error", "payload": errors}
-                    await self._last(id_, operation, orjson.dumps(error).decode())
+                    await self._refuse(id_, operation, orjson.loads(told.text)["errors"])
                     return
-                await send(head + told.text + "}")
+                await send({"type": "websocket.send", "text": f"{head}{told.text}}}"})
+            await self._last(id_, operation, _complete(id_))
+        except (OSError, _Gone):
+            return
         finally:
             await follower.close()
-        await self._last(id_, operation, _complete(id_))
+
+    async def _refuse(self, id_: str, operation: _Operation, errors: object) -> None:
+        error = {"id": id_, "type": "error", "payload": errors}
+        with contextlib.suppress(_Gone):
+            await self._last(id_, operation, orjson.dumps(error).decode())
 
     async def _last(self, id_: str, operation: _Operation, text: str) -> None:
         """Send the last message of an operation, whose id is free from here on."""

@@ -121,18 +121,12 @@ class Once:
 async def stream(
     format_: Format, follower: Follower, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Send all that `follower` gets, until there is no more or either side ends it."""
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": _headers(format_.media_type)}
-    )
-    await _body(send, format_.opening)
+    """Send all that `follower` gets, until there is no more or either side ends it; close it."""
     stop = stop_of(scope)
-    tasks = [
-        asyncio.create_task(_told(format_, follower, send), name="stream"),
-        asyncio.create_task(_left(receive), name="stream's client"),
-    ]
+    works = [_told(format_, follower, send), _left(receive)]
+    tasks = [asyncio.create_task(work) for work in works]
     if stop is not None:
-        tasks.append(asyncio.create_task(_stopped(stop), name="stream's server"))
+        tasks.append(asyncio.create_task(_stopped(stop)))
     try:
         done: set[asyncio.Task[None]] = set()
         while not done:
@@ -162,6 +156,9 @@ def _headers(media_type: bytes) -> Sequence[tuple[bytes, bytes]]:
 
 
 async def _told(format_: Format, follower: Follower, send: Send) -> None:
+    headers = _headers(format_.media_type)
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await _body(send, format_.opening)
     while (told := await follower.next()) is not None:
         await _body(send, format_.message(told))
 

@@ -4,7 +4,8 @@ A stop has four steps. `/readyz` answers 503 and every response closes its conne
 worker still accepts (`ASSAY_DRAIN_S`: time for a load balancer to notice). Then it accepts no
 more, but what was accepted already and has not been read yet still gets its answer. Then streamed
 subscriptions end, and uvicorn closes WebSockets with 1012 (service restart) and waits for the
-requests in flight. Whatever is left after GRACEFUL_S is cancelled.
+requests in flight. Whatever is left after GRACEFUL_S is cancelled. At last the app closes: nothing
+new is sent, and calls that may be charged are heard out, for `gateway.stop_s` at most.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from gateway.stopping import Stopping
 
 READY_PATH = "/readyz"
 GRACEFUL_S = 20
-"""Below gunicorn's graceful_timeout, which is below systemd's TimeoutStopSec."""
+CLOSING_S = 5.0
+"""For all that is closed after the calls were heard out."""
+SIGN_OF_LIFE_S = 5.0
+"""Between two signs while stopping: uvicorn gives none then, and gunicorn kills who is silent."""
 DRAIN_DEFAULT_S = 0.5
 DRAIN_MAX_S = 30.0
 DRAIN_FORM = re.compile(r"\d+(\.\d+)?")
 ACCEPTED_WAIT_S = 0.25
 """A connection that was accepted last has sent its request long before this has passed."""
-CONNECTIONS_MAX = 1000
-"""Connections of one worker; the next one is answered 503."""
+CONNECTIONS_MAX = 3000
+"""Connections of one worker, WebSockets among them; the next request is answered 503."""
 WEBSOCKET_MESSAGE_MAX_BYTES = 65_536
 WEBSOCKET_QUEUE_MAX = 8
 WEBSOCKET_PING_S = 20.0
@@ -100,16 +104,24 @@ class DrainingServer(Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Drain, accept no more, answer what was accepted; then stop as uvicorn does."""
         self.draining.begun = True
-        if self.config.callback_notify is not None:
+        living = asyncio.create_task(self._show_life())
+        try:
+            await asyncio.sleep(self.drain_s)
+            for server in self.servers:
+                server.close()
+            for listener in sockets or ():
+                listener.close()  # at once: later its number may be another connection's
+            await asyncio.sleep(ACCEPTED_WAIT_S)
+            self.draining.app.begin()
+            await super().shutdown([])
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+
+    async def _show_life(self) -> None:
+        while self.config.callback_notify is not None:
             await self.config.callback_notify()
-        await asyncio.sleep(self.drain_s)
-        for server in self.servers:
-            server.close()
-        for listener in sockets or ():
-            listener.close()  # at once: later its number may be another connection's
-        await asyncio.sleep(ACCEPTED_WAIT_S)
-        self.draining.app.begin()
-        await super().shutdown([])
+            await asyncio.sleep(SIGN_OF_LIFE_S)
 
 
 class GunicornWorker(Protocol):
@@ -149,6 +161,11 @@ class Worker(UvicornWorker):
         await server.serve(sockets=ours.sockets)
         if not server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def stop_time_s(stop_s: float) -> float:
+    """Return the seconds that a stop of a worker takes at most, with `gateway.stop_s`."""
+    return drain_time_s() + ACCEPTED_WAIT_S + GRACEFUL_S + stop_s + CLOSING_S
 
 
 def drain_time_s() -> float:

@@ -8,8 +8,6 @@ answers is the partition's fault alone.
 from collections.abc import Callable
 from typing import Self, TypeAlias
 
-from msgspec import Struct
-
 from providers.breaker import REST_MIN_S, Breaker, Pass, Resting
 from providers.breakers import Breakers, Scope
 from providers.errors import BreakerOpen, Faulted, ProviderError, TimedOut
@@ -27,9 +25,7 @@ Way: TypeAlias = tuple[tuple[Scope, Breaker], ...]
 """The breakers that a call passes, each with what it is for: the account's, the partition's."""
 
 
-class _Passed(Struct):
-    breaker: Breaker
-    given: Pass
+_Passed: TypeAlias = tuple[Breaker, Pass]
 
 
 def way_of(scope: Scope, breakers: Breakers) -> Way:
@@ -42,11 +38,24 @@ def way_of(scope: Scope, breakers: Breakers) -> Way:
 class Admission:
     """What lets one call pass; ended by exactly one of `answered`, `failed` and `left`."""
 
+    __slots__ = ("_passed", "_time", "probe")
+
     def __init__(self, time: Callable[[], float]) -> None:
         """Hold nothing yet; `time` is the loop's clock."""
         self.probe = False
         self._passed: list[_Passed] = []
         self._time = time
+
+    @classmethod
+    def at_once(cls, way: Way, time: Callable[[], float]) -> Self | None:
+        """Return the admission of a call where all breakers on its `way` are closed, else None."""
+        admission = cls(time)
+        for _, breaker in way:
+            given = breaker.free_pass
+            if given is None:
+                return None  # those of closed ones need not be given back
+            admission._passed.append((breaker, given))
+        return admission
 
     @classmethod
     async def past(cls, way: Way, breakers: Breakers, time: Callable[[], float]) -> Self:
@@ -61,7 +70,7 @@ class Admission:
             if isinstance(given, Resting):
                 admission.left()
                 raise BreakerOpen(given.why, max(0.0, given.until - time()))
-            admission._passed.append(_Passed(breaker, given))
+            admission._passed.append((breaker, given))
             if given.probe:
                 admission.probe = True
                 await admission._claim_probe(scope, breaker, breakers)
@@ -86,22 +95,24 @@ class Admission:
         Raises:
             BreakerOpen: a breaker has opened meanwhile.
         """
-        for one in self._passed:
-            resting = one.breaker.resting
-            if resting is not None and not one.breaker.holds(one.given):
+        for breaker, given in self._passed:
+            if breaker.holds(given):
+                continue
+            resting = breaker.resting
+            if resting is not None:
                 raise BreakerOpen(resting.why, max(0.0, resting.until - self._time()))
 
     def answered(self) -> None:
         """Say that the service answered."""
         now = self._time()
-        for one in self._passed:
-            one.breaker.succeeded(one.given, now)
+        for breaker, given in self._passed:
+            breaker.succeeded(given, now)
 
     def left(self, rest_s: float = 0.0) -> None:
         """Say that nothing was learnt; who wants to probe next rests for `rest_s` first."""
         now = self._time()
-        for one in self._passed:
-            one.breaker.left(one.given, now + rest_s)
+        for breaker, given in self._passed:
+            breaker.left(given, now + rest_s)
 
     def failed(self, error: ProviderError) -> None:
         """Say how the call failed."""
@@ -117,24 +128,24 @@ class Admission:
             self._partition_failed(error.code, answered=False)
         else:
             now = self._time()
-            whole, *parts = self._passed
-            whole.breaker.failed(whole.given, now, error.code)
-            for one in parts:
-                one.breaker.left(one.given, now)
+            (whole, given), *parts = self._passed
+            whole.failed(given, now, error.code)
+            for part, part_given in parts:
+                part.left(part_given, now)
 
     def _tripped(self, error: ProviderError) -> None:
         now = self._time()
         for_s = (error.fault.pause_s or 0.0) if isinstance(error, Faulted) else 0.0
-        whole, *parts = self._passed
-        whole.breaker.trip(whole.given, now, error.code, for_s)
-        for one in parts:
-            one.breaker.left(one.given, now)
+        (whole, given), *parts = self._passed
+        whole.trip(given, now, error.code, for_s)
+        for part, part_given in parts:
+            part.left(part_given, now)
 
     def _partition_failed(self, why: ReasonCode, *, answered: bool) -> None:
         now = self._time()
-        whole, part = self._passed
-        part.breaker.failed(part.given, now, why)
+        (whole, given), (part, part_given) = self._passed
+        part.failed(part_given, now, why)
         if answered:
-            whole.breaker.succeeded(whole.given, now)
-        elif whole.given.probe:
-            whole.breaker.failed(whole.given, now, why)
+            whole.succeeded(given, now)
+        elif given.probe:
+            whole.failed(given, now, why)

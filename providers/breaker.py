@@ -89,6 +89,7 @@ class Breaker:
         """Begin closed."""
         self._standing: _Standing = _Closed(_Window())
         self._era = 0
+        self._free = Pass(0)
         self._told = told
 
     @property
@@ -111,12 +112,17 @@ class Breaker:
         standing = self._standing
         return None if isinstance(standing, _Closed) else standing.resting
 
+    @property
+    def free_pass(self) -> Pass | None:
+        """A pass for one call, None when it is not closed; that of `enter` without looking on."""
+        return self._free if isinstance(self._standing, _Closed) else None
+
     def enter(self, now: float) -> Pass | Resting:
         """Return a pass for one call, or why there is none."""
         standing = self._standing
         match standing:
             case _Closed():
-                return Pass(self._era)
+                return self._free
             case _Open(resting=resting):
                 if now < resting.until:
                     return resting
@@ -204,6 +210,7 @@ class Breaker:
         if before is not None:
             self._standing = _Closed(_Window(), before=before if before.refused else None)
             self._era += 1
+            self._free = Pass(self._era)
 
     def _probe(self, resting: Resting, now: float) -> Pass:
         self._standing = _HalfOpen(resting, now + PROBE_LEASE_S)

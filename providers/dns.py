@@ -3,7 +3,8 @@
 MX first; without any, the domain's own address takes the mail (RFC 5321, section 5.1), unless a
 null MX says that it takes none (RFC 7505). Only an answer is about the domain: a nameserver that
 fails, refuses or is silent leaves it UNDECIDED, and so does one that denies every name because it
-has no way to the outside. Reserved names are asked like all others.
+has no way to the outside. One that fails whatever it is asked is left alone for a while, by the
+rules of every breaker (`providers.doubt`). Reserved names are asked like all others.
 """
 
 import asyncio
@@ -11,12 +12,18 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 
 from aiodns import DNSResolver
 from aiodns.error import DNSError
 from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordData
 
+from providers.breaker import Breaker, Phase
+from providers.breakers import Scope
+from providers.doubt import Doubt
+from providers.errors import BreakerOpen, NoPermit
+from providers.in_flight import InFlight
 from providers.priority import Asker
 from providers.provider import Deliver
 from providers.sending import Bill, State
@@ -81,17 +88,35 @@ class MailDomains:
         self.values_per_call = 1
         self.price = Decimal(0)
         self.statistics = Statistics()
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = InFlight(concurrency)
+        self._doubt = Doubt(self.name, self._answers)
+        self._stopped = False
         self._repeating = asyncio.Lock()
         self._witnessing = asyncio.Lock()
         self._witnessed_until = 0.0
+        self._made = partial(DNSResolver, nameservers or None, timeout=timeout_s, tries=tries)
         try:
-            self._resolver = DNSResolver(nameservers or None, timeout=timeout_s, tries=tries)
+            self._resolver = self._made()
         except AresError:
             raise ValueError(
                 f"nameservers: write addresses such as 192.0.2.53, 192.0.2.53:5353 or "
                 f"[2001:db8::53]:53, not {', '.join(nameservers)}"
             ) from None
+
+    @property
+    def hearing_out(self) -> int:
+        """None: a query costs nothing."""
+        return 0
+
+    def open_breakers(self) -> list[tuple[Scope, Breaker]]:
+        """Return its breaker, unless it is closed; see `Provider.open_breakers`."""
+        breaker = self._doubt.breaker
+        return [] if breaker.phase is Phase.CLOSED else [(Scope(self.name), breaker)]
+
+    def stop(self) -> None:
+        """Send nothing from now on; see `Provider.stop`."""
+        self._stopped = True
+        self._slots.stop()
 
     def serves(self, _value: str) -> bool:
         """Return that the DNS knows every domain, or knows that there is none."""
@@ -111,6 +136,7 @@ class MailDomains:
 
     async def close(self) -> None:
         """End all queries and close the sockets."""
+        await self._doubt.close()
         await self._resolver.close()
 
     async def _work(self, waiting: deque[str], deadline: float, deliver: Deliver) -> None:
@@ -121,19 +147,41 @@ class MailDomains:
 
     async def _found(self, domain: str, deadline: float, bill: Bill) -> Found:
         try:
-            async with asyncio.timeout_at(deadline), self._slots:
-                found = await self._look(domain, bill)
+            found = await self._in_place(domain, deadline, bill)
+        except (NoPermit, BreakerOpen) as error:
+            return self._undecided(error.code, str(error), called=bill.calls > 0)
         except TimeoutError:
             late = ReasonCode.SOURCE_UNAVAILABLE if bill.calls else ReasonCode.DEADLINE
             return self._undecided(late, "the deadline passed", called=bill.calls > 0)
         except DNSError as error:
-            number, message = error.args
-            if number == BAD_NAME:
-                return self._undecided(ReasonCode.REJECTED_BY_PROVIDER, message, retryable=False)
-            nonsense = number == BAD_ANSWER
-            code = ReasonCode.PROVIDER_PROTOCOL if nonsense else ReasonCode.SOURCE_UNAVAILABLE
-            return self._undecided(code, message)
+            code = _code(error)
+            retryable = code is not ReasonCode.REJECTED_BY_PROVIDER
+            return self._undecided(code, error.args[1], retryable=retryable)
         self.statistics.values += 1
+        return found
+
+    async def _in_place(self, domain: str, deadline: float, bill: Bill) -> Found:
+        await self._slots.enter(deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._past_doubt(domain, bill)
+        finally:
+            self._slots.leave()
+
+    async def _past_doubt(self, domain: str, bill: Bill) -> Found:
+        given = self._doubt.enter()
+        try:
+            found = await self._look(domain, bill)
+        except DNSError as error:
+            if (code := _code(error)) is ReasonCode.REJECTED_BY_PROVIDER:
+                self._doubt.left(given)
+            else:
+                self._doubt.failed(given, code)
+            raise
+        except BaseException:
+            self._doubt.left(given)
+            raise
+        self._doubt.answered(given)
         return found
 
     async def _look(self, domain: str, bill: Bill) -> Found:
@@ -156,8 +204,30 @@ class MailDomains:
         async with self._witnessing:
             if loop.time() < self._witnessed_until:
                 return
-            await self._query(WITNESS, "NS", Bill(self.name))
+            await self._ask_witness()
             self._witnessed_until = loop.time() + WITNESS_FRESH_S
+
+    async def _answers(self) -> bool:
+        """Return whether the nameserver says anything of `WITNESS` now, be it that it has none."""
+        try:
+            await self._ask_witness()
+        except DNSError as error:
+            return error.args[0] == NAME_NOT_FOUND
+        except NoPermit:
+            return False
+        return True
+
+    async def _ask_witness(self) -> None:
+        """Return when the nameserver knows `WITNESS` now; DNSError when it does not.
+
+        By a resolver of its own, that has no answer of before in its cache: c-ares keeps them for
+        up to an hour.
+        """
+        resolver = self._made()
+        try:
+            await self._send(WITNESS, "NS", Bill(self.name), resolver)
+        finally:
+            await resolver.close()
 
     async def _addressed(self, domain: str, bill: Bill) -> Found:
         """Return whether `domain`, which has no MX, has an address of its own."""
@@ -180,13 +250,17 @@ class MailDomains:
         async with self._repeating:
             return await self._send(domain, qtype, bill)
 
-    async def _send(self, domain: str, qtype: QType, bill: Bill) -> list[DNSRecord]:
+    async def _send(
+        self, domain: str, qtype: QType, bill: Bill, resolver: DNSResolver | None = None
+    ) -> list[DNSRecord]:
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
         started = asyncio.get_running_loop().time()
         statistics = self.statistics
         bill.calls += 1
         statistics.begun()
         try:
-            return (await self._resolver.query_dns(domain, qtype)).answer
+            return (await (resolver or self._resolver).query_dns(domain, qtype)).answer
         except DNSError as error:
             if error.args[0] == NO_DATA:
                 return []
@@ -199,7 +273,8 @@ class MailDomains:
         self, code: ReasonCode, detail: str, *, retryable: bool = True, called: bool = True
     ) -> Found:
         self.statistics.failed(code, called=called)
-        _log.warning(
+        _log.log(
+            logging.WARNING if called or code is ReasonCode.DEADLINE else logging.DEBUG,
             "provider failed",
             extra={
                 "provider": self.name,
@@ -210,6 +285,14 @@ class MailDomains:
             },
         )
         return Found(Conclusion.UNDECIDED, (because(code, CHECK, retryable=retryable),))
+
+
+def _code(error: DNSError) -> ReasonCode:
+    """Return the reason that a query's failure is."""
+    number = error.args[0]
+    if number == BAD_NAME:
+        return ReasonCode.REJECTED_BY_PROVIDER
+    return ReasonCode.PROVIDER_PROTOCOL if number == BAD_ANSWER else ReasonCode.SOURCE_UNAVAILABLE
 
 
 def _hosted(hosts: Sequence[MXRecordData], fresh_for_s: float) -> Found:

@@ -43,6 +43,7 @@ UNKNOWN = Fault(ReasonCode.PROVIDER_PROTOCOL)  # what the service's contract doe
 class ProviderError(Exception):
     """Base of the tree. `sent` is False when the call surely did not reach the service.
 
+    `retry_after_s` is in how many seconds a call may be answered again, None where nobody knows.
     `opens` is as in `Fault`; `called` says that a call was made, `tells` that its failure says
     something about the service, and `counted` that the statistics know of it.
     """
@@ -55,6 +56,12 @@ class ProviderError(Exception):
     called = True
     tells = True
     counted = False
+    retry_after_s: float | None = None
+
+    def rests(self, seconds: float | None) -> None:
+        """Take note that nothing is sent for so many `seconds`, if that is known."""
+        if seconds is not None:
+            self.retry_after_s = max(self.retry_after_s or 0.0, seconds)
 
 
 class Unreachable(ProviderError):
@@ -88,8 +95,8 @@ class ProtocolBroken(ProviderError):
 class Faulted(ProviderError):
     """The service answered that it will not answer."""
 
-    def __init__(self, fault: Fault, status: int) -> None:
-        """Carry what `fault` says; `status` is the HTTP status that it came with."""
+    def __init__(self, fault: Fault, status: int, retry_after_s: float | None = None) -> None:
+        """Carry what `fault` says, the HTTP `status` that it came with, and the pause after it."""
         super().__init__(f"{fault.code.value} (HTTP {status})")
         self.fault = fault
         self.status = status
@@ -98,6 +105,7 @@ class Faulted(ProviderError):
         self.again = fault.again
         self.sent = fault.charged
         self.opens = fault.opens
+        self.retry_after_s = retry_after_s
 
 
 class NoPermit(ProviderError):

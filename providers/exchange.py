@@ -22,7 +22,8 @@ class Call(Struct, frozen=True, gc=False):
     and values of `query` are not. At most one of `json` and `form` is the body. `safe` says that
     sending it twice neither changes anything nor costs twice. `bulk` picks the service's bulk
     address and limits, where it has its own. `base_url` is given where the call goes elsewhere
-    than to the provider's address, as one for an OAuth2 token may.
+    than to the provider's address, as one for an OAuth2 token may. One that is `shared`, as that
+    is, is sent once for all exchanges of a process that need it at one time.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Call(Struct, frozen=True, gc=False):
     safe: bool = True
     bulk: bool = False
     base_url: str | None = None
+    shared: bool = False
 
 
 class Answer(Struct, frozen=True, gc=False):

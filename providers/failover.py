@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
+from providers.again import soonest
 from providers.priority import Asker
 from providers.provider import Deliver, Provider
 from providers.sending import Bill
@@ -84,6 +85,7 @@ class _Relay:
         self._group = group
         self._owed = Owed()
         self._gathered: dict[int, list[str]] = {}
+        self._failed: dict[str, list[Found]] = {}
 
     def ask(self, at: int, values: Sequence[str]) -> None:
         work = self._providers[at].ask(values, self._deadline, self._taker(at), self._asker)
@@ -95,6 +97,12 @@ class _Relay:
             if at + 1 < len(self._providers) and self._is_in_time():
                 going_on = {value: one for value, one in found.items() if may_go_on(one)}
             final = {value: one for value, one in found.items() if value not in going_on}
+            if at:
+                final = {
+                    value: soonest(one, self._failed.pop(value, ())) for value, one in final.items()
+                }
+            for value, one in going_on.items():
+                self._failed.setdefault(value, []).append(one)
             if final:
                 self._deliver(final, self._owed.settle(final, bill))
             elif going_on:

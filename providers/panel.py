@@ -41,6 +41,16 @@ class Panel:
         """Whether nobody on it is configured, so that waiting for an answer is no use."""
         return all(one.state is State.NOT_CONFIGURED for one in self.providers)
 
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        return sum(one.hearing_out for one in self.providers)
+
+    def stop(self) -> None:
+        """Have nothing sent from now on; see `Provider.stop`."""
+        for one in self.providers:
+            one.stop()
+
     async def ask(
         self, values: Sequence[str], deadline: float, deliver: Deliver, asker: Asker
     ) -> None:

@@ -35,10 +35,10 @@ class Patience:
         Raises:
             TimeoutError: it did not return in time, and was cancelled.
         """
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None, "a coroutine runs in a task"
         assert task not in self._due, "a task waits for one thing at a time"
-        loop = asyncio.get_running_loop()
         cancelling = task.cancelling()
         self._due[task] = loop.time() + timeout_s
         if self._timer is None:
@@ -51,7 +51,7 @@ class Patience:
             raise
         finally:
             self._due.pop(task, None)
-            if self._rang(task):  # and the work took no notice
+            if self._over and self._rang(task):  # and the work took no notice
                 task.uncancel()
 
     def close(self) -> None:

@@ -33,12 +33,19 @@ class Issuer(Protocol):
 
 
 class Permit:
-    """A slot, and the right to send from `due` on (monotonic clock). It must be ended."""
+    """A slot, and the right to send from `due` on (monotonic clock). It must be ended.
+
+    Those that the windows do not count are one object, which is in as many hands as there are
+    slots in use: each hand ends it once.
+    """
 
     __slots__ = ("_issuer", "batch", "due", "number")
 
     def __init__(self, issuer: Issuer, number: int, due: float, *, batch: bool) -> None:
-        """Be number `number` of `issuer`'s, nought when the windows do not count it."""
+        """Be number `number` of `issuer`'s; nought when the windows do not count it.
+
+        It is below nought when they count it without the shared store.
+        """
         self._issuer = issuer
         self.number = number
         self.due = due

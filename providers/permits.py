@@ -9,16 +9,17 @@ loop or a stopped process never brings two calls closer together than the servic
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
-from providers.errors import NoPermit
+from providers.alone import Alone
 from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
 from providers.priority import Asker, Turn
 from providers.rates import arrival_s, shortest_s, usual_interval_s
-from providers.share import Share
 from providers.slots import Slots
 from providers.standing import Standing, View
+from providers.store_clock import StoreClock
 from providers.told import Told
 from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
 from providers.waiters import Waiter, Waiters, Waiting, wants
@@ -29,13 +30,11 @@ URGENT_HORIZON_S = 0.25
 """How far ahead is reserved for interactive calls."""
 OF_HORIZON = 0.7
 """What is reserved of a horizon; the rest is for the way there and for timers."""
-OF_PERIOD = 0.25
-"""How far ahead is reserved of a window at most: the calls before have ended and been told then."""
 LATE_SHARE = 0.25
 """Of the time in which a call arrives: how late it may be let go; the rest is for its way."""
 KNOWN_FOR_S = 0.1
-"""How long an account without limits sends on before it looks for a pause again."""
-REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.1, 0.1
+"""How long an account without limits sends on before it must have looked for a pause again."""
+REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.08, 0.1
 """After which the end of a call, or a slot that nobody uses, is told; its share of a window."""
 SLOT_WAIT_S = 0.02
 TRIP_SPACING_S = 0.005
@@ -44,10 +43,10 @@ ENDED_MAX = 5_000
 """Ends that wait to be told; of more the latest possible end counts, as for a killed process."""
 RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
-AHEAD_S = 1.5
-"""What others may have reserved after our last word: a heartbeat, and the longest horizon."""
 
 ANYBODYS = Turn(Asker())
+_TURNS = 1
+"""Of the loop, until what is written with a permit is on its way: a task may write it."""
 
 
 class Permits:
@@ -62,6 +61,7 @@ class Permits:
         whole = f"permits:{{{account}}}"  # one hash slot for all keys of an account
         tag = f"{whole}:{lane}" if lane else whole
         self.keys = [f"{tag}:state", f"{tag}:calls", f"{whole}:slots", f"{tag}:tenants"]
+        self.keys += [f"{tag}:dues"]
         self.keys += [
             f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
         ]
@@ -75,34 +75,47 @@ class Permits:
         self._late_s = min(
             (LATE_SHARE * self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced))
         )
-        ahead_max_s = OF_PERIOD * shortest_s(rates)
+        ahead_max_s = min((rate.ahead_s for rate in rates), default=URGENT_HORIZON_S)
         self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
         self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
         self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
         self._interval_s = usual_interval_s(rates)
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
+        self._clock = StoreClock()
         self._view = View(shared, self.keys, rates)
-        self._share = Share(rates, self._arrival_s)
         self._slots = Slots(bounds.concurrency, bounds.timeout_s)
         self._waiters = Waiters()
+        self._alone = Alone(fleet, rates, self._arrival_s, self._slots, self._waiters)
         self._pump: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._free_until = self._next_trip = self._spaced_until = 0.0
+        self._free_until = self._heeded = self._next_trip = self._spaced_until = 0.0
         self._blocked: dict[tuple[str, bool], float] = {}
-        self._number = self._begun = 0
-        self._per_s = RATE_UNKNOWN_PER_S
+        self._at_once = [Permit(self, 0, 0.0, batch=batch) for batch in (False, True)]
+        self._number = 0
         self._ended: list[tuple[int, float]] = []
         self._unused: list[int] = []
+        self._late: list[tuple[int, float]] = []
+        self._bucketed = any(rate.counting == "bucket" for rate in rates)
         self._heard: tuple[Told, float] | None = None
-        self._left: list[float] = []
-        self._alone: list[float] = []
-        self._alone_begun = self._closed = False
+        self._closed = False
         fleet.when_changed(self._wake)
 
     @property
     def in_use(self) -> int:
         """Slots that this process uses now."""
         return self._slots.in_use
+
+    def ready(self, turn: Turn = ANYBODYS) -> Permit | None:
+        """Return a permit for the call of `turn` if it may be sent at once; else `take` one.
+
+        It asks nobody: a slot is held that nobody uses, and no rate and no pause forbids a call.
+        """
+        slots = self._slots
+        if slots.in_use >= slots.sure or self._waiters or monotonic() >= self._free_until:
+            return None
+        batch = turn.batch
+        slots.take(batch=batch)
+        return self._at_once[batch]
 
     async def take(self, deadline: float, turn: Turn = ANYBODYS) -> Permit:
         """Return when the call of `turn` may be sent; `deadline` is an instant (monotonic clock).
@@ -111,12 +124,11 @@ class Permits:
             NoPermit: the limits leave no room before `deadline`, or can't be reached.
         """
         while True:
-            now = monotonic()
-            if now < self._free_until and self._slots.free and not self._waiters:
-                return self._granted(now, batch=turn.batch)
+            if self._free_until and (permit := self.ready(turn)) is not None:
+                return permit
             waiter = Waiter(deadline, turn, asyncio.get_running_loop().create_future())
             self._waiters.add(waiter)
-            if self._pump is None or self._may_be_served(waiter):
+            if not self._blocked or self._pump is None or self._may_be_served(waiter):
                 self._wake()
             try:
                 permit = await waiter.told
@@ -125,6 +137,8 @@ class Permits:
                     waiter.permit.unused()
                 raise
             if monotonic() - permit.due <= self._late_s:
+                if self._bucketed and permit.number > 0:
+                    asyncio.get_running_loop().call_soon(self._sent, permit, _TURNS)
                 return permit
             permit.unused()  # the loop stood still: sent now, it might be one too many
 
@@ -133,13 +147,12 @@ class Permits:
 
         `too_much`: the service says that we ask too often, so that the rate is cut as well.
         """
-        self._free_until = 0.0
-        interval_s = 1 / max(RATE_UNKNOWN_PER_S, self._per_s * max(1, self._fleet.processes))
+        self._heed_now()
+        interval_s = 1 / (RATE_UNKNOWN_PER_S * max(1, self._fleet.processes))
         arguments = [round(seconds * US), int(too_much), why.value, round(interval_s * US)]
-        try:
+        with suppress(OSError):  # the next reservation fails the same way, and says so
             await self._heed(self.keys[:1], arguments)
-        except OSError:
-            return  # the next reservation fails the same way, and says so
+        self._heed_now()
 
     async def hear(self, heard: Told) -> None:
         """Take note of what the service says is left: others may use the account, too."""
@@ -150,15 +163,20 @@ class Permits:
 
     def ended(self, permit: Permit) -> None:
         """See `Permit.end`."""
-        self._release(permit)
-        if self._logged and permit.number and len(self._ended) < ENDED_MAX:
-            self._ended.append((permit.number, monotonic()))
+        number = permit.number
+        if number > 0 and self._logged and len(self._ended) < ENDED_MAX:
+            self._ended.append((number, monotonic()))
+        elif number < 0:
+            self._alone.ended(-number)
+        self._give_back(permit)
 
     def unused(self, permit: Permit) -> None:
         """See `Permit.unused`."""
-        self._release(permit)
-        if permit.number:
+        if permit.number > 0:
             self._unused.append(permit.number)
+        elif permit.number < 0:
+            self._alone.ended(-permit.number)
+        self._give_back(permit)
 
     async def standing(self) -> Standing:
         """Return where the account stands, over all processes and machines.
@@ -168,6 +186,10 @@ class Permits:
         """
         return await self._view.now()
 
+    def stop(self) -> None:
+        """Refuse whoever waits or comes, and go on telling when calls end."""
+        self._waiters.stop()
+
     async def close(self) -> None:
         """Refuse whoever waits and end the pump."""
         self._closed = True
@@ -176,35 +198,50 @@ class Permits:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
 
-    def _release(self, permit: Permit) -> None:
+    def _sent(self, permit: Permit, turns: int) -> None:
+        """Look when `permit` was used at the latest: some `turns` of the loop after it was given.
+
+        A bucket does not forgive what a loop that stood still between the two has done.
+        """
+        if self._closed:
+            return
+        if monotonic() - permit.due > self._late_s:
+            self._late.append((permit.number, monotonic()))
+            self._wake()
+        elif turns:
+            asyncio.get_running_loop().call_soon(self._sent, permit, turns - 1)
+
+    def _heed_now(self) -> None:
+        """Send nothing more without having asked, nor for what was answered before now."""
+        self._free_until, self._heeded = 0.0, monotonic()
+
+    def _give_back(self, permit: Permit) -> None:
+        """Let somebody who waits use the slot of `permit`, or see that it is told."""
         self._slots.give_back(batch=permit.batch)
         if not self._waiters and self._pump is not None:
             return  # told with what comes next, soon
         if monotonic() < self._free_until and self._slots.free:
-            waiter = next((one for one in self._waiters if not one.told.done()), None)
-            if waiter is not None:
-                self._waiters.discard(waiter)
-                self._give(waiter, monotonic(), numbered=False)
-                return
+            for waiter in self._waiters:
+                if not waiter.told.done():
+                    self._give(waiter, monotonic(), 0, batch=waiter.turn.batch)
+                    return
         if self._pump is None or not self._slots.held > self._slots.in_use + 1:
             self._wake()  # somebody waits for this slot
 
-    def _granted(self, due: float, *, batch: bool, numbered: bool = False) -> Permit:
+    def _give(self, waiter: Waiter, due: float, number: int, *, batch: bool) -> None:
+        """Let `waiter`, who waits, have a permit at the instant `due`, and wait no more."""
+        del self._waiters[waiter]
         self._slots.take(batch=batch)
-        self._begun += 1
-        if not numbered:
-            return Permit(self, 0, due, batch=batch)
-        self._number += 1
-        return Permit(self, self._number, due, batch=batch)
-
-    def _give(self, waiter: Waiter, due: float, *, numbered: bool) -> None:
-        waiter.permit = self._granted(due, batch=waiter.turn.batch, numbered=numbered)
+        permit = waiter.permit = Permit(self, number, due, batch=batch)
         wait_s = due - monotonic()
         if wait_s <= 0:
-            waiter.grant()
+            waiter.told.set_result(permit)
         else:
             loop = asyncio.get_running_loop()
             loop.call_at(loop.time() + wait_s, waiter.grant)
+
+    def _give_alone(self, waiter: Waiter, due: float, number: int) -> None:
+        self._give(waiter, due, -number, batch=waiter.turn.batch)
 
     def _may_be_served(self, waiter: Waiter) -> bool:
         """Return whether a trip now may do something for a new `waiter`, or refuse it."""
@@ -244,18 +281,17 @@ class Permits:
         self._news.clear()
         slots = self._slots
         due = self._waiters and monotonic() >= self._next_trip
-        if not (due or self._ended or self._unused or slots.to_tell):
+        if not (due or self._ended or self._unused or self._late or slots.to_tell):
             if not self._waiters:
                 self._next_trip = monotonic() + self._report_s
             return bool(self._waiters or slots.held or slots.in_use)
         waiting = self._waiters.groups(PERMITS_PER_TRIP_MAX)
         if self._fleet.alone_since is None:
-            self._alone_begun = False
+            self._alone.over()
         elif not self._fleet.back:
             return self._serve_alone(waiting)
         else:
-            waiting = self._cautious(waiting)
-        self._free_until = 0.0
+            waiting = self._alone.within(waiting)
         began = monotonic()
         asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
         try:
@@ -264,17 +300,18 @@ class Permits:
             slots.lease(0, began)
             self._refuse_all()
             return True
+        self._clock.hear(began, answer.now / US, monotonic())
         slots.lease(answer.held, began)
-        self._left = answer.left
-        if not self.bounds.rates and not answer.pause and not answer.slow:
-            self._free_until = began + min(KNOWN_FOR_S, slots.lease_s)
-        self._hand_out(waiting, answer)
+        self._alone.left = answer.left
+        free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
+        self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
+        self._hand_out(waiting, answer, self._clock.ours(answer.now / US))
         return True
 
     def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
         ended, self._ended = self._ended, []
         unused, self._unused = self._unused, []
-        alone, self._alone = self._alone, []
+        late, self._late = self._late, []
         told, self._heard = self._heard, None
         slots = self._slots
         urgent = slots.in_use - slots.batch
@@ -295,104 +332,69 @@ class Permits:
             arrival=round(self._arrival_s * US),
             longest=round(self._longest_s * US),
             windows=self._windows.encoded(),
-            ended=[part for number, at in ended for part in (number, int((now - at) * US))],
+            ended=_ages(ended, now),
             unused=unused,
-            alone=[int((now - at - self._arrival_s) * US) for at in alone],
+            late=_ages(late, now),
+            alone=[int((now - at - self._arrival_s) * US) for at in self._alone.sent()],
             groups=wants(waiting, now),
             told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
 
-    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered) -> None:
-        """Give each waiter its permit, refuse who can't wait; find when the next trip is due."""
-        now = monotonic()
+    def _hand_out(self, waiting: Sequence[Waiting], answer: Answered, now: float) -> None:
+        """Give each waiter its permit, refuse who can't wait; find when the next trip is due.
+
+        `now` is when the store answered: the answer may have lain there while our loop stood still.
+        """
         again: list[float] = []
         self._blocked = {}
         for (tenant, batch, waiters), given in zip(waiting, answer.groups, strict=True):
             patient = iter(waiters)
             for delay in given.delays:
                 due = now + delay / US
+                self._number += 1
                 for waiter in patient:
-                    if self._patient(waiter, due, ""):
-                        self._waiters.discard(waiter)
-                        self._give(waiter, due, numbered=True)
+                    if due <= waiter.deadline and not waiter.told.done():
+                        self._give(waiter, due, self._number, batch=batch)
                         break
+                    self._waiters.patient(waiter, due)
                 else:  # gone meanwhile: the permit was reserved in vain
-                    self._granted(due, batch=False, numbered=True).unused()
+                    self._unused.append(self._number)
             if given.why:
                 due = now + given.due / US
                 self._blocked[tenant, batch] = due
-                if [one for one in patient if self._patient(one, due, given.why)]:
+                code = self._code(given.why)
+                if [one for one in patient if self._waiters.patient(one, due, code)]:
                     again.append(now + given.again / US)
         self._next_trip = now + self._report_s
         if again or self._waiters:
             self._spaced_until = now + TRIP_SPACING_S
             self._next_trip = min(again, default=now)
 
-    def _patient(self, waiter: Waiter, due: float, why: str) -> bool:
-        """Return whether `waiter` still waits and can wait until `due`; else it is refused."""
-        if waiter.told.done():
-            self._waiters.discard(waiter)
-            return False
-        if due <= waiter.deadline:
-            return True
+    def _code(self, why: str) -> ReasonCode:
+        """Return the reason for whoever can't wait; `why` is that of a `Given`."""
+        exhausted = ReasonCode.QUOTA_EXHAUSTED
         used_up = why.isdigit() and self.bounds.rates[int(why) - 1].quota
-        if used_up or why == ReasonCode.QUOTA_EXHAUSTED.value:
-            code = ReasonCode.QUOTA_EXHAUSTED
-        else:
-            code = ReasonCode.RATE_LIMITED
-        self._waiters.discard(waiter)
-        waiter.refuse(NoPermit(code, due - monotonic()))
-        return False
+        return exhausted if used_up or why == exhausted.value else ReasonCode.RATE_LIMITED
 
     def _refuse_all(self) -> None:
-        self._next_trip = monotonic() + self._report_s
+        self._free_until, self._next_trip = 0.0, monotonic() + self._report_s
         self._blocked = {}
-        for waiter in self._waiters:
-            self._waiters.discard(waiter)
-            waiter.refuse(NoPermit(ReasonCode.LIMITS_UNAVAILABLE))
-
-    def _cautious(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
-        """Return who may be served though not everybody has told yet what it sent alone.
-
-        That is who is within our part; the store counts it again, and what we sent alone, too.
-        """
-        now = monotonic()
-        patient = [
-            (tenant, batch, [one for one in waiters if self._patient(one, now, "")][:1])
-            for tenant, batch, waiters in waiting
-        ]
-        if not self._alone_begun or self._share.due(now) > now:
-            return []
-        first = [group for group in patient if group[2]][:1]
-        if first:
-            self._share.send(now)
-        return first
+        self._waiters.refuse_all(ReasonCode.LIMITS_UNAVAILABLE)
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        part = self._fleet.part()
-        slots = self._slots
-        own = slots.concurrency // part if part else 0
-        if part is None or not own:
+        again = self._alone.serve(waiting, self._horizon_s, self._give_alone)
+        if again is None:
             self._refuse_all()
             return True
-        if not self._alone_begun:
-            self._alone_begun = True
-            self._share.begin(self._fleet.contact, AHEAD_S, part, self._left)
-        slots.lease(own, monotonic())
-        self._next_trip = monotonic() + self._report_s
+        now = monotonic()
+        self._next_trip = min(now + self._report_s, again)
         self._blocked = {}
-        for waiter in (one for _, _, waiters in waiting for one in waiters):
-            now = monotonic()
-            due = self._share.due(now)
-            if not self._patient(waiter, due, ""):
-                continue
-            if not slots.free or due > now + self._horizon_s:
-                self._next_trip = min(self._next_trip, max(now, due - self._horizon_s))
-                self._spaced_until = now + TRIP_SPACING_S
-                break
-            self._share.send(due)
-            self._alone.append(due)
-            self._waiters.discard(waiter)
-            self._give(waiter, due, numbered=False)
-        return bool(self._waiters or slots.in_use)
+        if self._waiters:
+            self._spaced_until = now + TRIP_SPACING_S
+        return bool(self._waiters or self._slots.in_use)
+
+
+def _ages(moments: Sequence[tuple[int, float]], now: float) -> list[int]:
+    """Return numbers and ages, one after the other, of permits for which something happened."""
+    return [part for number, at in moments for part in (number, int((now - at) * US))]

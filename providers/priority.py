@@ -17,6 +17,10 @@ class Priority(Enum):
     BATCH = "BATCH"
 
 
+_BATCH = Priority.BATCH
+"""Looked up once: each call of each record asks for it."""
+
+
 class Asker:
     """Whose questions travel together, and how urgently.
 
@@ -63,6 +67,6 @@ class Turn(Struct, frozen=True, gc=False):
     def batch(self) -> bool:
         """Whether it is for a batch, and for nobody who is more urgent."""
         asker = self.asker
-        return asker.priority is Priority.BATCH and (
+        return asker.priority is _BATCH and (
             not asker.urgent or asker.priority_of(self.values) is Priority.BATCH
         )

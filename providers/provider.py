@@ -3,20 +3,26 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from math import isfinite
 from typing import Protocol
 
 from msgspec import Struct
 
-from providers.breakers import Breakers
+from providers.breaker import Breaker
+from providers.breakers import Breakers, Scope
 from providers.carrier import carry
 from providers.chunks import in_chunks, in_partitions
 from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits
-from providers.priority import Asker, Turn
+from providers.pool import Pool
+from providers.priority import Asker, Priority, Turn
 from providers.sending import Bill, Errand, Sender, ServiceTerms, State
+from providers.shared_calls import SharedCalls
 from providers.standing import Standing
 from providers.statistics import Statistics
 from providers.transport import Transport
@@ -73,6 +79,19 @@ class Provider(Protocol):
         """What it did so far in this process."""
         ...
 
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        ...
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed, and what each is for."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing from now on: what waits or comes is at once UNDECIDED, with STOPPING."""
+        ...
+
     def serves(self, value: str, /) -> bool:
         """Return whether `value` is one that this provider knows of."""
         ...
@@ -121,7 +140,9 @@ class ServiceProvider:
         self.statistics = Statistics()
         self._account = account
         self._bulk_permits = bulk_permits
+        self._shared = SharedCalls()
         self._partition_of: Callable[[str], str] | None = getattr(service, "partition_of", None)
+        self._pools: dict[tuple[str, Priority, str], Pool] = {}
         self.sender = Sender(
             account=account.name,
             terms=terms,
@@ -159,6 +180,19 @@ class ServiceProvider:
     def price(self) -> Decimal:
         """What one answered value costs."""
         return self.terms.price
+
+    @property
+    def hearing_out(self) -> int:
+        """Exchanges under way with a call that may be charged and is not to be repeated."""
+        return self.sender.hearing_out
+
+    def open_breakers(self) -> Sequence[tuple[Scope, Breaker]]:
+        """Return its breakers that are not closed; see `Provider.open_breakers`."""
+        return self.sender.open_breakers()
+
+    def stop(self) -> None:
+        """Send nothing from now on; see `Provider.stop`."""
+        self.sender.stop()
 
     def serves(self, value: str) -> bool:
         """Return whether the service knows anything of `value`."""
@@ -201,38 +235,42 @@ class ServiceProvider:
     async def _share_out(self, values: Sequence[str], order: _Order) -> None:
         """Carry exchanges for all `values`, in bulk where there are enough of them."""
         size = self.terms.bulk if len(values) >= self.terms.bulk_from else 1
-        await self._in_calls(values, size, order)
-
-    async def _in_calls(self, values: Sequence[str], size: int, order: _Order) -> None:
-        """Carry exchanges of up to `size` values, as many at once as there are places."""
         chunks = deque(in_chunks(values, size, self.terms.bulk_bytes))
-        workers = min(len(chunks), self.terms.concurrency)
-        if workers == 1:
-            await self._work(chunks, order)
-            return
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work(chunks, order))
+        while len(chunks) == 1:
+            chunks.extend(await self._carried(chunks.popleft(), order))
+        if chunks:
+            await self._work_off(chunks, order)
 
-    async def _work(self, chunks: deque[Sequence[str]], order: _Order) -> None:
-        while chunks:
-            values = order.asker.next_of(chunks)
-            bill = Bill(self.name)
-            found: Mapping[str, Found]
-            singly: Sequence[str] = ()
+    async def _work_off(self, chunks: deque[Sequence[str]], order: _Order) -> None:
+        """Carry the exchanges of all `chunks`, as many at once as there are places."""
+        asker = order.asker
+        key = order.partition, asker.priority, asker.tenant
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = Pool(self.terms.concurrency, partial(self._pools.pop, key, None))
+            self._pools[key] = pool
+        await pool.work_off(chunks, asker, partial(self._carried, order=order))
+
+    async def _carried(self, values: Sequence[str], order: _Order) -> Sequence[Sequence[str]]:
+        """Carry one exchange for `values` and deliver; return what is to be asked one by one."""
+        bill = Bill(self.name)
+        found: Mapping[str, Found]
+        singly: Sequence[str] = ()
+        try:
             try:
-                try:
-                    found = await self._found(values, order, bill)
-                except ProviderError as error:
-                    found, singly = await self._halved(values, error, order, bill)
-            except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
-                kind = type(error).__name__
-                _log.error("exchange failed", extra={"provider": self.name, "error": kind})
-                found = self._failed(values, ProviderError(kind))
-            if found:
-                order.deliver(found, bill)
-            if singly:
-                await self._in_calls(singly, 1, order)
+                found = await self._found(values, order, bill)
+            except ProviderError as error:
+                found, singly = await self._halved(values, error, order, bill)
+        except Exception as error:  # noqa: BLE001 - ours, and no reason to drop paid siblings
+            kind = type(error).__name__
+            _log.error("exchange failed", extra={"provider": self.name, "error": kind})
+            found = self._failed(values, ProviderError(kind))
+        finally:
+            if bill.heard_out:
+                self.sender.hearing_out -= 1
+        if found:
+            order.deliver(found, bill)
+        return [(value,) for value in singly]
 
     async def _halved(
         self, values: Sequence[str], error: ProviderError, order: _Order, bill: Bill
@@ -267,33 +305,41 @@ class ServiceProvider:
 
     async def _found(self, values: Sequence[str], order: _Order, bill: Bill) -> Mapping[str, Found]:
         """Carry an exchange for `values`, and one more for those that its answer left out."""
-
-        async def send(call: Call) -> Answer:
-            errand = Errand(call, order.deadline, bill, Turn(order.asker, values), order.partition)
-            return await self.sender.send(errand)
-
-        async def carried(some: Sequence[str]) -> Mapping[str, Found]:
-            try:
-                found = await carry(self.service, some, self._account, send)
-            except Faulted as error:
-                if error.opens and not error.counted:  # the exchange itself has read it
-                    self.sender.refused(error)
-                raise
-            self._charge(len(found), bill)
+        errand = Errand(order.deadline, bill, Turn(order.asker, values), order.partition)
+        found = await self._exchange(values, errand)
+        if len(found) == len(values):
             return found
-
-        found = dict(await carried(values))
         missing = [value for value in values if value not in found]
-        if not missing:
-            return found
         error: ProviderError = ProtocolBroken("the answer leaves values out, twice")
+        found = dict(found)
         if found:
             try:
-                found.update(await carried(missing))
+                found.update(await self._exchange(missing, errand))
             except ProviderError as failure:
                 error = failure  # what the first answer said stays true
             missing = [value for value in missing if value not in found]
         return found | self._failed(missing, error)
+
+    async def _exchange(self, values: Sequence[str], errand: Errand) -> Mapping[str, Found]:
+        """Carry one exchange for `values`.
+
+        Raises:
+            ProviderError: it failed for good.
+        """
+        try:
+            found = await carry(self.service, values, self._account, partial(self._send, errand))
+        except Faulted as error:
+            if error.opens and not error.counted:  # the exchange itself has read it
+                self.sender.refused(error)
+            raise
+        self._charge(len(found), errand.bill)
+        return found
+
+    def _send(self, errand: Errand, call: Call) -> Awaitable[Answer]:
+        """Send `call`; one that is the same for all who wait for it is sent once."""
+        if not call.shared:
+            return self.sender.send(errand, call)
+        return self._shared.send(call, errand.deadline, partial(self.sender.send, errand, call))
 
     def _charge(self, values: int, bill: Bill) -> None:
         cost = self.terms.price * values if self.terms.price else _NOTHING
@@ -309,8 +355,11 @@ class ServiceProvider:
             return {}
         if not error.counted:
             self.statistics.failed(error.code, called=error.called)
+        told = error.called or isinstance(error, NoPermit)
+        if error.code is ReasonCode.STOPPING:
+            told = False  # a stop says once how much it heard out
         _log.log(
-            logging.WARNING if error.called or isinstance(error, NoPermit) else logging.DEBUG,
+            logging.WARNING if told else logging.DEBUG,
             "provider failed",
             extra={
                 "provider": self.name,
@@ -320,12 +369,20 @@ class ServiceProvider:
                 "values": len(values),
             },
         )
-        return self._undecided(values, error.code, retryable=error.retryable or innocent)
+        retryable, retry_at = error.retryable or innocent, None
+        if retryable and error.retry_after_s and isfinite(error.retry_after_s):
+            retry_at = datetime.now(UTC) + timedelta(seconds=error.retry_after_s)
+        return self._undecided(values, error.code, retryable=retryable, retry_at=retry_at)
 
     def _undecided(
-        self, values: Sequence[str], code: ReasonCode, *, retryable: bool = False
+        self,
+        values: Sequence[str],
+        code: ReasonCode,
+        *,
+        retryable: bool = False,
+        retry_at: datetime | None = None,
     ) -> dict[str, Found]:
-        reasons = (because(code, self.service.CHECK, retryable=retryable),)
+        reasons = (because(code, self.service.CHECK, retryable=retryable, retry_at=retry_at),)
         return dict.fromkeys(values, Found(Conclusion.UNDECIDED, reasons))
 
 

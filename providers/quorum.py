@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from providers.again import soonest
 from providers.failover import Owed
 from providers.priority import Asker
 from providers.provider import Deliver, Provider
@@ -41,7 +42,8 @@ def agreed(check: str, voices: Sequence[tuple[str, Found]]) -> Found:
     told = tuple(Voice(name, found.conclusion, found.reasons) for name, found in voices)
     answers = [found for _, found in voices if found.conclusion is not Conclusion.UNDECIDED]
     if not answers:
-        return replace(voices[0][1], voices=told)
+        (_, first), *others = voices
+        return replace(soonest(first, [found for _, found in others]), voices=told)
     first = answers[0]
     if all(found.conclusion is first.conclusion for found in answers):
         return replace(first, voices=told)

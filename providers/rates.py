@@ -31,9 +31,14 @@ PACED_GUARD_SHARE = 0.005
 """As above, where calls are paced: two may come closer on their way to the service."""
 BURST_SHARE = 0.02
 """Of a limit that is paced: how many calls may go at once."""
-OF_SERVICES_BURST = 0.4
+OF_SERVICES_BURST = 0.6
 OF_SERVICES_RATE = 0.997
 """What of a bucket is used, so that jitter does not empty it."""
+OF_PERIOD = 0.25
+"""How far ahead is reserved of a window at most: the calls before have ended and been told then."""
+BUCKET_AHEAD_CALLS = 20
+BUCKET_AHEAD_MIN_S = 0.05
+"""How far ahead is reserved of a bucket: what a stalled process reserved is nobody's meanwhile."""
 SLICES = 96
 """Of a quota window: it is counted as if it began with a slice."""
 CALENDAR_GUARD_S = 2.0
@@ -43,7 +48,7 @@ ARRIVAL_MIN_S, ARRIVAL_MAX_S, ARRIVAL_SHARE = 0.05, 1.0, 1.0
 _US = 1e6
 
 Calendar = Literal["day", "month"]
-Counting = Literal["log", "paced", "slices", "calendar"]
+Counting = Literal["log", "bucket", "paced", "slices", "calendar"]
 
 
 class Rate(Struct, frozen=True):
@@ -64,7 +69,7 @@ class Rate(Struct, frozen=True):
         if self.calendar is not None:
             return "calendar"
         if self.burst is not None:
-            return "paced"
+            return "bucket"
         if self.limit <= EXACT_LIMIT_MAX:
             return "log"
         return "slices" if self.quota else "paced"
@@ -72,7 +77,7 @@ class Rate(Struct, frozen=True):
     @property
     def is_paced(self) -> bool:
         """Whether its calls are spaced, rather than counted."""
-        return self.counting == "paced"
+        return self.counting in {"bucket", "paced"}
 
     @property
     def quota(self) -> bool:
@@ -107,6 +112,13 @@ class Rate(Struct, frozen=True):
         return self.guarded_s / max(1, self.limit - burst), burst
 
     @property
+    def ahead_s(self) -> float:
+        """How far ahead calls may be reserved, in seconds."""
+        if self.burst is not None:
+            return max(BUCKET_AHEAD_MIN_S, BUCKET_AHEAD_CALLS * self.pace[0])
+        return OF_PERIOD * self.period_s
+
+    @property
     def late_s(self) -> float:
         """How late after its instant a paced call may still be sent, and not be one too many."""
         if self.burst is None:
@@ -118,10 +130,10 @@ class Rate(Struct, frozen=True):
 class Window(Struct, frozen=True, omit_defaults=True):
     """A rate as permits.lua takes it; all times in microseconds.
 
-    `kind` is a `Counting`; `interval` and `burst` are of paced ones, `slice` (and how many of them)
-    of slices; `begins`, `ends` and `later` are the beginnings of this period of the calendar, of
-    the next and of the one after it, `guard` what is waited after a beginning. Of a `long` one the
-    script says what is left.
+    `kind` is a `Counting`; `interval` and `burst` are of buckets and paced ones, `slice` (and how
+    many of them) of slices; `begins`, `ends` and `later` are the beginnings of this period of the
+    calendar, of the next and of the one after it, `guard` what is waited after a beginning. Of a
+    `long` one the script says what is left.
     """
 
     kind: Counting
@@ -144,9 +156,9 @@ def window_of(rate: Rate, today: datetime) -> Window:
     match rate.counting:
         case "log":
             return Window("log", rate.limit, period, rate.long)
-        case "paced":
+        case "bucket" | "paced":
             interval_s, burst = rate.pace
-            return Window("paced", rate.limit, period, interval=interval_s * _US, burst=burst)
+            return Window(rate.counting, rate.limit, period, interval=interval_s * _US, burst=burst)
         case "slices":
             part = round(rate.period_s * _US / SLICES)
             return Window("slices", rate.limit, period, long=True, slice=part, slices=SLICES)
@@ -200,7 +212,7 @@ def usual_interval_s(rates: "tuple[Rate, ...]") -> float:
     Quotas have no say: they are there to be used up whenever one likes.
     """
     paces = [
-        rate.pace[0] if rate.counting == "paced" else rate.period_s / rate.limit
+        rate.pace[0] if rate.is_paced else rate.period_s / rate.limit
         for rate in rates
         if not rate.quota
     ]

@@ -6,6 +6,7 @@ retry tokens, with a permit for each time, and never where the first may have be
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 
@@ -25,7 +26,7 @@ from providers.errors import (
     TimedOut,
 )
 from providers.exchange import Answer, Call, Metered
-from providers.in_flight import InFlight
+from providers.in_flight import InFlight, make_room
 from providers.permit import Permit
 from providers.permits import Permits
 from providers.priority import Turn
@@ -54,11 +55,15 @@ class State(Enum):
 
 
 class Bill(Struct):
-    """What answering some values took of `provider`: calls made, and their cost."""
+    """What answering some values took of `provider`: calls made, and their cost.
+
+    `heard_out` says that a call was sent for them which may be charged and is not to be repeated.
+    """
 
     provider: str
     calls: int = 0
     cost: Decimal = Decimal(0)
+    heard_out: bool = False
 
 
 class ServiceTerms(Struct, frozen=True):
@@ -80,12 +85,12 @@ class ServiceTerms(Struct, frozen=True):
 
 
 class Errand(Struct, frozen=True, gc=False):
-    """A call to be sent until `deadline` (loop clock): on whose `bill`, at whose `turn`.
+    """What the calls of one exchange are sent for.
 
-    `partition` is that of its values, where the service knows any.
+    Until `deadline` (loop clock), on `bill`, at `turn`; `partition` is that of its values, where
+    the service knows any.
     """
 
-    call: Call
     deadline: float
     bill: Bill
     turn: Turn
@@ -125,36 +130,83 @@ class Sender:
         self._transport = transport
         self._statistics = statistics
         self._random = random
+        self._stopped = asyncio.Event()
+        self.hearing_out = 0
+        """Bills under way that are `heard_out`; who settles one takes it back."""
 
-    async def send(self, errand: Errand) -> Answer:
-        """Return the answer to the call of `errand`, in its time; again after a failure.
+    async def send(self, errand: Errand, call: Call) -> Answer:
+        """Return the answer to `call`, in the time of its `errand`; again after a failure.
 
         Raises:
             ProviderError: it failed for good, or was not sent.
         """
-        loop = asyncio.get_running_loop()
+        attempt = 1
         failed: ProviderError | None = None
-        for attempt in range(1, self.terms.attempts + 1):
+        way, time = self._way_of(call.bulk, errand.partition), asyncio.get_running_loop().time
+        while True:
+            admission = Admission.at_once(way, time)
+            if admission is None:
+                try:
+                    admission = await Admission.past(way, self.breakers, time)
+                except BreakerOpen as error:
+                    raise _told_at_last(error, failed, way, time()) from None
             try:
-                answer = await self._attempt(errand)
-            except BreakerOpen as error:
-                raise failed or error from None  # the failure itself says more
+                answer = await self._in_place(call, errand, admission)
             except ProviderError as error:
-                failed = error
+                self._learn(error, admission)
                 wait_s = full_jitter(attempt, self._random)
-                if (
-                    not (error.again and (errand.call.safe or not error.sent))
-                    or attempt == self.terms.attempts
-                    or loop.time() + wait_s >= errand.deadline
-                    or any(breaker.resting for _, breaker in self._way_of(errand))
-                    or not self.tokens.spend(error.code)
-                ):
-                    raise
-                await asyncio.sleep(wait_s)
+                if not self._may_repeat(call, errand, error, attempt, wait_s):
+                    raise _told_at_last(error, failed, way, time()) from None
+                failed = error
+            except BaseException:
+                admission.left()
+                raise
             else:
+                admission.answered()
+                if admission.probe:
+                    self._accepted()
                 self.tokens.earn()
                 return answer
-        raise AssertionError("the last attempt returns or raises")
+            await self._rest(wait_s)
+            if self._stopped.is_set():
+                raise failed
+            attempt += 1
+
+    def _learn(self, error: ProviderError, admission: Admission) -> None:
+        """Let the breakers and the figures hear how a call failed."""
+        admission.failed(error)
+        if isinstance(error, Faulted) and error.opens:
+            self.refused(error)
+        if error.called:
+            error.counted = True
+            self._statistics.failed(error.code)
+
+    def _may_repeat(
+        self, call: Call, errand: Errand, error: ProviderError, attempt: int, wait_s: float
+    ) -> bool:
+        """Return whether `call`, which failed with `error`, is sent again in `wait_s`."""
+        return (
+            error.again
+            and (call.safe or not error.sent)
+            and attempt < self.terms.attempts
+            and not self._stopped.is_set()
+            and asyncio.get_running_loop().time() + wait_s < errand.deadline
+            and not any(breaker.resting for _, breaker in self._way_of(call.bulk, errand.partition))
+            and self.tokens.spend(error.code)
+        )
+
+    def stop(self) -> None:
+        """Send nothing from now on: whoever waits or comes is refused, with STOPPING."""
+        self._stopped.set()
+        for places in (self.in_flight, *self._in_partition.values()):
+            places.stop()
+        for permits in {self.permits, self.bulk_permits}:
+            permits.stop()
+
+    async def _rest(self, seconds: float) -> None:
+        """Return after so many seconds, or when nothing more is to be sent."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def refused(self, error: Faulted) -> None:
         """Open the breakers of the account, whose single and bulk calls are refused alike."""
@@ -185,97 +237,76 @@ class Sender:
         mine = self.breakers.of_account(self.account).items()
         return [(scope, one) for scope, one in mine if one.phase is not Phase.CLOSED]
 
-    def _way_of(self, errand: Errand) -> Way:
-        key = errand.call.bulk, errand.partition
+    def _way_of(self, bulk: bool, partition: str) -> Way:  # noqa: FBT001 - the parts of a key
+        key = bulk, partition
         way = self._ways.get(key)
         if way is None:
             way = self._ways[key] = way_of(Scope(self.account, *key), self.breakers)
         return way
 
-    async def _attempt(self, errand: Errand) -> Answer:
-        """Send once; whatever comes of it, the breakers hear of it and the places are free."""
-        loop = asyncio.get_running_loop()
-        admission = await Admission.past(self._way_of(errand), self.breakers, loop.time)
-        try:
-            if errand.partition:
-                answer = await self._placed(errand, admission)
-            else:
-                answer = await self._in_place(errand, admission, self._places)
-        except ProviderError as error:
-            admission.failed(error)
-            if isinstance(error, Faulted) and error.opens:
-                self.refused(error)
-            if error.called:
-                error.counted = True
-                self._statistics.failed(error.code)
-            raise
-        except BaseException:
-            admission.left()
-            raise
-        admission.answered()
-        if admission.probe:
-            self._accepted()
-        return answer
+    async def _in_place(self, call: Call, errand: Errand, admission: Admission) -> Answer:
+        """Send in a place of the account, and of the partition where there is one.
 
-    async def _placed(self, errand: Errand, admission: Admission) -> Answer:
-        """Send in a place of the account's, and of the partition's before it."""
-        here = self.limit_of(errand.partition)
-        await here.enter(errand.deadline)
+        A place is waited for where there are few of them, and before the permit, which must not
+        get old; else after it, so that who waits for a permit is in nobody's way.
+        """
+        places = self._places
+        if errand.partition:
+            places = (self.limit_of(errand.partition), self.in_flight)
+        permits = self.bulk_permits if call.bulk else self.permits
+        taken: list[InFlight] = []
         try:
-            return await self._in_place(errand, admission, (here, self.in_flight))
-        finally:
-            here.leave()
-
-    async def _in_place(
-        self, errand: Errand, admission: Admission, places: tuple[InFlight, ...]
-    ) -> Answer:
-        loop = asyncio.get_running_loop()
-        bulk = errand.call.bulk
-        permits = self.bulk_permits if bulk else self.permits
-        patience = errand.deadline
-        if admission.probe:
-            patience = min(patience, loop.time() + PROBE_S)
-        elif bulk and permits is not self.permits:
-            patience = min(patience, loop.time() + BULK_PATIENCE_S)
-        await self.in_flight.enter(errand.deadline)
-        try:
-            permit = await permits.take(patience, errand.turn)
-            began = loop.time()
+            for place in places:
+                if place.cut:
+                    await place.enter(errand.deadline, batch=errand.turn.batch)
+                    taken.append(place)
+            permit = permits.ready(errand.turn)
+            if permit is None:
+                permit = await permits.take(self._patience(call, errand, admission), errand.turn)
+            for place in places:
+                if place not in taken:
+                    place.occupy()
+                    taken.append(place)
+            began = asyncio.get_running_loop().time()
             try:
-                answer = await self._with(permit, errand, admission)
+                answer = await self._with(permit, call, errand, admission)
                 await self._heard(answer, permits)
             except (Faulted, TimedOut) as error:
-                _make_room(error, began, loop.time(), places)
+                make_room(error, began, asyncio.get_running_loop().time(), places)
                 raise
             for place in places:
                 place.clean()
             return answer
         finally:
-            self.in_flight.leave()
+            for place in taken:
+                place.leave()
 
-    async def _with(self, permit: Permit, errand: Errand, admission: Admission) -> Answer:
+    def _patience(self, call: Call, errand: Errand, admission: Admission) -> float:
+        """Return until when (loop clock) a permit is waited for."""
+        if admission.probe:
+            return min(errand.deadline, asyncio.get_running_loop().time() + PROBE_S)
+        if call.bulk and self.bulk_permits is not self.permits:
+            return min(errand.deadline, asyncio.get_running_loop().time() + BULK_PATIENCE_S)
+        return errand.deadline
+
+    async def _with(
+        self, permit: Permit, call: Call, errand: Errand, admission: Admission
+    ) -> Answer:
         """Send with `permit`, which goes back unused when nothing is sent."""
-        calls = errand.bill.calls
+        statistics, time = self._statistics, asyncio.get_running_loop().time
+        started = time()
         try:
             admission.check()
-            return await self._transmit(errand, probe=admission.probe)
-        finally:
-            if errand.bill.calls > calls:
-                permit.end()
-            else:
-                permit.unused()
-
-    async def _transmit(self, errand: Errand, *, probe: bool) -> Answer:
-        loop = asyncio.get_running_loop()
-        call, started = errand.call, loop.time()
-        left_s = errand.deadline - started
-        if left_s <= 0:
-            raise NoPermit(ReasonCode.DEADLINE)
-        timeout_s = self.terms.timeout_s
-        if call.safe:  # one that may be charged is heard out: its answer has been paid for
-            timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+            if self._stopped.is_set():
+                raise NoPermit(ReasonCode.STOPPING)
+            timeout_s = self._timeout_s(call, errand.deadline - started, probe=admission.probe)
+        except BaseException:
+            permit.unused()
+            raise
+        if not call.safe and not errand.bill.heard_out:
+            errand.bill.heard_out = True
+            self.hearing_out += 1
         errand.bill.calls += 1
-        statistics = self._statistics
         statistics.begun()
         try:
             base = self.terms.bulk_base_url if call.bulk else self.terms.base_url
@@ -284,9 +315,23 @@ class Sender:
             error.tells = timeout_s >= min(self.terms.timeout_s, FAIR_S)
             raise
         finally:
+            permit.end()
             statistics.in_flight -= 1
-        statistics.answered(loop.time() - started)
+        statistics.answered(time() - started)
         return answer
+
+    def _timeout_s(self, call: Call, left_s: float, *, probe: bool) -> float:
+        """Return how long `call` is awaited, of which `left_s` are left.
+
+        Raises:
+            NoPermit: nothing is left.
+        """
+        if left_s <= 0:
+            raise NoPermit(ReasonCode.DEADLINE)
+        timeout_s = self.terms.timeout_s
+        if call.safe:  # one that may be charged is heard out: its answer has been paid for
+            timeout_s = min(timeout_s, left_s, PROBE_S if probe else timeout_s)
+        return timeout_s
 
     async def _heard(self, answer: Answer, permits: Permits) -> None:
         """Take note of what `answer` says of the account.
@@ -298,15 +343,14 @@ class Sender:
             await permits.hear(left)
         fault = self._fault_of(answer)
         if fault is not None:
-            await self._heed(fault, answer, permits)
-            raise Faulted(fault, answer.status)
+            raise Faulted(fault, answer.status, await self._heed(fault, answer, permits))
         if _is_page(answer):
             raise ProtocolBroken("a page for people, where an answer was due")
         if self._metered is not None and (rest_s := self._metered.exhausted_for_s(answer)):
             await permits.pause(min(rest_s, RETRY_AFTER_MAX_S), ReasonCode.QUOTA_EXHAUSTED)
 
-    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> None:
-        """Leave the account alone for as long as the answer says, or else the fault."""
+    async def _heed(self, fault: Fault, answer: Answer, permits: Permits) -> float | None:
+        """Leave the account alone for as long as the answer says, or else the fault; return it."""
         pause_s = retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         if pause_s is None:
             pause_s = fault.pause_s
@@ -315,25 +359,27 @@ class Sender:
         if pause_s:
             too_much = fault.code is ReasonCode.RATE_LIMITED
             await permits.pause(pause_s, fault.code, too_much=too_much)
+        return pause_s
+
+
+def _told_at_last(
+    error: ProviderError, failed: ProviderError | None, way: Way, now: float
+) -> ProviderError:
+    """Return what is told of a call that ends with `error`, and before that `failed`.
+
+    It says when a breaker on its way lets calls pass again.
+    """
+    if isinstance(error, BreakerOpen):
+        if failed is None:
+            return error
+        failed.rests(error.retry_after_s)  # the failure itself says more
+        return failed
+    for _, breaker in way:
+        if (resting := breaker.resting) is not None:
+            error.rests(resting.until - now)
+    return error
 
 
 def _is_page(answer: Answer) -> bool:
     """Return whether `answer` is what a proxy, or a service that is down, shows to a browser."""
     return answer.headers.get("content-type", "").startswith("text/html")
-
-
-def _make_room(
-    error: Faulted | TimedOut, began: float, now: float, places: tuple[InFlight, ...]
-) -> None:
-    """Have fewer calls at once where `error` says that there are too many.
-
-    `places` are those of the partition, if there is one, and of the account; where a partition's
-    source is the one that is busy, it alone has fewer.
-    """
-    if isinstance(error, TimedOut):
-        if error.tells:
-            places[0].congested(began, now)
-    elif error.code is ReasonCode.RATE_LIMITED or error.fault.crowded:
-        busy = places[:1] if error.code is ReasonCode.SOURCE_UNAVAILABLE else places[-1:]
-        for place in busy:
-            place.congested(began, now)

@@ -17,6 +17,8 @@ class Slots:
         self.concurrency = concurrency
         self.lease_s = min(LEASE_MAX_S, timeout_s)
         self.held = 0
+        self.sure = 0
+        """How many of them are ours whatever is answered to a trip that is under way."""
         self.in_use = 0
         self.batch = 0
         """How many of them batches use."""
@@ -25,8 +27,8 @@ class Slots:
 
     @property
     def free(self) -> bool:
-        """Whether one is held that nobody uses."""
-        return self.in_use < self.held
+        """Whether one is held for sure that nobody uses."""
+        return self.in_use < self.sure
 
     @property
     def to_tell(self) -> bool:
@@ -37,7 +39,8 @@ class Slots:
         """Use one more."""
         self.in_use += 1
         self.batch += batch
-        self._peak = max(self._peak, self.in_use)
+        if self.in_use > self._peak:  # noqa: PLR1730 - a call of max costs as much as the rest
+            self._peak = self.in_use
 
     def give_back(self, *, batch: bool) -> None:
         """Use one less."""
@@ -45,12 +48,16 @@ class Slots:
         self.batch -= batch
 
     def wanted(self, waiting: int) -> int:
-        """Return how many are wanted: as many as were used at once since this was last asked."""
+        """Return how many are wanted: as many as were used at once since this was last asked.
+
+        From now on those in use are sure, and no more, until the answer.
+        """
+        self.sure = self.in_use
         wanted = max(self._peak, self.in_use + waiting)
         self._peak = self.in_use
         return min(wanted, self.concurrency)
 
     def lease(self, held: int, since: float) -> None:
         """Hold `held` slots for `lease_s` from `since` on (monotonic clock)."""
-        self.held = held
+        self.held = self.sure = held
         self._renew_at = since + self.lease_s / 3

@@ -1,23 +1,68 @@
-"""What a provider did so far in this process: calls, failures, latency."""
+"""What a provider did in this process: calls, cost, latency; and what it did on each day."""
 
 from collections import Counter, deque
 from decimal import Decimal
 from time import time
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from verdicts.reason import ReasonCode
 
 LATENCIES_KEPT = 512
 DAY_S = 86_400
+BILLION = 10**9
+DAYS_KEPT = 3
+"""Days that are over, and wait to be told to the shared store."""
 
 
-class Day(Struct):
-    """What one day (UTC) took; `number` counts the days since 1970."""
+class Counts(Struct):
+    """What was counted: calls made, those of them that failed, cost, failures by reason.
+
+    A failure need not be that of a call: there may have been no permit for one, or no time.
+    """
+
+    calls: int = 0
+    failed: int = 0
+    cost: Decimal = Decimal(0)
+    failures: Counter[ReasonCode] = field(default_factory=Counter[ReasonCode])
+
+    @property
+    def error_rate(self) -> float | None:
+        """The share of the calls that failed, None before the first call."""
+        return self.failed / self.calls if self.calls else None
+
+    def copy(self) -> "Counts":
+        """Return the same counts, which go on by themselves."""
+        return Counts(self.calls, self.failed, self.cost, self.failures.copy())
+
+    def add(self, other: "Counts") -> None:
+        """Count what `other` counts, too."""
+        self.calls += other.calls
+        self.failed += other.failed
+        self.cost += other.cost
+        self.failures.update(other.failures)
+
+
+class Day(Counts, kw_only=True):
+    """What one day (UTC) took here; `number` counts the days since 1970, `told` is in the store."""
 
     number: int
-    calls: int = 0
-    cost: Decimal = Decimal(0)
+    told: Counts = field(default_factory=Counts)
+
+    def untold(self) -> Counts:
+        """Return what the store does not know yet."""
+        told = self.told
+        return Counts(
+            self.calls - told.calls,
+            self.failed - told.failed,
+            self.cost - told.cost,
+            self.failures - told.failures,
+        )
+
+    def is_told(self) -> bool:
+        """Return whether the store knows all of it, to the billionth."""
+        left = self.untold()
+        return not (left.calls or left.failed or left.failures or int(left.cost * BILLION))
 
 
 class Statistics:
@@ -29,23 +74,22 @@ class Statistics:
         self.values = 0
         self.in_flight = 0
         self.cost = Decimal(0)
-        self.failures: Counter[ReasonCode] = Counter()
-        self._calls_failed = 0
-        self._day = Day(_today())
+        self._day = Day(number=today())
+        self._over: deque[Day] = deque(maxlen=DAYS_KEPT)
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
     def begun(self) -> None:
         """Note that a call is under way; `in_flight` is taken back by whoever began it."""
         self.calls += 1
         self.in_flight += 1
-        self._this_day().calls += 1
+        self.this_day().calls += 1
 
     def charged(self, values: int, cost: Decimal) -> None:
         """Note that so many values were answered, at this cost for all of them."""
         self.values += values
         if cost:
             self.cost += cost
-            self._this_day().cost += cost
+            self.this_day().cost += cost
 
     def answered(self, latency_s: float) -> None:
         """Note an answer and how long it took."""
@@ -53,14 +97,24 @@ class Statistics:
 
     def failed(self, code: ReasonCode, *, called: bool = True) -> None:
         """Note a failure; not `called` when no call was made: there was no permit, or no time."""
-        self.failures[code] += 1
-        self._calls_failed += called
+        day = self.this_day()
+        day.failures[code] += 1
+        day.failed += called
 
-    def _this_day(self) -> Day:
-        today = _today()
-        if self._day.number != today:
-            self._day = Day(today)
+    def this_day(self) -> Day:
+        """Return what today took here."""
+        number = today()
+        if self._day.number != number:
+            self._over.append(self._day)
+            self._day = Day(number=number)
         return self._day
+
+    def days(self) -> list[Day]:
+        """Return all days that are not told in whole, and today."""
+        day = self.this_day()
+        while self._over and self._over[0].is_told():
+            self._over.popleft()
+        return [*self._over, day]
 
     def snapshot(self) -> "Snapshot":
         """Return the figures as they are now; latencies are of the last `LATENCIES_KEPT` calls."""
@@ -70,35 +124,24 @@ class Statistics:
             values=self.values,
             in_flight=self.in_flight,
             cost=self.cost,
-            calls_today=self._this_day().calls,
-            cost_today=self._this_day().cost,
-            failures=tuple(sorted(self.failures.items(), key=lambda item: -item[1])),
-            error_rate=self._calls_failed / self.calls if self.calls else None,
             latency_p50_ms=_at(ordered, 0.5),
             latency_p95_ms=_at(ordered, 0.95),
         )
 
 
 class Snapshot(Struct, frozen=True):
-    """A provider's figures at one moment.
-
-    `error_rate` is the share of the calls that failed, None before the first call; latencies are
-    None before the first answer.
-    """
+    """A provider's figures in this process at one moment; latencies are None before an answer."""
 
     calls: int
     values: int
     in_flight: int
     cost: Decimal
-    calls_today: int
-    cost_today: Decimal
-    failures: tuple[tuple[ReasonCode, int], ...]
-    error_rate: float | None
     latency_p50_ms: float | None
     latency_p95_ms: float | None
 
 
-def _today() -> int:
+def today() -> int:
+    """Return the number of this day (UTC) since 1970."""
     return int(time() // DAY_S)
 
 

@@ -20,9 +20,10 @@ SLACK_SHARE, SLACK_MIN = 0.05, 2
 """Of a limit: by so much the service's count may be above ours, and nobody else be using it."""
 _SCRIPTS = files("providers") / "scripts"
 _SLOWNESS = (_SCRIPTS / "slowness.lua").read_text()
-RESERVE = _SLOWNESS + (_SCRIPTS / "permits.lua").read_text()
+_BUCKETS = (_SCRIPTS / "buckets.lua").read_text()
+RESERVE = _SLOWNESS + _BUCKETS + (_SCRIPTS / "permits.lua").read_text()
 HEED = _SLOWNESS + (_SCRIPTS / "heed.lua").read_text()
-STANDING = _SLOWNESS + (_SCRIPTS / "standing.lua").read_text()
+STANDING = _SLOWNESS + _BUCKETS + (_SCRIPTS / "standing.lua").read_text()
 
 Run = Callable[[Sequence[str], Sequence[str | int | bytes]], Awaitable[object]]
 
@@ -61,11 +62,12 @@ class Asked(Struct, frozen=True):
 
     `me` and `first` name the calls, `lane` the holder of slots: it uses `in_use` of them and wants
     `wanted`, of which `urgent` for interactive calls. `ended` holds numbers and ages, one after the
-    other; `unused` the numbers of permits given back; `alone` the ages of calls that were made
-    while the store was away. `lease` is for how long slots are held without a further word;
-    `horizon` and `urgent_horizon` how far ahead is reserved; `slot_wait` when to ask again where
-    slots are missing; `interval` the account's usual distance of two calls; `arrival` within which
-    a call has reached the service; `longest` the longest window of single calls.
+    other; `unused` the numbers of permits given back; `late` numbers, and ages of their sending, of
+    permits that were used later than they may be, which matters to buckets; `alone` the ages of
+    calls that were made while the store was away. `lease` is for how long slots are held without a
+    further word; `horizon` and `urgent_horizon` how far ahead is reserved; `slot_wait` when to ask
+    again where slots are missing; `interval` the account's usual distance of two calls; `arrival`
+    within which a call has reached the service; `longest` the longest window of single calls.
     """
 
     me: str
@@ -85,6 +87,7 @@ class Asked(Struct, frozen=True):
     windows: Raw
     ended: Sequence[int]
     unused: Sequence[int]
+    late: Sequence[int]
     alone: Sequence[int]
     groups: Sequence[Group]
     told: Counted | None = None
@@ -94,7 +97,7 @@ class Given(Struct, frozen=True):
     """What a group got: the delay of each permit; for the rest when to ask `again`, and why.
 
     The next permit is `due` at the earliest. `why` is the number of the window that is full, or
-    one of slow, pace, share and slots, or else why the account is paused, a reason code.
+    one of slow, pace, turn, share and slots, or else why the account is paused, a reason code.
     """
 
     delays: list[float]
@@ -106,10 +109,12 @@ class Given(Struct, frozen=True):
 class Answered(Struct, frozen=True):
     """What permits.lua answers.
 
-    `held` slots are ours; `pause` is what is left of one; `slow` says that the account comes back
-    from being asked too much; `left` is what is left of its long windows, in their order.
+    The store's clock showed `now`; `held` slots are ours; `pause` is what is left of one; `slow`
+    says that the account comes back from being asked too much; `left` is what is left of its long
+    windows, in their order.
     """
 
+    now: float
     held: int
     pause: float
     slow: bool

@@ -1,13 +1,15 @@
 """Who waits for a permit of an account in this process: in groups, the most urgent first."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter, itemgetter
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from providers.errors import NoPermit
 from providers.priority import Turn
 from providers.trip import US, Group
+from verdicts.reason import ReasonCode
 
 if TYPE_CHECKING:
     from providers.permit import Permit
@@ -41,26 +43,41 @@ class Waiter:
             self.told.set_exception(why)
 
 
-class Waiters:
+class Waiters(dict[Waiter, None]):
     """All who wait, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._all: dict[Waiter, None] = {}
+        super().__init__()
         self._turn = 0
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def __iter__(self) -> Iterator[Waiter]:
-        return iter(list(self._all))
+        self._stopped = False
 
     def add(self, waiter: Waiter) -> None:
-        """Let one more wait."""
-        self._all[waiter] = None
+        """Let one more wait. Raise NoPermit after `stop`."""
+        if self._stopped:
+            raise NoPermit(ReasonCode.STOPPING)
+        self[waiter] = None
 
-    def discard(self, waiter: Waiter) -> None:
-        """Let `waiter` wait no more."""
-        self._all.pop(waiter, None)
+    def patient(
+        self, waiter: Waiter, due: float, why: ReasonCode = ReasonCode.RATE_LIMITED
+    ) -> bool:
+        """Return whether `waiter` still waits and can wait until `due`; else it is refused."""
+        if not waiter.told.done():
+            if due <= waiter.deadline:
+                return True
+            waiter.refuse(NoPermit(why, due - monotonic()))
+        self.pop(waiter, None)
+        return False
+
+    def refuse_all(self, why: ReasonCode) -> None:
+        """Let nobody wait any more."""
+        for waiter in self:
+            waiter.refuse(NoPermit(why))
+        self.clear()
+
+    def stop(self) -> None:
+        """Refuse who waits; nobody is to come any more."""
+        self._stopped = True
+        self.refuse_all(ReasonCode.STOPPING)
 
     def groups(self, waiters_max: int) -> list[Waiting]:
         """Return who waits: interactive before batches, another tenant first each time.
@@ -68,10 +85,15 @@ class Waiters:
         At most `waiters_max` of a group; who has gone is forgotten.
         """
         found: dict[tuple[bool, str], list[Waiter]] = {}
-        for waiter in [one for one in self._all if one.told.done()]:
-            del self._all[waiter]
-        for waiter in self._all:
-            found.setdefault((waiter.turn.batch, waiter.turn.asker.tenant), []).append(waiter)
+        for waiter in [one for one in self if one.told.done()]:
+            del self[waiter]
+        for waiter in self:
+            turn = waiter.turn
+            key = turn.batch, turn.asker.tenant
+            if key in found:
+                found[key].append(waiter)
+            else:
+                found[key] = [waiter]
         self._turn += 1
         order = sorted(found)
         turned = [order[(at + self._turn) % len(order)] for at in range(len(order))]

@@ -27,11 +27,20 @@ class Deciding:
     """
 
     def __init__(
-        self, rounds: Sequence[Round], started: datetime, waived: AbstractSet[str] = frozenset()
+        self,
+        rounds: Sequence[Round],
+        started: datetime,
+        waived: AbstractSet[str] = frozenset(),
+        apart: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Hold what there is to decide by, `waived` as in `verdicts.rule`; all outlives this."""
+        """Hold what there is to decide by, `waived` as in `verdicts.rule`; all outlives this.
+
+        Checks that are `apart` were asked for what they show: they decide nothing, and are no
+        reason for what is decided.
+        """
         self._rounds = rounds
         self._waived = waived
+        self._apart = apart
         self._started = started
         self._made: dict[tuple[int, ...], Decided] = {}
 
@@ -60,9 +69,11 @@ class Deciding:
         source = LOCAL
         if times:
             source = PROVIDER if max(times) >= self._started else CACHE
-        status, reasons = VALID, ()
-        if any(one.conclusion is not CONFIRMED or one.reasons for one in outcomes):
-            status = decide(outcomes, self._waived)
-            reasons = tuple(reason for one in outcomes for reason in one.reasons)
+        status, reasons, counted = VALID, (), outcomes
+        if self._apart:
+            counted = tuple(one for one in outcomes if one.check not in self._apart)
+        if any(one.conclusion is not CONFIRMED or one.reasons for one in counted):
+            status = decide(counted, self._waived)
+            reasons = tuple(reason for one in counted for reason in one.reasons)
         decided_at = min(times, default=self._started)
         return Decided(status, reasons, outcomes, decided_at, min(ends, default=None), source)

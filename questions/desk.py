@@ -10,11 +10,11 @@ Nothing here is bound to a request: the deadline of a set ends its waiting, neve
 import asyncio
 import logging
 import traceback
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from cache.claims import DONE_FOR_S, Claims, Taken
+from cache.claims import Claims, Taken
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import Outcomes
@@ -22,6 +22,7 @@ from cache.recent import Recent, is_recent
 from providers.panel import Panel
 from providers.sending import Bill
 from questions.askers import Askers
+from questions.keeping import Keeping
 from questions.open import OpenQuestions, Waiting
 from questions.terms import Terms
 from questions.usage import Usage
@@ -35,7 +36,11 @@ CARRY_ON_S = 30.0
 OPEN_MAX = 200_000
 VALUES_PER_TRIP_MAX = 1000
 GRACE_S = 5.0
-"""For what is under way when the desk closes."""
+"""For what is under way when the desk closes, and may be asked again for nothing."""
+STOP_S = 75.0
+"""For what may have been charged: longer than any service is given for one call."""
+HEARD_AGAIN_S = 0.1
+"""Between two looks whether something is still to be heard out."""
 SETTLED_AGAIN_S = 0.02
 """Between two looks for an outcome whose claim was settled a moment ago."""
 
@@ -59,8 +64,9 @@ class Desk:
         freshness: Freshness,
         window_s: float = WINDOW_S,
         carry_on_s: float = CARRY_ON_S,
+        stop_s: float = STOP_S,
     ) -> None:
-        """Put the parts together; nothing is opened here."""
+        """Put the parts together; nothing is opened here. `stop_s` bounds `close`."""
         self.check = check
         self.panel = panel
         self._recent = recent
@@ -70,14 +76,14 @@ class Desk:
         self._freshness = freshness
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
+        self._stop_s = stop_s
         self._late = ReasonCode.NOT_CONFIGURED if panel.vacant else ReasonCode.DEADLINE
         self._open = OpenQuestions()
         self._gathered: dict[str, datetime | None] = {}
         self._askers = Askers()
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
-        self._concluded: list[tuple[Collection[bytes], Mapping[bytes, Outcome]]] = []
-        self._concluding: asyncio.Task[None] | None = None
+        self._keeping = Keeping(outcomes, claims)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, values: Iterable[str], terms: Terms) -> dict[str, Outcome]:
@@ -116,19 +122,33 @@ class Desk:
         return known
 
     async def close(self) -> None:
-        """Let what is under way finish for `GRACE_S`, then end it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + GRACE_S
+        """Have nothing new sent, let what is under way finish, then end it.
+
+        It has `GRACE_S`, and while a call that may be charged is under way the whole of `stop_s`.
+        To be cancelled ends the waiting at once; what was found by then is kept all the same.
+        """
+        self.panel.stop()
         self._flush()
-        while self._tasks and loop.time() < until:
-            await asyncio.wait(self._tasks, timeout=until - loop.time())
+        try:
+            await self._hear_out(asyncio.get_running_loop().time())
+        finally:
+            late = list(self._tasks)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            await self._keeping.close()  # what they had found is kept, claims are given back
+
+    async def _hear_out(self, began: float) -> None:
+        loop = asyncio.get_running_loop()
+        grace_ends, ends = began + min(GRACE_S, self._stop_s), began + self._stop_s
+        if calls := self.panel.hearing_out:
+            told = {"check": self.check, "calls": calls, "stop_s": self._stop_s}
+            _log.info("stopping, calls that may be charged are heard out", extra=told)
+        while self._tasks and (left_s := ends - loop.time()) > 0:
+            if loop.time() >= grace_ends and not self.panel.hearing_out:
+                return
+            await asyncio.wait(self._tasks, timeout=min(left_s, HEARD_AGAIN_S))
             await asyncio.sleep(0)  # what a finished one leaves to do is begun
-        late = [task for task in self._tasks if task is not self._concluding]
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        if self._concluding is not None:  # what they had found is kept, and their claims given back
-            await asyncio.wait((self._concluding,))
 
     async def _asked(
         self, values: list[str], not_before: datetime | None, terms: Terms
@@ -285,10 +305,9 @@ class Desk:
 
     async def _send_out(self, ours: Mapping[str, bytes], deadline: float) -> None:
         """Ask the providers about `ours`; what they say is kept and the claims are given back."""
-        kept: dict[bytes, Outcome] = {}
         left = dict(ours)
         try:
-            deliver = partial(self._deliver, left, kept)
+            deliver = partial(self._deliver, left)
             shares = list(self._askers.shares(ours))
             if len(shares) == 1:
                 ((asker, values),) = shares
@@ -299,26 +318,9 @@ class Desk:
                         group.create_task(self.panel.ask(values, deadline, deliver, asker))
         finally:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
-            self._concluded.append((ours.values(), kept))
-            if self._concluding is None:
-                self._concluding = self._own(self._conclude())
-
-    async def _conclude(self) -> None:
-        """Keep outcomes and give claims back: all that is there in one trip, then the next."""
-        try:
-            while self._concluded:
-                concluded, self._concluded = self._concluded, []
-                now = datetime.now(UTC)
-                digests = [digest for ours, _ in concluded for digest in ours]
-                kept = {digest: one for _, some in concluded for digest, one in some.items()}
-                seen = None
-                if self._outcomes.apart is not None:  # else outcome and claim change in one step
-                    lasting = now + timedelta(seconds=DONE_FOR_S)
-                    seen = [_outlasts(kept.get(digest), lasting) for digest in digests]
-                packed = await self._outcomes.write(self._outcomes.packed(kept, now))
-                await self._claims.settle(digests, seen, packed)
-        finally:
-            self._concluding = None
+            if left:
+                self._keeping.soon(left.values(), {})
+            self._keeping.now()
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""
@@ -328,19 +330,22 @@ class Desk:
     def _deliver(
         self,
         left: dict[str, bytes],
-        kept: dict[bytes, Outcome],
         found: Mapping[str, Found],
         bill: Bill,
     ) -> None:
-        """Take what providers `found` off `left`, into `kept` if it is to be kept, to who waits."""
+        """Take what providers `found` off `left` and to who waits; keep it if it is to be kept."""
         cost = bill.cost / len(found) if bill.cost and found else bill.cost
         outcomes = self._dated(found, bill.provider or None, round(cost * MILLION) if cost else 0)
         lasting: dict[str, Outcome] = {}
+        kept: dict[bytes, Outcome] = {}
+        settled: list[bytes] = []
         for value, outcome in outcomes.items():
             digest = left.pop(value)
+            settled.append(digest)
             if outcome.expires_at is not None:
                 kept[digest] = lasting[value] = outcome
         self._recent.remember(lasting)
+        self._keeping.soon(settled, kept)
         openers = self._settle(outcomes)
         if bill.calls:
             for usage, count in openers:
@@ -381,11 +386,6 @@ class Desk:
     def _undecided(self, code: ReasonCode) -> Outcome:
         reasons = (because(code, self.check, retryable=code is not ReasonCode.NOT_CONFIGURED),)
         return Outcome(self.check, UNDECIDED, reasons=reasons)
-
-
-def _outlasts(outcome: Outcome | None, moment: datetime) -> bool:
-    """Return whether a settled claim may point to `outcome` until `moment`."""
-    return outcome is not None and outcome.expires_at is not None and outcome.expires_at > moment
 
 
 def _too_old(outcome: Outcome, not_before: datetime | None) -> bool:

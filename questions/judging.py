@@ -157,7 +157,7 @@ class Judge:
     ) -> list[Verdict]:
         """Ask what is `wanted` of every examined value that no local check refuted; decide."""
         started = datetime.now(UTC)
-        asked = [check for check in module.KIND.asked if check.name in wanted]
+        asked, apart = self._asked(module, wanted)
         values = [one.canonical for one in examined if one.canonical is not None]
         distinct = list(dict.fromkeys(values))
         terms.usage.saved_by_local_checks += (len(examined) - len(values)) * len(asked)
@@ -171,8 +171,22 @@ class Judge:
                 ]
             if distinct:
                 rounds.append(await self._ask(module.KIND.name, check, distinct, terms))
-        decided = Deciding(rounds, started, self.waived[module.KIND.name]).of
+        decided = Deciding(rounds, started, self.waived[module.KIND.name], apart).of
         return [module.verdict(one, decided(one)) for one in examined]
+
+    def _asked(
+        self, module: KindModule, wanted: Sequence[str]
+    ) -> tuple[list[Check], AbstractSet[str]]:
+        """Return the checks that are `wanted`, and the names of those outside the policy.
+
+        These come last: what one of them refutes is still to be decided by the policy.
+        """
+        policy = self.policies[module.KIND.name]
+        asked = [check for check in module.KIND.asked if check.name in wanted]
+        apart = frozenset(check.name for check in asked if check.name not in policy)
+        if apart:
+            asked.sort(key=lambda check: check.name in apart)
+        return asked, apart
 
     async def _ask(self, kind: str, check: Check, values: Sequence[str], terms: Terms) -> Round:
         """Ask `check` about all `values`, each part that it is about once."""

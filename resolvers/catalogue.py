@@ -12,7 +12,7 @@ from providers.breaker import Phase
 from providers.provider import Provider, ServiceProvider
 from providers.sending import State
 from providers.standing import Standing
-from providers.statistics import Snapshot
+from providers.statistics import Counts, Snapshot
 from resolvers.context import Context, SandboxInput
 from verdicts.kind import Check
 from verdicts.reason import ReasonCode
@@ -42,7 +42,7 @@ class KindView(Struct, frozen=True):
 
 
 class FailureView(Struct, frozen=True):
-    """How often calls failed for one reason, and what share of all calls that is."""
+    """How often calls failed today for one reason, and what share of all calls that is."""
 
     code: ReasonCode
     count: int
@@ -118,12 +118,15 @@ def kinds(context: Context) -> list[KindView]:
 
 async def providers(context: Context) -> list[ProviderView]:
     """Return every provider as it stands now, each once."""
-    views: dict[str, ProviderView] = {}
+    shown: dict[str, tuple[str, str, Provider]] = {}
     for (kind, check), panel in context.panels.items():
         for provider in panel.providers:
-            if provider.name not in views:
-                views[provider.name] = await _provider(kind, check, provider)
-    return list(views.values())
+            shown.setdefault(provider.name, (kind, check, provider))
+    counts = await context.daily.today([one.statistics for _, _, one in shown.values()])
+    return [
+        await _provider(kind, check, provider, today)
+        for (kind, check, provider), today in zip(shown.values(), counts, strict=True)
+    ]
 
 
 def _check(context: Context, kind: str, check: Check) -> CheckView:
@@ -134,16 +137,15 @@ def _check(context: Context, kind: str, check: Check) -> CheckView:
     return CheckView(check.name, check.description, check.local, in_policy, optional, tuple(names))
 
 
-async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
+async def _provider(kind: str, check: str, provider: Provider, today: Counts) -> ProviderView:
     figures: Snapshot = provider.statistics.snapshot()
     longest: Standing | None = None
     slots: int | None = None
     windows: tuple[WindowView, ...] | None = ()
     limit = provider.concurrency
-    breakers: tuple[BreakerView, ...] = ()
+    breakers = _open_breakers(provider)
     if isinstance(provider, ServiceProvider):
         limit = provider.sender.in_flight.limit
-        breakers = _open_breakers(provider)
         try:
             single, bulk = await provider.standing()
         except OSError:
@@ -173,13 +175,13 @@ async def _provider(kind: str, check: str, provider: Provider) -> ProviderView:
         calls=figures.calls,
         values=figures.values,
         cost=figures.cost,
-        calls_today=figures.calls_today,
-        cost_today=figures.cost_today,
+        calls_today=today.calls,
+        cost_today=today.cost,
         failures=tuple(
-            FailureView(code, count, count / figures.calls if figures.calls else None)
-            for code, count in figures.failures
+            FailureView(code, count, count / today.calls if today.calls else None)
+            for code, count in today.failures.most_common()
         ),
-        error_rate=figures.error_rate,
+        error_rate=today.error_rate,
         latency_p50_ms=figures.latency_p50_ms,
         latency_p95_ms=figures.latency_p95_ms,
     )
@@ -200,7 +202,7 @@ def _windows(standing: Standing | None, *, of_bulk: bool) -> tuple[WindowView, .
     )
 
 
-def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
+def _open_breakers(provider: Provider) -> tuple[BreakerView, ...]:
     now, loop_now = datetime.now(UTC), asyncio.get_running_loop().time()
     return tuple(
         BreakerView(
@@ -211,6 +213,6 @@ def _open_breakers(provider: ServiceProvider) -> tuple[BreakerView, ...]:
             since=now + timedelta(seconds=resting.since - loop_now),
             until=now + timedelta(seconds=resting.until - loop_now),
         )
-        for scope, breaker in provider.sender.open_breakers()
+        for scope, breaker in provider.open_breakers()
         if (resting := breaker.resting) is not None
     )

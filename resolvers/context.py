@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from providers.daily import Daily
 from providers.panel import Panel
 from providers.priority import TENANT
 from questions.judging import Judge
@@ -30,8 +31,9 @@ class Context:
     """What an operation works with.
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
-    the providers of each (kind, check). `deadline_ms` is that of a request which names none.
-    `room` returns what keeps batches; it raises StoreError while their store is not open.
+    the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
+    request which names none. `room` returns what keeps batches; it raises StoreError while their
+    store is not open.
     """
 
     judge: Judge
@@ -39,6 +41,7 @@ class Context:
     rehearsal: Judge | None
     kinds: Sequence[Kind]
     panels: Mapping[tuple[str, str], Panel]
+    daily: Daily
     sandbox_inputs: Sequence[SandboxInput]
     deadline_ms: int
     records_max: int

@@ -61,7 +61,8 @@ def needs_of(
     """Return for each kind's field the checks that the selection on `results` needs.
 
     `status`, `reasons` and `outcomes` need the whole policy (`policies`, by kind), of a record's
-    status that of every kind in it; any other field needs the check that fills it, or nothing.
+    status that of every kind in it; any other field needs the check that fills it, or nothing. What
+    is outside the policy is asked for its field alone: it does not count in the status.
     `consistency` needs what fills the fields that it compares.
     """
     if results is None:
@@ -78,9 +79,8 @@ def needs_of(
         if through_interface is not None:
             of_type = through_interface.types.get(verdict_type(kind), through_interface)
             paths.update(of_type.paths)
+        wanted = {check for path, check in kind.needs.items() if path in paths}
         if everything or paths & POLICY_FIELDS:
-            wanted = set(policies[kind.name])
-        else:
-            wanted = {check for path, check in kind.needs.items() if path in paths}
+            wanted.update(policies[kind.name])
         needs[kind.field] = [check.name for check in kind.asked if check.name in wanted]
     return needs

@@ -8,6 +8,7 @@ POST /_control/{mount}/latency            {"ms": 20, "jitter_ms": 10, "seed": 1}
 POST /_control/{mount}/limit              {"windows": [{"requests": 5, "window_s": 1}], …}
 DELETE /_control/{mount}/limit            no limit at all
 POST /_control/{mount}/{command}          what that service alone can change
+POST /_control/declared                   stand-ins for services that a configuration declares
 POST /_control/reset                      everything as at the start
 """
 
@@ -17,18 +18,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from sandbox.declared import DECLARED_MAX, PREFIX, Declared
 from sandbox.domains import FAULTS as DNS_FAULTS
 from sandbox.faults import DELAY_MS_MAX, MODES, Fault
 from sandbox.limits import Limit
 from sandbox.message import Reply, Request
-from sandbox.mount import Latency
+from sandbox.mount import Latency, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.dns import Nameserver
     from sandbox.domains import Behaviour
-    from sandbox.mount import Mount
 
 T = TypeVar("T")
 ALIASES = {"twilio-lookup": "twilio"}
@@ -62,14 +63,16 @@ def _read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise Mistake(f"not a {kind.__name__.lower()}: {error}") from error
+        name = getattr(kind, "__name__", "message").lower()
+        raise Mistake(f"not a {name}: {error}") from error
 
 
 class Control:
     """Answers `/_control` for all mounts and for DNS."""
 
-    def __init__(self, mounts: Mapping[str, Mount], dns: Nameserver) -> None:
+    def __init__(self, mounts: dict[str, Mount], dns: Nameserver) -> None:
         self._mounts = mounts
+        self._declared: dict[str, Declared] = {}
         self._dns = dns
 
     def answer(self, request: Request) -> Reply:
@@ -89,12 +92,29 @@ class Control:
                     mount.reset()
                 self._dns.reset()
                 return {}
+            case "POST", ["declared"]:
+                return self._declare(_read(request.body, list[Declared]))
             case method, ["dns", subject]:
                 return self._tell_dns(method, subject, request.body)
             case method, [name, subject]:
                 return self._tell(method, self._mount(name), subject, request.body)
             case _:
                 raise Mistake(f"no such control: {request.method} {request.path}")
+
+    def _declare(self, all_declared: list[Declared]) -> Mapping[str, Any]:
+        """Stand in for services from now on; one that is told as before stays as it is."""
+        for declared in all_declared:
+            if not declared.mount.startswith(PREFIX):
+                raise Mistake(f"the mount of a declared service begins with {PREFIX!r}")
+            if self._declared.get(declared.mount) == declared:
+                continue
+            if len(self._declared) >= DECLARED_MAX and declared.mount not in self._declared:
+                raise Mistake(f"there are {DECLARED_MAX} declared services already")
+            standin = declared.stand_in()
+            self._declared[declared.mount] = declared
+            for name, limit in standin.mounts.items():
+                self._mounts[name] = Mount(name, standin, limit)
+        return {"mounts": [declared.mount for declared in all_declared]}
 
     def _mount(self, name: str) -> Mount:
         dashed = name.replace("_", "-")

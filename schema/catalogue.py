@@ -60,14 +60,14 @@ class LimitWindow:
     )
 
 
-@strawberry.type(description="How often calls failed for one reason.")
+@strawberry.type(description="How often calls of an account failed today (UTC) for one reason.")
 class FailureCount:
     """See resolvers.catalogue.FailureView."""
 
     code: ReasonCode = strawberry.field(description="The reason.")
-    count: int = strawberry.field(description="Failures since this process started.")
+    count: int = strawberry.field(description="Failures today, over all processes and machines.")
     share: float | None = strawberry.field(
-        description="For each call made, from 0 to 1; null before the first call."
+        description="For each call made today, from 0 to 1; null before the first call."
     )
 
 
@@ -86,7 +86,11 @@ class OpenBreaker:
 
 
 @strawberry.type(
-    description="Our configured way to a service. Counts are of the process that answers."
+    description=(
+        "Our configured way to a service. What is of today (UTC) is counted over all processes and"
+        " machines, up to a second ago; other counts, and latency, are of the process that answers,"
+        " since it started."
+    )
 )
 class Provider:
     """See resolvers.catalogue.ProviderView."""
@@ -102,7 +106,9 @@ class Provider:
     slots_in_use: int | None = strawberry.field(
         description="Of those, how many are taken now; null when that is not known."
     )
-    in_flight: int = strawberry.field(description="Calls in flight now.")
+    in_flight: int = strawberry.field(
+        description="Calls in flight now, of the process that answers."
+    )
     in_flight_limit: int = strawberry.field(
         description="Calls in flight at most just now: fewer where the service is busy or slow."
     )
@@ -131,17 +137,28 @@ class Provider:
     windows: list[LimitWindow] | None = strawberry.field(
         description="Its limits and what is left of them; null when the shared store is away."
     )
-    calls: int = strawberry.field(description="Calls made.")
-    values: int = strawberry.field(description="Values answered.")
+    calls: int = strawberry.field(description="Calls made by the process that answers.")
+    values: int = strawberry.field(description="Values answered to it.")
     cost: Decimal = strawberry.field(description="Cost of those values.")
-    calls_today: int = strawberry.field(description="Calls made today (UTC).")
-    cost_today: Decimal = strawberry.field(description="Cost of what was answered today (UTC).")
-    failures: list[FailureCount] = strawberry.field(description="Failures, the commonest first.")
+    calls_today: int = strawberry.field(
+        description=(
+            "Calls made today (UTC), over all processes and machines. While the shared store is"
+            " away: as it said last, and what the process that answers has counted since."
+        )
+    )
+    cost_today: Decimal = strawberry.field(
+        description="Cost of what was answered today, counted as `callsToday`."
+    )
+    failures: list[FailureCount] = strawberry.field(
+        description="Failures of today, the commonest first, counted as `callsToday`."
+    )
     error_rate: float | None = strawberry.field(
-        description="Failures for each call made, from 0 to 1; null before the first call."
+        description=(
+            "Calls of today that failed, for each call made, from 0 to 1; null before the first."
+        )
     )
     latency_p50_ms: float | None = strawberry.field(
-        description="Median milliseconds of the newest calls; null before the first."
+        description="Median milliseconds of its newest calls; null before the first."
     )
     latency_p95_ms: float | None = strawberry.field(
         description="95th percentile of the same, in milliseconds."

@@ -21,6 +21,12 @@ class Reason:
     retryable: bool = strawberry.field(
         description="Whether asking again later may give another answer."
     )
+    retry_at: datetime | None = strawberry.field(
+        description=(
+            "From when on it may, where that is known: when a quota or a pause ends, or a breaker"
+            " has rested. Null when it is not known, or asking again does not help."
+        )
+    )
     parts: list[str] = strawberry.field(
         description="The parts of the value that it is about, as the input spells them; else none."
     )

@@ -45,4 +45,6 @@ def unblocked_loop() -> Iterator[None]:
             function.can_block_in("redis/utils.py", {"get_lib_version"})
             # asyncpg looks for a password file and certificates for each new connection.
             function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})
+            # A simulation has a clock and a database of its own, and nobody waits for its loop.
+            function.can_block_in("tests/batches/simulated.py", {"write"})
         yield

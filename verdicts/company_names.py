@@ -6,7 +6,7 @@ see `WRITTEN_OUT`. Spelling: `rapidfuzz`.
 >>> likeness("Müller & Söhne GmbH", "MUELLER UND SOEHNE GESELLSCHAFT MIT BESCHRÄNKTER HAFTUNG")
 1.0
 >>> likeness("Acme", "Acme Holdings Ltd")
-0.9
+0.85
 >>> likeness("Acme Ltd", "Zenith Ltd") < DIFFERENT_BELOW
 True
 """
@@ -23,8 +23,9 @@ from rapidfuzz import fuzz
 AGREES_FROM = 0.9
 DIFFERENT_BELOW = 0.6
 """From here on two names are taken for the same; below, for different; between, they resemble."""
-PART_OF_THE_OTHER = 0.9
-"""All words of one name stand in the other: `Acme`, `Acme Holdings Germany`."""
+PART_OF_THE_OTHER = 0.85
+"""All words of one name stand in the other: `Acme`, `Acme Holdings Germany`. Often a subsidiary,
+and sometimes somebody else."""
 INITIALS = 0.8
 """One name is the first letters of the other: `IBM`."""
 
@@ -54,9 +55,11 @@ WRITTEN_OUT = (
     "limited liability company",
     "limited liability partnership",
     "naamloze vennootschap",
+    "nyilvanosan mukodo reszvenytarsasag",
     "offene handelsgesellschaft",
     "osakeyhtio",
     "public limited company",
+    "sa rl",
     "sabiedriba ar ierobezotu atbildibu",
     "sociedad anonima",
     "sociedad de responsabilidad limitada",

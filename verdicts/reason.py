@@ -1,5 +1,6 @@
 """Why a check concluded what it did: one code, one meaning."""
 
+from datetime import datetime
 from enum import Enum
 
 from msgspec import Struct
@@ -47,6 +48,7 @@ class ReasonCode(Enum):
     DEADLINE = "DEADLINE"
     RATE_LIMITED = "RATE_LIMITED"
     LIMITS_UNAVAILABLE = "LIMITS_UNAVAILABLE"
+    STOPPING = "STOPPING"
     QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
     SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
@@ -98,6 +100,7 @@ MEANING: dict[ReasonCode, str] = {
     ReasonCode.DEADLINE: "The answer did not come before the request's deadline; ask again soon.",
     ReasonCode.RATE_LIMITED: "The provider's limit leaves no room before the deadline.",
     ReasonCode.LIMITS_UNAVAILABLE: "The shared limits cannot be reached, so nothing was sent.",
+    ReasonCode.STOPPING: "Assay was being stopped, so nothing was sent; ask again.",
     ReasonCode.QUOTA_EXHAUSTED: "The account's quota with the provider is used up for now.",
     ReasonCode.SOURCE_UNAVAILABLE: "The register behind the provider is down or overloaded.",
     ReasonCode.PROVIDER_UNAVAILABLE: "The provider is down, cannot be reached or is too slow.",
@@ -111,12 +114,13 @@ MEANING: dict[ReasonCode, str] = {
 assert set(MEANING) == set(ReasonCode), "every reason code has its one meaning"
 
 
-class Reason(Struct, frozen=True, gc=False):
+class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     """One reason of one check.
 
     `message` is for people, `code` for programs; `retryable` says that asking again later may
     give another answer. `parts` are those parts of the value that it is about, as the schema's
-    input spells them, where it is not about the whole.
+    input spells them, where it is not about the whole. `retry_at` is from when on asking again may
+    give another answer, where a retryable reason has a time that is known.
     """
 
     code: ReasonCode
@@ -124,10 +128,16 @@ class Reason(Struct, frozen=True, gc=False):
     message: str
     retryable: bool = False
     parts: tuple[str, ...] = ()
+    retry_at: datetime | None = None
 
 
 def because(
-    code: ReasonCode, check: str, *, retryable: bool = False, parts: tuple[str, ...] = ()
+    code: ReasonCode,
+    check: str,
+    *,
+    retryable: bool = False,
+    parts: tuple[str, ...] = (),
+    retry_at: datetime | None = None,
 ) -> Reason:
     """Return the reason `code` of `check`, its message being the code's documented meaning."""
-    return Reason(code, check, MEANING[code], retryable, parts)
+    return Reason(code, check, MEANING[code], retryable, parts, retry_at)

@@ -44,7 +44,7 @@ def _in_policy(check: dict[str, Any]) -> str:
 def show_providers(found: list[dict[str, Any]]) -> None:
     """Show providers, one a line."""
     columns = ["PROVIDER", "ANSWERS", "STATE", "LIMITS LEFT", "AT ONCE", "A CALL", "PRICE"]
-    numbers = ["A CALL", "PRICE", "CALLS", "TODAY", "COST TODAY", "P50 MS", "P95 MS"]
+    numbers = ["A CALL", "PRICE", "CALLS TODAY", "COST TODAY", "P50 MS", "P95 MS"]
     rows = [
         [
             one["name"],
@@ -57,11 +57,11 @@ def show_providers(found: list[dict[str, Any]]) -> None:
         ]
         for one in found
     ]
-    if any(one["calls"] for one in found):
-        columns += ["CALLS", "TODAY", "COST TODAY", "FAILED", "P50 MS", "P95 MS"]
+    if any(one["callsToday"] for one in found):
+        columns += ["CALLS TODAY", "COST TODAY", "FAILED TODAY", "P50 MS", "P95 MS"]
         for row, one in zip(rows, found, strict=True):
             latencies = (one["latencyP50Ms"], one["latencyP95Ms"])
-            row += [one["calls"], one["callsToday"], one["costToday"], _failed(one)]
+            row += [one["callsToday"], one["costToday"], _failed(one)]
             row += ["-" if latency is None else f"{latency:.0f}" for latency in latencies]
     console = stdout_console()
     show_table(console, columns, rows, numbers=numbers)
@@ -79,7 +79,7 @@ def _at_once(provider: dict[str, Any]) -> str:
 
 
 def _failed(provider: dict[str, Any]) -> str:
-    """Return the failures by reason, each with its share of the calls."""
+    """Return the failures of today by reason, each with its share of the calls."""
     told = [
         f"{failure['count']} {failure['code']}"
         + ("" if failure["share"] is None else f" ({failure['share']:.0%})")

@@ -6,9 +6,9 @@ USAGE = "usage { records callsMade valuesAsked savedByLocalChecks savedByDedupe 
 SHORT = "status normalized reasons { code retryable }"
 HEAD = """
   kind input normalized status
-  reasons { code message check retryable parts }
+  reasons { code message check retryable retryAt parts }
   outcomes {
-    check conclusion reasons { code message check retryable parts }
+    check conclusion reasons { code message check retryable retryAt parts }
     provider foundAt expiresAt cost
   }
   decidedAt expiresAt source

@@ -16,11 +16,13 @@ from gateway.declarations import declarations_of
 from gateway.hash_key import hash_key
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import ProviderFactory
+from gateway.rehearsals import Rehearsal, rehearsals_of
 from gateway.sandbox import Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
+from providers.daily import Daily
 from providers.fleet import Fleet
 from providers.priority import Asker
 from providers.provider import Provider, ServiceProvider
@@ -142,10 +144,13 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
     """Look a domain up as the gateway does, then connect to every provider."""
     async with AsyncExitStack() as stack:
         sandbox: Sandbox | None = None
+        rehearsals: Mapping[str, Rehearsal] = {}
         if settings.gateway.sandbox:
             try:
                 with command_errors():
-                    sandbox = await stack.enter_async_context(running_sandbox())
+                    rehearsals = rehearsals_of(settings, declarations_of(settings))
+                    told = [one.told for one in rehearsals.values()]
+                    sandbox = await stack.enter_async_context(running_sandbox(told))
             except CommandError as error:
                 yield fail("sandbox", str(error), "see the message")
                 return
@@ -157,15 +162,18 @@ async def provider_findings(settings: Settings) -> AsyncGenerator[Finding]:
         try:
             with command_errors():
                 declared = declarations_of(settings).services
+                fleet = Fleet(valkey)
                 factory = ProviderFactory(
                     settings=settings,
                     valkey=valkey,
-                    fleet=Fleet(valkey),
+                    fleet=fleet,
+                    daily=Daily(valkey, fleet.name),
                     transport=transport,
                     breakers=Breakers(valkey),
                     sandbox=sandbox,
                     stack=stack,
                     declared=declared,
+                    rehearsals=rehearsals,
                 )
                 providers = [one.provider for one in factory.providers(rehearsal=False).values()]
         except CommandError as error:

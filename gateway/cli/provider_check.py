@@ -1,5 +1,6 @@
 """`assay providers check`: is the configuration right, and what does it declare."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.text import Text
@@ -11,6 +12,7 @@ from gateway.cli.tables import stdout_console
 from gateway.declarations import Declarations, declarations_of, explained
 from gateway.mistakes import Mistake, nearest
 from gateway.provider_factory import secrets_of
+from gateway.rehearsals import Rehearsal, rehearsals_of
 from gateway.settings import ConfigurationError, Settings
 from providers.catalogue import SERVICES
 from providers.declared.conversation import DeclaredService
@@ -28,8 +30,9 @@ def check_providers(config: Path | None, data_dir: Path | None) -> None:
         declarations = declarations_of(settings)
         policies_of(settings, declarations.kinds)
         _refuse_wrong_panels(settings, declarations)
+        rehearsals = rehearsals_of(settings, declarations)
     console = stdout_console()
-    lines = [*_kinds(declarations), *_services(settings, declarations)]
+    lines = [*_kinds(declarations), *_services(settings, declarations, rehearsals)]
     for line in lines or ["nothing is declared; the configuration is right"]:
         console.print(Text(line), soft_wrap=True)
 
@@ -77,10 +80,12 @@ def _kinds(declarations: Declarations) -> list[str]:
     ]
 
 
-def _services(settings: Settings, declarations: Declarations) -> list[str]:
+def _services(
+    settings: Settings, declarations: Declarations, rehearsals: Mapping[str, Rehearsal]
+) -> list[str]:
     return [
         f"ok  providers.{name}: {service.KIND}.{service.CHECK}, {_calls(service)}"
-        f"{_facts(service)}{_missing(settings, name, service)}"
+        f"{_facts(service)}{_examples(rehearsals.get(name))}{_missing(settings, name, service)}"
         for name, service in declarations.services.items()
     ]
 
@@ -94,6 +99,13 @@ def _calls(service: DeclaredService) -> str:
 def _facts(service: DeclaredService) -> str:
     names = [fact.fact.shown for fact in service.reading.sheet.facts]
     return f"; evidence {', '.join(names)}" if names else "; no evidence"
+
+
+def _examples(rehearsal: Rehearsal | None) -> str:
+    if rehearsal is None:
+        return "; no examples for the sandbox"
+    count = len(rehearsal.inputs)
+    return f"; {count} example{'s' if count > 1 else ''} for the sandbox, read as they say"
 
 
 def _missing(settings: Settings, name: str, service: DeclaredService) -> str:

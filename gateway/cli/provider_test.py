@@ -18,13 +18,16 @@ from gateway.cli.opening import opened, settings_of
 from gateway.cli.running import run
 from gateway.cli.tables import stdout_console
 from gateway.mistakes import nearest
-from gateway.provider_factory import secrets_of
+from gateway.one_value import as_sent
+from gateway.provider_factory import SECRET_NAMES, secrets_of
+from gateway.sandbox import SECRET
 from providers.carrier import carry
 from providers.declared.conversation import DeclaredService
 from providers.declared.tracing import trace
 from providers.errors import Faulted, ProviderError
 from providers.exchange import Account, Answer, Call
 from providers.provider import ServiceProvider, State
+from providers.settings import ProviderSettings
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 
@@ -37,15 +40,22 @@ SHOWN_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 MASK = "***"
 
 
-def test_provider(name: str, value: str, config: Path | None, data_dir: Path | None) -> bool:
+def test_provider(
+    name: str, value: str, config: Path | None, data_dir: Path | None, *, sandbox: bool
+) -> bool:
     """Ask `name` about `value`, show everything, return whether it decided.
 
-    The call is a real one: it takes a permit of the account, and may cost what a call costs.
+    The call is a real one: it takes a permit of the account, and may cost what a call costs; but
+    with `sandbox` the stand-in answers, whatever credentials there are.
 
     Raises:
         CommandError: there is no such provider, or it can't be asked about the value.
     """
-    settings = settings_of(config, data_dir=data_dir)
+    settings = settings_of(config, data_dir=data_dir, sandbox=sandbox)
+    table = settings.providers.get(name)
+    if sandbox and table is not None:
+        untold = table.model_copy(update=dict.fromkeys(SECRET_NAMES))
+        settings = settings.model_copy(update={"providers": {**settings.providers, name: untold}})
 
     async def asked() -> bool:
         async with opened(settings, guest=True) as assembly:
@@ -71,7 +81,12 @@ class _Trial:
     def __init__(self, assembly: Assembly, name: str) -> None:
         self._console = stdout_console()
         self._provider, self._module = _found(assembly, name)
-        secrets = secrets_of(assembly.settings.providers[name])
+        secrets = secrets_of(assembly.settings.providers.get(name, ProviderSettings()))
+        self._knows: list[str] = []
+        if self._provider.state is State.SANDBOX:
+            secrets = dict.fromkeys(self._provider.service.SECRETS, SECRET)
+            inputs = assembly.context.sandbox_inputs
+            self._knows = [one.value for one in inputs if one.service == name]
         self._account = Account(name, secrets)
         self._masked = _Masked(_forms(secrets.values()))
 
@@ -80,7 +95,14 @@ class _Trial:
         canonical = self._canonical(value)
         if self._provider.state is State.NOT_CONFIGURED:
             raise CommandError(
-                f"{self._provider.name} has no credentials; `assay providers check` names them.",
+                f"{self._provider.name} has no credentials; `assay providers check` names them."
+                " With --sandbox a stand-in answers, if it has any for the provider.",
+                WRONG_USAGE,
+            )
+        if not self._provider.serves(canonical) and self._knows:
+            raise CommandError(
+                f"The sandbox does not know {canonical!r}; of {self._provider.name} it knows"
+                f" {', '.join(self._knows)}.",
                 WRONG_USAGE,
             )
         if not self._provider.serves(canonical):
@@ -104,7 +126,7 @@ class _Trial:
         return self._conclude(found.get(canonical))
 
     def _canonical(self, value: str) -> str:
-        examined = self._module.examine(_sent(self._module.KIND.name, value))
+        examined = self._module.examine(as_sent(self._module.KIND.name, value))
         if examined.canonical is None:
             codes = [reason.code.value for one in examined.outcomes for reason in one.reasons]
             raise CommandError(
@@ -187,39 +209,11 @@ def _found(assembly: Assembly, name: str) -> tuple[ServiceProvider, KindModule]:
     raise CommandError(f"There is no provider {name!r} to be asked{told}.", WRONG_USAGE)
 
 
-class _Parts(Struct):
-    """A value of a kind that has parts, from one text."""
-
-    number: str | None = None
-    region: str | None = None
-    name: str | None = None
-    jurisdiction: str | None = None
-    lines: list[str] | None = None
-    locality: str | None = None
-    administrative_area: str | None = None
-    postal_code: str | None = None
-    code: str = ""
-    country: str | None = None
-
-
-def _sent(kind: str, value: str) -> object:
-    """Return `value` as a client sends it: `GB/00012345` for kinds that have a country, too."""
-    country, slash, rest = value.partition("/")
-    if kind == "phone":
-        return _Parts(number=value)
-    if kind == "company":
-        return _Parts(number=rest if slash else value, jurisdiction=country if slash else None)
-    if kind == "postcode":
-        return _Parts(code=rest if slash else value, country=country if slash else None)
-    if kind == "address":
-        *lines, last = [part.strip() for part in value.replace("\n", ",").split(",")]
-        return _Parts(lines=lines, country=last)
-    return value
-
-
 def _forms(secrets: Iterable[str]) -> list[str]:
     """Return every form in which a call may hold one of `secrets`."""
     known = [secret for secret in secrets if secret]
     pairs = [f"{user}:{password}" for user in known for password in ("", *known)]
     basic = [b64encode(pair.encode()).decode() for pair in pairs]
-    return [*known, *map(quote, known), *(quote(one, safe="") for one in known), *basic]
+    in_json = [json.dumps(one, ensure_ascii=False)[1:-1] for one in known]
+    quoted = [*map(quote, known), *(quote(one, safe="") for one in known)]
+    return [*known, *quoted, *in_json, *basic]

@@ -10,15 +10,17 @@ from gateway.cli.options import AsJson, Config, DataDir, Sandbox, Url
 
 HELP = """Show the providers, or find out whether one that the configuration declares is right.
 
-list: state, limits and what is left of them, price. What is left of a limit is counted over all
-processes and machines that share a Valkey; calls, failures and latency are those of the process
-that answers, so ask the running one: --url.
+list: state, limits and what is left of them, price. What is left of a limit, and the calls, their
+cost and failures of today (UTC) are counted over all processes and machines that share a Valkey;
+latency is that of the process that answers, so ask the running one: --url.
 
 check: reads the configuration, starts nothing, asks nobody, and explains every mistake with its
-line and the nearest right spelling.
+line and the nearest right spelling. The answers of [[providers.NAME.sandbox]] are read by the
+rules, which have to make of them what they say.
 
 test NAME VALUE: asks the provider NAME about VALUE, with a real call within its limits, and shows
-the call (secrets masked), the answer, and how each rule read it.
+the call (secrets masked), the answer, and how each rule read it. With --sandbox a stand-in answers,
+and costs nothing.
 
 \b
 Examples:
@@ -27,6 +29,7 @@ Examples:
   assay providers --json | jq '.[] | select(.state == "NOT_CONFIGURED").name'
   assay providers check --config assay.toml
   assay providers test hunter ada@example.com
+  assay providers test hunter valid@example.com --sandbox
 
 \b
 Exit status of check and test:
@@ -64,8 +67,10 @@ def providers(
         raise CommandError(
             "Write `assay providers test NAME VALUE`; list and check take no names.", WRONG_USAGE
         )
-    if action is not Action.list and (as_json or url is not None or sandbox):
-        raise CommandError("--json, --url and --sandbox belong to `providers list`.", WRONG_USAGE)
+    if action is not Action.list and (as_json or url is not None):
+        raise CommandError("--json and --url belong to `providers list`.", WRONG_USAGE)
+    if action is Action.check and sandbox:
+        raise CommandError("--sandbox belongs to list and test; check looks at both.", WRONG_USAGE)
     if action is Action.check:
         from gateway.cli.provider_check import check_providers
 
@@ -73,7 +78,7 @@ def providers(
     elif name is not None and value is not None:
         from gateway.cli.provider_test import test_provider
 
-        decided = test_provider(name, value, config, data_dir)
+        decided = test_provider(name, value, config, data_dir, sandbox=sandbox)
         raise typer.Exit(ALL_WELL if decided else SOMETHING_FAILED)
     else:
         _show(as_json=as_json, url=url, config=config, data_dir=data_dir, sandbox=sandbox)

@@ -14,6 +14,9 @@ Without redis.url in the configuration it runs a private Valkey in the data dire
 --sandbox also stand-ins for the outside services. Both end with it. Many workers are
 gunicorn's business: `gunicorn -c gunicorn.conf.py`.
 
+A stop answers the requests in flight and hears out calls that may be charged
+(gateway.stop_s); a second Ctrl-C ends at once.
+
 \b
 Examples:
   assay serve --sandbox

@@ -125,14 +125,19 @@ async def _run(settings: Settings, taken: socket.socket, parent: int | None, sto
 
         stop.server = StoppableServer(config, ready, parent, app)
         await stop.server.serve(sockets=[taken])
+        stop.served()
 
 
 class _Stop:
-    """What SIGINT and SIGTERM do: end the server; before there is one, end the starting."""
+    """What SIGINT and SIGTERM do: end the server; before there is one, end the starting.
+
+    A second one waits for nobody: not for the requests in flight, nor for calls to be heard out.
+    """
 
     def __init__(self) -> None:
         self.server: Server | None = None
         self.asked = False
+        self._hurried = self._closing = False
         self._main = asyncio.current_task()
 
     @contextmanager
@@ -147,13 +152,24 @@ class _Stop:
             for number in numbers:
                 loop.remove_signal_handler(number)
 
+    def served(self) -> None:
+        """Say that the server has ended, and that the gateway is about to be closed."""
+        self.server, self._closing = None, True
+        if self._hurried:
+            self._end()
+
     def _ask(self) -> None:
+        again, self.asked = self.asked, True
         if self.server is not None:
-            self.server.force_exit = self.asked  # the second time it waits for nobody
+            self._hurried = self.server.force_exit = again
             self.server.should_exit = True
-        elif not self.asked and self._main is not None:
+        elif self._closing or not again:
+            self._end()
+
+    def _end(self) -> None:
+        self._closing = False  # what is left is to be cleaned up in peace
+        if self._main is not None:
             self._main.cancel()
-        self.asked = True
 
 
 def _url(settings: Settings, taken: socket.socket) -> str:
@@ -178,4 +194,4 @@ def _announce(assembly: Assembly, where: str) -> None:
         names = [name for name, one in providers.items() if one is state]
         if names:
             print(f"  {meaning}: {', '.join(sorted(names))}")
-    print("Ctrl-C stops it.", flush=True)
+    print("Ctrl-C stops it, a second one at once.", flush=True)

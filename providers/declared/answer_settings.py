@@ -89,6 +89,9 @@ class AbsentTable(Table):
     )
     status: Word = Field(description="What that makes of the value.")
     reason: ReasonSetting = Field(default=ReasonCode.NOT_REGISTERED, description="Why.")
+    evidence: bool = Field(
+        default=False, description="Whether such an answer has facts too; else there are none."
+    )
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:

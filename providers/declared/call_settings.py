@@ -12,14 +12,16 @@ from providers.declared.vocabulary import JsonSetting, Table, TemplateSetting
 class AuthTable(Table):
     """How a call says whose it is."""
 
-    type: Literal["query", "header", "basic", "bearer", "oauth2"] = Field(
+    type: Literal["query", "header", "body", "basic", "bearer", "oauth2"] = Field(
         description=(
-            "`query`, `header`: the `api_key` under `name`; `basic`: `api_key` and, if there is"
-            " one, `api_secret`; `bearer`: `api_key`; `oauth2`: a token for `client_id` and"
-            " `client_secret`."
+            "`query`, `header`, `body` (`json` or `form`): the `api_key` under `name`; `basic`:"
+            " `api_key` and, if there is one, `api_secret`; `bearer`: `api_key`; `oauth2`: a token"
+            " for `client_id` and `client_secret`."
         )
     )
-    name: str | None = Field(default=None, description="Of the parameter or header.")
+    name: str | None = Field(
+        default=None, description="Of the parameter, the header, or the member of the body."
+    )
     prefix: str = Field(default="", description="Before the key in its header, `Token token=`.")
     optional: bool = Field(default=False, description="Whether the service answers without a key.")
     token_url: HttpUrl | None = Field(default=None, description="Where OAuth2 tokens are fetched.")
@@ -30,8 +32,9 @@ class AuthTable(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.type in {"query", "header"} and not self.name:
-            raise ValueError(f"auth by {self.type} needs `name`: that of the {self.type} parameter")
+        if self.type in {"query", "header", "body"} and not self.name:
+            what = {"header": "header", "body": "member of the body"}.get(self.type, "parameter")
+            raise ValueError(f"auth by {self.type} needs `name`: that of the {what}")
         if self.type == "oauth2" and self.token_url is None:
             raise ValueError("auth by oauth2 needs `token_url`: where tokens are fetched")
         return self
@@ -73,6 +76,13 @@ class CallTable(Table):
                 "the path begins with /, is ASCII, and has no ? or #; parameters go into `query`"
             )
         return self
+
+    def takes(self, member: str) -> bool:
+        """Return whether its body can hold one more `member`: a form, or JSON that is a table."""
+        if self.json_body is None:
+            return self.form is not None and member not in self.form
+        shape = self.json_body.shape
+        return isinstance(shape, dict) and member not in shape
 
     @property
     def names(self) -> frozenset[str]:

@@ -26,6 +26,17 @@ TOKEN_ERRORS = frozenset({
 """Of RFC 6749, section 5.2."""
 
 
+class Signed(Struct, frozen=True):
+    """What a call holds that says whose it is: in query, headers, and JSON or form."""
+
+    query: tuple[Pair, ...] = ()
+    headers: tuple[Pair, ...] = ()
+    body: tuple[Pair, ...] = ()
+
+
+NOBODYS = Signed()
+
+
 class _TokenAnswer(Struct):
     access_token: str | None = None
     error: str | None = None
@@ -45,6 +56,13 @@ class Auth(Struct, frozen=True):
         if self.table is None or self.table.optional:
             return ()
         return ("client_id", "client_secret") if self.table.type == "oauth2" else ("api_key",)
+
+    @property
+    def without_tokens(self) -> "Auth":
+        """The same, its token being a key that is there already."""
+        if self.table is None or not self.renews:
+            return self
+        return Auth(self.table.model_copy(update={"type": "bearer"}))
 
     @property
     def renews(self) -> bool:
@@ -67,29 +85,33 @@ class Auth(Struct, frozen=True):
         refused = said.error in TOKEN_ERRORS and answer.status == HTTPStatus.BAD_REQUEST
         return said.access_token is not None or refused
 
-    def signed(self, account: Account) -> Generator[Call, Answer, tuple[list[Pair], list[Pair]]]:
-        """Return what goes into query and headers; asks for a token where one is needed.
+    def signed(self, account: Account) -> Generator[Call, Answer, Signed]:
+        """Return what says whose the call is; asks for a token where one is needed.
 
         Raises:
             Faulted: the token call is refused.
         """
         table = self.table
         if table is None:
-            return [], []
+            return NOBODYS
         if table.type == "oauth2":
             token = account.token or (yield from _fetched(table, account))
-            return [], [("Authorization", f"Bearer {token}")]
+            return Signed(headers=(("Authorization", f"Bearer {token}"),))
         key = account.get("api_key")
         if key is None:  # an optional one
-            return [], []
-        if table.type == "query":
-            return [(table.name or "", key)], []
+            return NOBODYS
         if table.type == "bearer":
-            return [], [("Authorization", f"Bearer {key}")]
+            return Signed(headers=(("Authorization", f"Bearer {key}"),))
         if table.type == "basic":
             with_secret = account.get("api_secret") is not None
-            return [], [account.basic("api_key", "api_secret" if with_secret else None)]
-        return [], [(table.name or "", table.prefix + key)]
+            pair = account.basic("api_key", "api_secret" if with_secret else None)
+            return Signed(headers=(pair,))
+        named = ((table.name or "", key),)
+        if table.type == "query":
+            return Signed(query=named)
+        if table.type == "body":
+            return Signed(body=named)
+        return Signed(headers=((table.name or "", table.prefix + key),))
 
 
 def _fetched(table: AuthTable, account: Account) -> Generator[Call, Answer, str]:
@@ -103,7 +125,12 @@ def _fetched(table: AuthTable, account: Account) -> Generator[Call, Answer, str]
     if table.scope is not None:
         form.append(("scope", table.scope))
     answer = yield Call(
-        "POST", "", headers=headers, form=tuple(form), base_url=str(table.token_url).rstrip("/")
+        "POST",
+        "",
+        headers=headers,
+        form=tuple(form),
+        base_url=str(table.token_url).rstrip("/"),
+        shared=True,
     )
     if answer.status != HTTPStatus.OK:
         raise Faulted(FAULTS[ReasonCode.PROVIDER_REFUSED], answer.status)
@@ -128,11 +155,11 @@ class SingleCall(Struct, frozen=True):
             return False
         return not DOTS & set(self.table.path.path(parts).split("/"))
 
-    def made(self, parts: Parts, query: Sequence[Pair], headers: Sequence[Pair]) -> Call:
-        """Return the call about the value in `parts`; `query` and `headers` say whose it is."""
+    def made(self, parts: Parts, signed: Signed) -> Call:
+        """Return the call about the value in `parts`; `signed` says whose it is."""
         table = self.table
         body = None if table.json_body is None else table.json_body.filled(parts)
-        return _call(table, parts, query, headers, body, bulk=False)
+        return _call(table, parts, signed, body, bulk=False)
 
 
 class BulkCall(Struct, frozen=True):
@@ -147,10 +174,8 @@ class BulkCall(Struct, frozen=True):
         join = self.table.join
         return join is None or join not in self._joined_part(parts)
 
-    def made(
-        self, all_parts: Sequence[Parts], query: Sequence[Pair], headers: Sequence[Pair]
-    ) -> Call:
-        """Return the call about all values; `query` and `headers` say whose it is."""
+    def made(self, all_parts: Sequence[Parts], signed: Signed) -> Call:
+        """Return the call about all values; `signed` says whose it is."""
         table = self.table
         if table.join is not None:
             shared = {VALUES: table.join.join(map(self._joined_part, all_parts))}
@@ -159,29 +184,30 @@ class BulkCall(Struct, frozen=True):
             shared: dict[str, str] = {}
             values: list[Json] = [table.each.filled(parts) for parts in all_parts]
             body = None if table.json_body is None else table.json_body.filled(shared, values)
-        return _call(table, shared, query, headers, body, bulk=True)
+        return _call(table, shared, signed, body, bulk=True)
 
     def _joined_part(self, parts: Parts) -> str:
         return str(self.table.each.filled(parts))
 
 
 def _call(
-    table: CallTable,
-    parts: Mapping[str, str],
-    query: Sequence[Pair],
-    headers: Sequence[Pair],
-    body: Json,
-    *,
-    bulk: bool,
+    table: CallTable, parts: Mapping[str, str], signed: Signed, body: Json, *, bulk: bool
 ) -> Call:
-    form = table.form
+    form = None
+    if table.form is not None:
+        form = (*((name, one.plain(parts)) for name, one in table.form.items()), *signed.body)
+    elif signed.body and isinstance(body, dict):
+        body = body | dict(signed.body)
     return Call(
         table.method,
         table.path.path(parts),
-        query=(*((name, one.plain(parts)) for name, one in table.query.items()), *query),
-        headers=(*((name, one.header(parts)) for name, one in table.headers.items()), *headers),
+        query=(*((name, one.plain(parts)) for name, one in table.query.items()), *signed.query),
+        headers=(
+            *((name, one.header(parts)) for name, one in table.headers.items()),
+            *signed.headers,
+        ),
         json=body,
-        form=None if form is None else tuple((n, one.plain(parts)) for n, one in form.items()),
+        form=form,
         safe=table.safe_to_repeat,
         bulk=bulk,
     )

@@ -1,13 +1,13 @@
 """A declared service: the conversation that `[providers.NAME]` describes. No I/O here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import cast
 
 from msgspec import Struct
 
 from providers.declared.answer_settings import BulkAnswerTable
-from providers.declared.calls import Auth, BulkCall, PartsOf, SingleCall
+from providers.declared.calls import NOBODYS, Auth, BulkCall, PartsOf, Signed, SingleCall
 from providers.declared.expression import document_of
 from providers.declared.faults import FAULTS, ErrorRule, Errors, fault_for
 from providers.declared.quota import exhausted_for_s
@@ -31,14 +31,22 @@ class DeclaredService:
     """Satisfies `providers.exchange.Service`, and `Metered`."""
 
     def __init__(
-        self, table: DeclaredProvider, check: str, sheet: Sheet, parts_of: PartsOf
+        self,
+        table: DeclaredProvider,
+        check: str,
+        sheet: Sheet,
+        parts_of: PartsOf,
+        known: Collection[str] | None = None,
     ) -> None:
-        """Speak as `table` says, for `check`; `parts_of` takes a canonical value apart."""
+        """Speak as `table` says, for `check`; `parts_of` takes a canonical value apart.
+
+        `known` are the values that a stand-in knows, None where the service itself is asked.
+        """
         answer = table.answer
         self.NAME = HTTP
         self.KIND = table.kind
         self.CHECK = check
-        self.auth = Auth(table.auth)
+        self.auth = Auth(table.auth) if known is None else Auth(table.auth).without_tokens
         self.SECRETS = self.auth.secrets
         self.DEFAULTS = Defaults(
             base_url=str(table.base_url), sandbox_path="", bulk=table.bulk or 1
@@ -56,11 +64,22 @@ class DeclaredService:
         ]
         self.errors = Errors(rules, heard)
         self._parts_of = parts_of
+        self._known = known
         self._single = SingleCall(table.call) if table.call is not None else None
         self._bulk = BulkCall(table.bulk_call) if table.bulk_call is not None else None
 
+    def rehearsing(self, values: Collection[str]) -> "DeclaredService":
+        """Return it as the sandbox stands in for it: it knows of `values` alone.
+
+        The stand-in has no tokens to give: where they are needed the key stands in their place.
+        """
+        known = frozenset(values)
+        return DeclaredService(self.table, self.CHECK, self.reading.sheet, self._parts_of, known)
+
     def serves(self, value: str) -> bool:
         """Return whether the service knows values of such parts, and a call can carry this one."""
+        if self._known is not None and value not in self._known:
+            return False
         parts = self._parts_of(value)
         for name, known in self.table.serves.items():
             if parts.get(name) not in known:
@@ -73,12 +92,12 @@ class DeclaredService:
         """Ask about `values`, with a token that is renewed once where it is refused."""
         signed = yield from self.auth.signed(account)
         token = account.token
-        answer = yield self.call(values, *signed)
+        answer = yield self.call(values, signed)
         if answer.status == HTTPStatus.UNAUTHORIZED and self.auth.renews:
             if account.token == token:  # nobody has changed it meanwhile
                 account.token = None
             signed = yield from self.auth.signed(account)
-            answer = yield self.call(values, *signed)
+            answer = yield self.call(values, signed)
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 raise Faulted(FAULTS[ReasonCode.PROVIDER_REFUSED], answer.status)
         if self._is_bulk(values):
@@ -94,17 +113,12 @@ class DeclaredService:
         quota = self.table.answer.quota
         return None if quota is None else exhausted_for_s(quota, answer)
 
-    def call(
-        self,
-        values: Sequence[str],
-        query: Sequence[tuple[str, str]] = (),
-        headers: Sequence[tuple[str, str]] = (),
-    ) -> Call:
-        """Return the call about `values`; `query` and `headers` say whose it is."""
+    def call(self, values: Sequence[str], signed: Signed = NOBODYS) -> Call:
+        """Return the call about `values`; `signed` says whose it is."""
         if self._single is not None and not self._is_bulk(values):
-            return self._single.made(self._parts_of(values[0]), query, headers)
+            return self._single.made(self._parts_of(values[0]), signed)
         assert self._bulk is not None, "one of both calls is declared"
-        return self._bulk.made([self._parts_of(value) for value in values], query, headers)
+        return self._bulk.made([self._parts_of(value) for value in values], signed)
 
     def items(self, values: Sequence[str], answer: Answer) -> list[tuple[str, Item]]:
         """Return what `answer` says of each of `values` that it speaks of, by what names it.
@@ -139,7 +153,7 @@ class DeclaredService:
             absent = self.table.answer.absent
             if absent is None or not self.reading.is_absent(None, one.whole):
                 raise ProtocolBroken("the answer is neither about the value nor says it is absent")
-            return self.reading.absence(absent)
+            return self.reading.absence(absent, one.whole if one.item is None else one.item)
         return self._found(value, one)
 
     def _many(self, values: Sequence[str], answer: Answer) -> Mapping[str, Found]:

@@ -103,7 +103,7 @@ class Reading(Struct, frozen=True):
         """
         absent = self.answer.absent
         if absent is not None and self.is_absent(item, whole):
-            return self.absence(absent)
+            return self.absence(absent, whole if item is None else item)
         conclusion, fallback = self.conclusion(item)
         if conclusion is Conclusion.UNDECIDED:
             return Found(conclusion, self._reasons(item, conclusion) or self._because(fallback))
@@ -116,9 +116,16 @@ class Reading(Struct, frozen=True):
             return False
         return absent.when.holds(whole if item is None else item)
 
-    def absence(self, absent: AbsentTable) -> Found:
-        """Return what it means that the service knows nothing of a value."""
-        return Found(CONCLUSIONS[absent.status], self._because(absent.reason))
+    def absence(self, absent: AbsentTable, said: object = None) -> Found:
+        """Return what it means that the service knows nothing of a value; it `said` so, if at all.
+
+        Raises:
+            ProtocolBroken: it says a fact of another sort than declared.
+        """
+        evidence = None
+        if absent.evidence and said is not None:
+            evidence = self.sheet.evidence(said)
+        return Found(CONCLUSIONS[absent.status], self._because(absent.reason), evidence)
 
     def conclusion(self, item: object) -> tuple[Conclusion, ReasonCode]:
         """Return what the status rule makes of `item`, and the reason when none is mapped."""

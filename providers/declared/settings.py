@@ -8,6 +8,7 @@ from pydantic_core import core_schema
 
 from providers.declared.answer_settings import AnswerTable, BulkAnswerTable, FactTable
 from providers.declared.call_settings import AuthTable, BulkCallTable, CallTable
+from providers.declared.sandbox_settings import EXAMPLES_MAX, SandboxTable
 from providers.declared.vocabulary import Name
 from providers.settings import ProviderSettings
 
@@ -39,6 +40,11 @@ class DeclaredProvider(ProviderSettings):
     evidence: Mapping[Name, FactTable] = Field(
         default_factory=dict[str, FactTable], description="Facts, by the name they get."
     )
+    sandbox: tuple[SandboxTable, ...] = Field(
+        default=(),
+        max_length=EXAMPLES_MAX,
+        description="Values that the sandbox answers about in the service's place.",
+    )
 
     @model_validator(mode="after")
     def _calls_somehow(self) -> Self:
@@ -48,6 +54,14 @@ class DeclaredProvider(ProviderSettings):
             raise ValueError("`bulk_call` and `bulk_answer` belong together")
         if (self.bulk_call is None) is not (self.bulk is None):
             raise ValueError("`bulk_call` and `bulk` (values in one call at most) belong together")
+        auth = self.auth
+        if auth is not None and auth.type == "body":
+            calls = (call for call in (self.call, self.bulk_call) if call is not None)
+            if not all(call.takes(auth.name or "") for call in calls):
+                raise ValueError(
+                    "auth by body needs `json` that is a table, or `form`, in every call, without"
+                    f" a member {auth.name!r} of its own"
+                )
         by_key = self.bulk_answer is not None and self.bulk_answer.match == "key"
         if by_key and self.answer.about is None:
             raise ValueError('match = "key" needs `answer.about`: where an item repeats the value')

@@ -25,6 +25,7 @@ from verdicts.reason import ReasonCode
 
 EXPRESSION = "jmespath"
 TEMPLATE = "template"
+JSON = "json"
 """Formats of JSON Schema that are ours, for the tables of the manual; editors pass over them."""
 NAME_PATTERN = r"^[a-z][A-Za-z0-9_]*$"
 

@@ -1,10 +1,12 @@
 -- Reserve permits of one account: over all windows, slots and tenants together, on Valkey's clock.
--- Comes after slowness.lua, whose function it uses.
--- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), and w<i>, the instant of paced window i
+-- Comes after slowness.lua and buckets.lua, whose functions it uses.
+-- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), and w<i>, the instant of paced window
+--          or bucket i; of a bucket, before what is listed in KEYS[5]
 -- KEYS[2]  calls: sorted set, the latest instant at which each call can have arrived at the service
 -- KEYS[3]  slots: hash of who holds slots: "held wanted until since"
 -- KEYS[4]  tenants: hash of tenants that want more than they got: "served until"
--- KEYS[5…] one hash for each quota window: calls by slice or calendar period
+-- KEYS[5]  dues: sorted set, where there is a bucket: the instant at which each call is let go
+-- KEYS[6…] one hash for each quota window: calls by slice or calendar period
 -- ARGV[1]  MessagePack, `Asked` of providers/trip.py; it says what each field means
 -- Returns  MessagePack, `Answered` of providers/trip.py
 local asked = cmsgpack.unpack(ARGV[1])
@@ -13,25 +15,46 @@ local now = time[1] * 1000000 + time[2]
 local CATCH_UP = 3 -- permits that batches may be late with, and still use
 local HUNGRY_US = 250000 -- for which a tenant that was not satisfied is waited for
 local STATE_MS = 1800000
+local KEPT_US, KEPT_MAX = 400000, 200 -- for so long, and so many, calls of buckets are listed
+local ROWS_MAX = 4000
+local SPREAD_MIN = 5 -- permits at least that a process has of what is reserved ahead
 
 local function text(number) return string.format('%.0f', number) end
 
+-- Run a command with all of `rows`, in parts that fit on Lua's stack; with none, nothing.
+local function run_with(rows, ...)
+  for from = 1, #rows, ROWS_MAX do
+    local command = { ... }
+    for at = from, math.min(from + ROWS_MAX - 1, #rows) do command[#command + 1] = rows[at] end
+    redis.call(unpack(command))
+  end
+end
+
 -- 1. What has ended: such a call arrived before its answer did. What was not used never arrives.
-local rows = {}
+local rows, bucketed = {}, false
+for _, window in ipairs(asked.windows) do bucketed = bucketed or window.kind == 'bucket' end
 for i = 1, #asked.ended, 2 do
   rows[#rows + 1] = text(now - asked.ended[i + 1])
   rows[#rows + 1] = asked.me .. text(asked.ended[i])
 end
-if #rows > 0 then redis.call('ZADD', KEYS[2], 'XX', 'LT', unpack(rows)) end
+run_with(rows, 'ZADD', KEYS[2], 'XX', 'LT')
 rows = {}
 for i, number in ipairs(asked.unused) do rows[i] = asked.me .. text(number) end
-if #rows > 0 then redis.call('ZREM', KEYS[2], unpack(rows)) end
+run_with(rows, 'ZREM', KEYS[2])
+if bucketed then run_with(rows, 'ZREM', KEYS[5]) end
+rows = {}
+for i = 1, #asked.late, 2 do -- counted once more if it is not listed any more
+  rows[#rows + 1] = text(now - asked.late[i + 1])
+  rows[#rows + 1] = asked.me .. text(asked.late[i])
+end
+if bucketed then run_with(rows, 'ZADD', KEYS[5], 'GT') end
 rows = {}
 for i, age in ipairs(asked.alone) do
   rows[#rows + 1] = text(now - age)
   rows[#rows + 1] = asked.me .. 'a' .. text(asked.first + i)
 end
-if #rows > 0 then redis.call('ZADD', KEYS[2], unpack(rows)) end
+run_with(rows, 'ZADD', KEYS[2])
+if bucketed then run_with(rows, 'ZADD', KEYS[5]) end
 
 -- 2. Slots: leased to processes, and shared out when several want more than there are.
 local others, active, lacking, mine = 0, 1, {}, nil
@@ -73,7 +96,7 @@ local room = held - asked.in_use
 -- 3. Pace: the account's own, or slower after it was told to slow down.
 local names = { 'pause', 'pace', 'cut_at', 'cut_to', 'ceiling', 'base' }
 for i, window in ipairs(asked.windows) do
-  if window.kind == 'paced' then names[#names + 1] = 'w' .. i end
+  if window.interval then names[#names + 1] = 'w' .. i end
 end
 local values, state = redis.call('HMGET', KEYS[1], unpack(names)), {}
 for i, name in ipairs(names) do state[name] = tonumber(values[i] or 0) or 0 end
@@ -102,7 +125,22 @@ if of and of.kind == 'log' then -- more than ours: somebody else uses the accoun
   end
 end
 local logged = asked.longest > 0 and redis.call('ZCARD', KEYS[2]) or 0
-local quota_key, left = 4, {}
+local quota_key, left, dues = 5, {}, nil
+local kept, remembered, stride, apart = KEPT_US, 0, 0, 0
+for _, window in ipairs(asked.windows) do
+  if window.interval then remembered = math.max(remembered, window.burst * window.interval) end
+  if window.kind == 'bucket' then
+    kept = math.min(kept, KEPT_MAX * window.interval)
+    stride = math.max(stride, window.interval)
+    dues = dues or listed_in(KEYS[5])
+  end
+end
+local gone = 0 -- calls of buckets that are listed no more
+if dues then
+  while gone < #dues and dues[gone + 1] < now - kept do gone = gone + 1 end
+  -- Processes that share a bucket take turns, so that one which stands still has few in a row.
+  stride = stride * math.min(active, math.max(1, math.floor(asked.urgent_horizon / stride / SPREAD_MIN)))
+end
 for i, window in ipairs(asked.windows) do
   if window.kind == 'log' then
     window.scores = {}
@@ -115,6 +153,10 @@ for i, window in ipairs(asked.windows) do
     if window.long then
       left[#left + 1] = window.limit - redis.call('ZCOUNT', KEYS[2], text(now - window.period), '+inf')
     end
+  elseif window.kind == 'bucket' then
+    window.next = state['w' .. i]
+    for n = 1, gone do window.next = math.max(window.next, dues[n]) + window.interval end
+    window.bucket = bucket_of(window, window.next, dues, gone + 1)
   elseif window.kind == 'paced' then
     window.next = state['w' .. i] - returned * window.interval
   else
@@ -173,8 +215,9 @@ end
 -- 6. Give, the most urgent group first: the instant is the latest that any window asks for.
 local given, pace, earliest = 0, state.pace - returned * interval, math.max(now, state.pause)
 local paused_for = state.pause > now and redis.call('HGET', KEYS[1], 'why') or ''
-local function due_of(batch)
+local function due_of(batch, horizon)
   local due, why = earliest, earliest > now and paused_for or ''
+  if apart > math.max(due, now + horizon / 2) then due, why = apart, 'turn' end
   if (batch or factor < 1) and interval > 0 then
     local at = pace - (catch_up - 1) * interval
     if at > due then due, why = at, factor < 1 and 'slow' or 'pace' end
@@ -187,15 +230,25 @@ local function due_of(batch)
       end
     elseif window.kind == 'paced' then
       at = window.next - (window.burst - 1) * window.interval
-    elseif window.used >= window.limit then
+    elseif window.used and window.used >= window.limit then
       at = window.again
     end
     if at > due then due, why = at, tostring(i) end
   end
+  local settled = not dues
+  while not settled do -- what suits one bucket may be too early for another
+    settled = true
+    for i, window in ipairs(asked.windows) do
+      if window.bucket then
+        local at = room_in(window.bucket, due)
+        if at > due then due, why, settled = at, tostring(i), false end
+      end
+    end
+  end
   return due, why
 end
 
-local answers, added = {}, {}
+local answers, added, listed = {}, {}, {}
 for g, group in ipairs(asked.groups) do
   local batch = group.batch
   local horizon = batch and asked.horizon or asked.urgent_horizon
@@ -210,7 +263,7 @@ for g, group in ipairs(asked.groups) do
       answer.again, answer.why = asked.slot_wait, 'slots'
       break
     end
-    local due, why = due_of(batch)
+    local due, why = due_of(batch, horizon)
     if n > allowed then
       answer.again, answer.due = math.max(asked.slot_wait, due - now - horizon / 2), due - now
       answer.why = 'share'
@@ -226,6 +279,8 @@ for g, group in ipairs(asked.groups) do
     for _, window in ipairs(asked.windows) do
       if window.kind == 'log' then
         window.scores[#window.scores + 1] = due + asked.arrival
+      elseif window.kind == 'bucket' then
+        put_in(window.bucket, due)
       elseif window.kind == 'paced' then
         window.next = math.max(window.next, due) + window.interval
       else
@@ -236,6 +291,11 @@ for g, group in ipairs(asked.groups) do
     if asked.longest > 0 then
       added[#added + 1] = text(due + asked.arrival)
       added[#added + 1] = asked.me .. text(asked.first + given - 1)
+    end
+    if dues then
+      apart = due + stride
+      listed[#listed + 1] = text(due)
+      listed[#listed + 1] = asked.me .. text(asked.first + given - 1)
     end
     answer.delays[n] = due - now
   end
@@ -250,11 +310,13 @@ for g, group in ipairs(asked.groups) do
 end
 
 -- 7. Keep.
-if #added > 0 then redis.call('ZADD', KEYS[2], unpack(added)) end
+run_with(added, 'ZADD', KEYS[2])
+run_with(listed, 'ZADD', KEYS[5])
+if gone > 0 then redis.call('ZREMRANGEBYRANK', KEYS[5], 0, gone - 1) end
 local fields = {}
 if given + returned > 0 and interval > 0 then fields = { 'pace', text(pace) } end
 for i, window in ipairs(asked.windows) do
-  if given + returned > 0 and window.kind == 'paced' then
+  if window.kind == 'bucket' and gone > 0 or given + returned > 0 and window.kind == 'paced' then
     fields[#fields + 1] = 'w' .. i
     fields[#fields + 1] = text(window.next)
   elseif window.taken and window.taken ~= 0 then
@@ -263,10 +325,12 @@ for i, window in ipairs(asked.windows) do
   if window.key then redis.call('PEXPIRE', window.key, math.ceil(window.period / 500) + 60000) end
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
-redis.call('PEXPIRE', KEYS[1], STATE_MS + math.max(0, math.ceil((state.pause - now) / 1000)))
+local state_us = math.max(0, state.pause - now) + remembered
+redis.call('PEXPIRE', KEYS[1], STATE_MS + math.ceil(state_us / 1000))
 redis.call('PEXPIRE', KEYS[2], math.ceil((asked.longest + asked.arrival + asked.urgent_horizon) / 1000) + 1000)
 redis.call('PEXPIRE', KEYS[3], math.ceil(asked.lease / 1000) + 1000)
 redis.call('PEXPIRE', KEYS[4], 1000)
+redis.call('PEXPIRE', KEYS[5], math.ceil((remembered + kept + asked.urgent_horizon) / 1000) + 1000)
 return cmsgpack.pack({
-  held = held, pause = math.max(0, state.pause - now), slow = factor < 1, left = left, groups = answers,
+  now = now, held = held, pause = math.max(0, state.pause - now), slow = factor < 1, left = left, groups = answers,
 })

@@ -1,4 +1,4 @@
--- Where an account stands, without taking anything. Comes after slowness.lua.
+-- Where an account stands, without taking anything. Comes after slowness.lua and buckets.lua.
 -- KEYS     as of permits.lua
 -- ARGV[1]  MessagePack: the windows as of permits.lua, and the account's usual interval
 -- Returns  MessagePack: the pause that is left and its why, the share of the rate that is used, the
@@ -15,7 +15,7 @@ for _, one in ipairs(flat) do
   local held, ends = string.match(one, '(%S+) %S+ (%S+)')
   if tonumber(ends) > now then slots = slots + tonumber(held) end
 end
-local windows, quota_key = {}, 4
+local windows, quota_key = {}, 5
 for i, window in ipairs(asked.windows) do
   local used, again = 0, now
   if window.kind == 'log' then
@@ -23,9 +23,11 @@ for i, window in ipairs(asked.windows) do
     used = redis.call('ZCOUNT', KEYS[2], from, '+inf')
     local oldest = redis.call('ZRANGEBYSCORE', KEYS[2], from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if oldest then again = tonumber(oldest) + window.period end
-  elseif window.kind == 'paced' then
-    used = math.max(0, math.ceil((state['w' .. i] - now) / window.interval))
-    again = math.max(now, state['w' .. i] - (window.burst - 1) * window.interval)
+  elseif window.interval then
+    local full = state['w' .. i]
+    if window.kind == 'bucket' then full = bucket_of(window, full, listed_in(KEYS[5]), 1).full end
+    used = math.max(0, math.ceil((full - now) / window.interval))
+    again = math.max(now, full - (window.burst - 1) * window.interval)
   else
     quota_key = quota_key + 1
     if window.kind == 'slices' then

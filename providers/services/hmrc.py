@@ -115,7 +115,7 @@ def fault_of(answer: Answer) -> Fault | None:
 def _token(account: Account) -> Generator[Call, Answer, str]:
     secrets = ((name, account.secret(name)) for name in SECRETS)
     form = (("grant_type", "client_credentials"), *secrets, ("scope", "read:vat"))
-    answer = yield Call("POST", "/oauth/token", form=form)
+    answer = yield Call("POST", "/oauth/token", form=form, shared=True)
     if answer.status != HTTPStatus.OK:
         raise Faulted(STATUSES.get(answer.status, UNKNOWN), answer.status)
     account.token = answer.read(_TOKEN).access_token

@@ -65,7 +65,7 @@ class Place(Struct):
 
     @asynccontextmanager
     async def engine(
-        self, judge: Judging, store: Store | None = None, **settings: object
+        self, judge: "Judging | Bench", store: Store | None = None, **settings: object
     ) -> AsyncGenerator[Engine]:
         """Run an engine for the time of the block."""
         usual: dict[str, object] = {"slots": 2, "lease_s": 2.0}

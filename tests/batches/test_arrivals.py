@@ -66,13 +66,13 @@ async def test_results_come_as_they_are_decided_until_the_batch_has_ended(valkey
         async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
             tasks.create_task(follow())
             await second.flush([2])
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await first.flush([1, 0])
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await second.finish()
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
             await first.finish()
-            await progress.changed(batch.id)
+            progress.changed(batch.id)
         assert sorted(seen) == [0, 1, 2, 3, 4, 5]
         assert seen.index(1) < seen.index(0) < seen.index(2)
 
@@ -111,14 +111,13 @@ async def _broken_off(data: st.DataObject) -> None:
         assert sorted(seen + found) == list(range(sum(sizes)))
 
 
-@pytest.mark.parametrize(
-    "cursor", ["", "x", "-1", "1.2", "1.2:", "1:2", " 1", "1" * 30, "0.1:1" * 90]
-)
-async def test_what_is_no_cursor_is_refused(cursor: str) -> None:
+async def test_what_is_no_cursor_is_refused() -> None:
+    wrong = ("", "x", "-1", "1.2", "1.2:", "1:2", " 1", "1" * 30, "1-", "1-2-3")
     async with house() as (store, arrivals, _):
         batch = await started(store, 1)
-        with pytest.raises(BadCursor):
-            await anext(arrivals.follow(TENANT, batch.id, cursor))
+        for cursor in (*wrong, "0" + ".1:1" * 1_000):
+            with pytest.raises(BadCursor):
+                await asyncio.wait_for(anext(arrivals.follow(TENANT, batch.id, cursor)), WAIT_S)
 
 
 async def test_another_tenants_results_are_none() -> None:

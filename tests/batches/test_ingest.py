@@ -2,16 +2,24 @@
 
 import asyncio
 import sqlite3
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from batches import intake, sqlite
 from batches.batch import Batch, Move, NewBatch, State
-from batches.errors import IdempotencyConflict, NotADraft, OffsetMismatch, StoreFull
+from batches.errors import (
+    IdempotencyConflict,
+    NotADraft,
+    OffsetMismatch,
+    StoreFull,
+    StoreUnavailable,
+)
 from batches.given import Records, Upload, unpacked_layout
 from batches.ingest import Ingest, NoUpload, Sent, Superseded, TooManyUploads, upload_of
 from batches.intake import OtherFile
@@ -19,6 +27,7 @@ from batches.opening import open_store
 from batches.settings import StoreSettings, UploadSettings
 from batches.source.errors import SourceError
 from providers.priority import TENANT
+from tests.postgres_process import PostgresProcess
 
 HEADER = b"email,note\n"
 ROWS = [b"user%d@b.example,%d\n" % (at, at) for at in range(3000)]
@@ -39,9 +48,12 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def ingesting(folder: Path, **settings: int) -> AsyncGenerator[Ingest]:
-    """Take files into a SQLite store in `folder`."""
-    store = await open_store(StoreSettings(), folder / "batches.db")
+async def ingesting(
+    folder: Path, url: str | None = None, **settings: int
+) -> AsyncGenerator[Ingest]:
+    """Take files into the store at `url`, or a SQLite one in `folder`."""
+    where = StoreSettings(url=None if url is None else SecretStr(url))
+    store = await open_store(where, folder / "batches.db")
     try:
         yield Ingest(store, UploadSettings(**settings))
     finally:
@@ -251,7 +263,7 @@ async def test_a_store_that_is_away_in_the_middle_is_told_and_gone_on_with(
             await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
             yield CONTENT[40_000:]
 
-        with pytest.raises(sqlite.StoreUnavailable):
+        with pytest.raises(StoreUnavailable):
             await ingest.take(batch, until_locked(), Sent())
         other.execute("ROLLBACK")
         other.close()
@@ -259,3 +271,30 @@ async def test_a_store_that_is_away_in_the_middle_is_told_and_gone_on_with(
         assert 0 < kept.offset < len(CONTENT)
         whole = await ingest.take(kept, pieces(CONTENT), Sent(again=True))
         assert await rows(ingest, whole) == EXPECTED
+
+
+async def test_a_postgresql_that_is_killed_in_the_middle_loses_nothing_that_was_told(
+    tmp_path: Path,
+) -> None:
+    # pytest's own directories are for root alone
+    with tempfile.TemporaryDirectory(prefix="assay-pg-", ignore_cleanup_errors=True) as folder:
+        server = PostgresProcess(Path(folder), durable=True)
+        await asyncio.to_thread(server.start)
+        try:
+            async with ingesting(tmp_path, server.url) as ingest:
+                batch = await begun(ingest)
+
+                async def until_killed() -> AsyncIterator[bytes]:
+                    yield CONTENT[:40_000]
+                    await asyncio.to_thread(server.kill)
+                    yield CONTENT[40_000:]
+
+                with pytest.raises(StoreUnavailable):
+                    await ingest.take(batch, until_killed(), Sent())
+                await asyncio.to_thread(server.start)
+                kept = await ingest.store.batch(TENANT, batch.id)
+                assert 0 < kept.offset < len(CONTENT)
+                whole = await ingest.take(kept, pieces(CONTENT), Sent(again=True))
+                assert await rows(ingest, whole) == EXPECTED
+        finally:
+            await asyncio.to_thread(server.stop)

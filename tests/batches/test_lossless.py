@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from batches.chunk import Claim, Claimed
+from batches.counts import counted
 from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks import email
@@ -22,8 +24,8 @@ from questions.deciding import Deciding, Round
 from verdicts.evidence import DeclaredFacts, Evidence, MailboxState, MailHosts
 from verdicts.facts import Fact, Sort, sheet_of
 from verdicts.kind import Check, Kind
-from verdicts.outcome import CONFIRMED, Outcome
-from verdicts.reason import Reason
+from verdicts.outcome import CONFIRMED, DOUBTFUL, Outcome
+from verdicts.reason import Reason, ReasonCode, because
 from verdicts.rule import worst
 from verdicts.verdict import RecordResult, Source, Status
 
@@ -136,6 +138,8 @@ def test_what_is_read_is_what_was_written(seed: int, kinds: Sequence[KindModule]
     results = any_results(kinds, random.Random(seed))
     _, again = codec.unpacked(codec.packed(range(len(results)), results), 1000)
     assert again == results
+    counts = codec.packed_and_counted(range(len(results)), results)[1]
+    assert counts == counted(results)
     assert [type(one) for one in again] == [type(one) for one in results]
 
 
@@ -185,6 +189,41 @@ def test_records_keep_their_places_and_the_order_in_which_they_came() -> None:
     _, again = codec.unpacked(codec.packed([7, 2, 5], results), 500)
     assert [one.index for one in again] == [507, 502, 505]
     assert [one.ref for one in again] == ["r0", "r1", "r2"]
+
+
+def claimed(parts: Sequence[bytes], **more: Any) -> Claimed:  # noqa: ANN401 - fields of Claimed
+    batch: Any = None
+    fields: dict[str, Any] = {
+        "claim": Claim("b", 0, 1, "w"),
+        "batch": batch,
+        "first_index": 100,
+        "records": 9,
+        "given": b"",
+        "results": None,
+        "reopened": frozenset(),
+        "reopened_parts": 0,
+        "parts": tuple(parts),
+        "attempts": 0,
+    }
+    return Claimed(**{**fields, **more})
+
+
+def test_what_is_decided_of_a_chunk_is_what_stands() -> None:
+    codec = Results(KINDS)
+    good = [result(at=at, text=f"a{at}@example.com") for at in range(2)]
+    unknown = result(Outcome("mailbox", DOUBTFUL, reasons=(because(ReasonCode.CATCH_ALL, "m"),)))
+    old = codec.packed([0, 3], [good[0], unknown])
+    part = codec.packed([4], [unknown])
+    new = codec.packed([3], [good[1]])
+    assert codec.decided(claimed([])) == []
+    whole = codec.decided(claimed([part, new], results=old))
+    assert [one.index for one in whole] == [100, 103, 104, 103]
+    reopened = {"results": old, "reopened": frozenset({Status.RISKY}), "reopened_parts": 1}
+    left = codec.decided(claimed([part, new], **reopened))
+    assert [(one.index, one.status) for one in left] == [
+        (100, Status.VALID),
+        (103, Status.VALID),
+    ]
 
 
 def test_a_kind_that_is_configured_no_longer_still_shows_its_verdict() -> None:

@@ -65,7 +65,8 @@ async def test_many_may_open_it_at_once(tmp_path: Path, postgres_url: str) -> No
 async def test_without_a_url_it_lies_in_the_data_directory(tmp_path: Path) -> None:
     store = await open_store(StoreSettings(), tmp_path / "data" / "batches.db")
     await store.close()
-    assert (tmp_path / "data" / "batches.db").exists()
+    file = tmp_path / "data" / "batches.db"
+    assert file.stat().st_mode & 0o777 == 0o600  # it holds what clients gave
 
 
 async def test_one_of_a_newer_assay_is_left_alone(store: Store, open_another: OpenStore) -> None:
@@ -96,7 +97,7 @@ async def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
 
 async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailable, match="cannot be made"):
+    with pytest.raises(StoreUnavailable, match="needs the right"):
         await open_store(StoreSettings(), tmp_path / "file" / "batches.db")
     (tmp_path / "batches.db").mkdir()
     with pytest.raises(StoreUnavailable, match="needs the right"):
@@ -241,9 +242,23 @@ def test_what_is_no_key_is_refused_with_how_to_make_one(key: str) -> None:
     assert key not in str(refusal.value) or not key
 
 
-def test_an_older_key_alone_is_refused() -> None:
-    with pytest.raises(ValidationError, match="needs an encryption_key"):
-        StoreSettings(encryption_keys_old=SecretStr(KEYS[0]))
+async def test_without_a_key_nothing_new_is_sealed_and_old_batches_are_read(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'batches.db'}"
+    store = await open_store(at(url, KEYS[0]), tmp_path)
+    old = await draft(store, 1)
+    await store.close()
+    settings = StoreSettings(url=SecretStr(url), encryption_keys_old=SecretStr(KEYS[0]))
+    store = await open_store(settings, tmp_path)
+    new = await draft(store, 1)
+    for batch in (old, new):
+        (chunk,) = await store.chunk_results(TENANT, batch.id, -1, 9)
+        assert chunk.given == new_chunks(1)[0].given
+    await store.close()
+    store = await open_store(at(url), tmp_path)
+    assert await store.chunk_results(TENANT, new.id, -1, 9)
+    await store.close()
 
 
 async def test_whoever_stops_waiting_leaves_nothing_half_done(store: Store) -> None:

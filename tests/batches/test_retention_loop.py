@@ -1,8 +1,6 @@
 """What is old enough goes, and nothing else; in a real store, on the test's clock."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from batches.errors import NoSuchBatch, StoreUnavailable
 from batches.oldest import Oldest
 from batches.retention import Kept, Retention, kept_of
 from batches.settings import RetentionSettings
+from batches.steady import Steady
 from batches.store import DELETED_PER_TRIP_MAX, Store
 from providers.priority import TENANT
 from tests.batches.ended import AT, Clock, Row, opened, started
@@ -49,7 +48,7 @@ async def test_what_was_given_goes_first_and_then_the_batch(store: Store, clock:
     assert retention.removed.oldest == Oldest(None, AT)
     chunks = await store.chunk_results(TENANT, running.batch.id, -1, 10)
     assert [(one.given, one.results is not None) for one in chunks] == [(None, True)] * 3
-    assert (retention.removed.chunks, retention.removed.batches) == (3, 0)
+    assert (retention.removed.given, retention.removed.batches) == (3, 0)
     clock.pass_(days=23)
     await retention.look()
     with pytest.raises(NoSuchBatch):
@@ -75,16 +74,16 @@ async def test_one_look_removes_however_much_there_is(store: Store, clock: Clock
     retention = Retention(store, KEPT, now=clock)
     with logged("batches.retention") as lines:
         await retention.look()
-    assert retention.removed.chunks >= len(rows)
+    assert retention.removed.batches == 1
     assert [line["batches"] for line in lines] == [1]
     expired = await store.expire(KEPT.given, KEPT.results)
-    assert (expired.chunks, expired.batches, expired.more) == (0, 0, False)
+    assert (expired.given, expired.batches, expired.more) == (0, 0, False)
 
 
 async def test_a_store_that_was_away_does_not_end_the_loop(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batches.retention.EVERY_S", 0.01)
+    monkeypatch.setattr("batches.steady.REST_FIRST_S", 0.01)
 
     class Flaky(Store):
         """A store that fails at first."""
@@ -105,19 +104,19 @@ async def test_a_store_that_was_away_does_not_end_the_loop(
     clock.pass_(days=31)
     flaky = Flaky(store)
     retention = Retention(flaky, KEPT, now=clock)
-    with logged("batches.retention") as lines:
-        loop = asyncio.create_task(retention.run())
-        try:
-            assert await eventually_async(lambda: flaky.calls > 3)
-        finally:
-            loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await loop
+    loop = Steady("retention", retention.look, 0.01)
+    with logged("batches") as lines:
+        loop.start()
+        assert await eventually_async(lambda: flaky.calls > 3)
+        await loop.close()
     assert retention.removed.looked_at == clock.now
     assert retention.removed.batches == 1
-    first, second = lines
-    assert first["error"] == "StoreUnavailable"
-    assert (second["batches"], second["oldest_results"]) == (1, None)
+    assert [line["event"] for line in lines][:3] == [
+        "store of batches fails",
+        "retention",
+        "works again",
+    ]
+    assert (lines[1]["batches"], lines[1]["oldest_results"]) == (1, None)
 
 
 def test_usually_what_was_given_goes_after_a_week_and_all_after_a_month() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pytest
 from msgspec import Struct
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,8 +26,9 @@ from starlette.routing import Route
 from batches.batch import Move
 from batches.delivery import Delivery, DeliveryState
 from batches.errors import StoreUnavailable
-from batches.settings import WebhookSettings
+from batches.settings import RetentionSettings, WebhookSettings
 from batches.store import Store
+from batches.upkeep import Upkeep
 from batches.webhooks import (
     ANSWER_BYTES_MAX,
     IN_FLIGHT_MAX,
@@ -36,7 +37,6 @@ from batches.webhooks import (
     PAUSES_S,
     Signer,
     Webhooks,
-    webhooks_of,
 )
 from providers.egress import Gate
 from providers.priority import TENANT
@@ -351,45 +351,27 @@ async def test_a_pause_says_why(world: World) -> None:
     assert said["batch.paused"]["pauseReason"] == "REQUESTED"
 
 
-def test_both_secrets_sign_while_one_takes_the_place_of_the_other() -> None:
-    now = datetime.now(UTC)
-    headers = dict(Signer(SECRET, [OLDER]).headers("id", b"{}", now))
-    for secret in (SECRET, OLDER):
-        assert Webhook(secret).verify(b"{}", headers) == {}
-    with pytest.raises(WebhookVerificationError):
-        Webhook("whsec_" + "b3RoZXJz" * 5).verify(b"{}", headers)
-
-
-@pytest.mark.parametrize(
-    "secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_" + "A" * 100, "c2VjcmV0" * 5, "whsec_%%%"]
-)
-def test_a_secret_that_is_none_is_refused(secret: str) -> None:
-    with pytest.raises(ValueError, match="24 to 64 bytes"):
-        WebhookSettings.model_validate({"secret": secret})
-    with pytest.raises(ValueError, match="24 to 64 bytes"):
-        WebhookSettings.model_validate({"secrets_old": [secret]})
-
-
-async def test_what_the_settings_make(tmp_path: Path) -> None:
-    """Without a secret nothing is told; with two both sign."""
+async def test_upkeep_tells_and_removes_and_ends(tmp_path: Path) -> None:
+    """Without a secret nothing is told; with two both sign. What is under way is ended first."""
     gate = Gate(local=True)
     async with opened(tmp_path) as store, receiving() as receiver:
         await started(store, ROWS, webhook=receiver.url)
-        async with webhooks_of(WebhookSettings(), store, gate) as nothing:
-            assert nothing is None
+        silent = Upkeep(store, RetentionSettings(), WebhookSettings(), gate)
+        silent.start()
+        assert await eventually_async(lambda: silent.retention.removed.looked_at is not None)
+        await silent.close()
+        assert receiver.told == []
         given = {"secret": SECRET, "secrets_old": OLDER}
         settings = WebhookSettings.model_validate(given)
-        async with webhooks_of(settings, store, gate) as webhooks:
-            assert webhooks is not None
-            async with looped(webhooks):
-                assert await eventually_async(lambda: len(receiver.told) == 1)
+        upkeep = Upkeep(store, RetentionSettings(), settings, gate)
+        receiver.hold = asyncio.Event()
+        upkeep.start()
+        assert await eventually_async(lambda: len(receiver.told) == 1)
+        closing = asyncio.create_task(upkeep.close())
+        await asyncio.sleep(0)
+        receiver.hold.set()
+        await closing
         (told,) = receiver.told
         for secret in (SECRET, OLDER):
             Webhook(secret).verify(told.body, told.headers)
-
-
-def test_good_secrets_are_taken_and_not_shown() -> None:
-    settings = WebhookSettings.model_validate({"secret": SECRET, "secrets_old": OLDER})
-    assert settings.secret is not None
-    assert settings.secret.get_secret_value() == SECRET
-    assert SECRET not in repr(settings)
+        assert await store.due(10, 1) == []

@@ -363,6 +363,7 @@ async def test_a_batch_of_which_nothing_is_worked_on_waits_for_no_slot(at: Place
         (ReasonCode.LIMITS_UNAVAILABLE, True, Again.SOON),
         (ReasonCode.SOURCE_UNAVAILABLE, True, Again.LATER),
         (ReasonCode.NOT_COVERED, False, None),
+        (ReasonCode.MAILBOX_UNREACHABLE, True, None),
         (
             ReasonCode.OUT_OF_CREDIT,
             True,

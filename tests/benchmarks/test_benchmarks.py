@@ -12,6 +12,7 @@ from benchmarks import (
     export,
     ingest,
     processes,
+    push,
     run,
     scoreboard,
     startup,
@@ -87,7 +88,13 @@ def test_a_start_is_timed_until_it_is_ready() -> None:
     assert start.resident_bytes > 0
 
 
-@pytest.mark.parametrize("name", ["selection", "R7 Retry-After", "R9 bulk answers"])
+def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
+    found = push.measure(1, 0.6, 20)
+    assert all(one.us > 0 for one in (*found.ours, *found.raw))
+    assert len(push.table(found, 20)) == 5
+
+
+@pytest.mark.parametrize("name", ["selection", "R7 Retry-After", "R9 bulk answers", "R17 progress"])
 def test_a_promise_is_measured_and_told(name: str) -> None:
     lines, kept = scoreboard.scored([name], 1, quick=True)
     assert kept

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,8 +10,13 @@ import uvicorn
 from playwright.async_api import expect
 from starlette.applications import Starlette
 
+from batches.batch import Move, NewBatch
+from batches.chunk import NewChunk
+from batches.opening import open_store
+from batches.settings import StoreSettings
 from gateway.app import create_app
 from gateway.settings import GatewaySettings, Settings
+from providers.priority import TENANT
 from tests.browser.conftest import WAIT_MS, Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,9 +25,14 @@ expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data directory of the application."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def app(folder: Path) -> Starlette:
     """Return the real application, on its private Valkey and with the sandbox's services."""
-    folder = tmp_path_factory.mktemp("data")
     return create_app(Settings(gateway=GatewaySettings(data_dir=folder, sandbox=True)))
 
 
@@ -67,6 +78,33 @@ async def test_menus_and_dialogs_obey_the_policy(visit: Visit, address: str) -> 
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Show GraphiQL Explorer").click()
     await expect(page.locator(".graphiql-explorer-root")).to_be_visible()
+    assert visit.complaints == []
+
+
+async def test_a_subscription_runs_over_a_websocket(
+    visit: Visit, address: str, folder: Path
+) -> None:
+    page = visit.page
+    await page.goto(address)
+    await expect(page.get_by_role("button", name="Execute query")).to_be_visible()
+    store = await open_store(StoreSettings(), folder / "batches.db")
+    try:
+        batch = (await store.create(NewBatch(), [NewChunk(1, b"given")])).batch
+        query = f'subscription {{ batchStatus(id: "{batch.id}") {{ state }} }}'
+        await page.evaluate(
+            "query => document.querySelector('.graphiql-query-editor .CodeMirror')"
+            ".CodeMirror.setValue(query)",
+            query,
+        )
+        await page.get_by_role("button", name="Execute query").click()
+        answer = page.get_by_role("region", name="Result Window")
+        await expect(answer).to_contain_text("DRAFT")
+        await store.move(TENANT, batch.id, Move.CANCEL)
+        await expect(answer).to_contain_text("CANCELLED")
+        await expect(page.get_by_role("button", name="Execute query")).to_be_visible()
+    finally:
+        await store.close()
+    assert address.replace("http", "ws") in visit.asked
     assert visit.complaints == []
 
 

@@ -40,6 +40,14 @@ def test_a_source_may_shorten_the_time_and_never_lengthen_it() -> None:
     assert seconds(Found(Conclusion.CONFIRMED, fresh_for_s=0)) is None
 
 
+@pytest.mark.parametrize("after_s, kept_s", [(2, 2), (5, 5), (3600, 5), (0, None), (-3, None)])
+def test_what_says_when_to_ask_again_is_kept_no_longer(after_s: float, kept_s: float) -> None:
+    """Whoever comes at that time is not told of it again."""
+    at = NOW + timedelta(seconds=after_s)
+    told = because(ReasonCode.QUOTA_EXHAUSTED, "registry", retryable=True, retry_at=at)
+    assert seconds(Found(Conclusion.UNDECIDED, (LATER, told))) == kept_s
+
+
 def test_no_time_is_not_kept() -> None:
     nothing = FreshnessSettings(confirmed=0, refuted=0, doubtful=0, undecided=0)
     for conclusion in Conclusion:

@@ -4,9 +4,13 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from batches.settings import UploadSettings
 from gateway import private_valkey, worker
-from gateway.settings import GatewaySettings
+from gateway.settings import STOP_S_MAX, GatewaySettings
+from providers.catalogue import SERVICES
+from questions import desk
 from tests.deploy.gunicorn_process import ROOT
 from tests.deploy.nginx_process import TEMPLATE
 
@@ -20,13 +24,18 @@ def number(text: str, pattern: str) -> float:
     return float(found[1])
 
 
-def test_every_patience_is_longer_than_the_one_inside_it() -> None:
+def test_every_patience_is_longer_than_the_one_inside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else somebody is killed by the next one out while still stopping as it should."""
     conf = (ROOT / "gunicorn.conf.py").read_text()
-    after_drain = number(conf, r"^graceful_timeout = (\d+) \+ ceil\(drain_time_s\(\)\)$")
-    unit = number(UNIT.read_text(), r"^TimeoutStopSec=(\d+)")
-    assert after_drain > worker.ACCEPTED_WAIT_S + worker.GRACEFUL_S
-    assert worker.DRAIN_MAX_S + after_drain + private_valkey.STOP_WAIT_S < unit
+    assert "\ngraceful_timeout = ceil(stop_time_s(_settings.gateway.stop_s))\n" in conf
+    monkeypatch.setenv("ASSAY_DRAIN_S", str(worker.DRAIN_MAX_S))
+    longest_s = worker.stop_time_s(STOP_S_MAX)
+    assert longest_s > worker.DRAIN_MAX_S + worker.ACCEPTED_WAIT_S + worker.GRACEFUL_S + STOP_S_MAX
+    assert longest_s + private_valkey.STOP_WAIT_S < number(
+        UNIT.read_text(), r"^TimeoutStopSec=(\d+)"
+    )
+    assert desk.GRACE_S < GatewaySettings().stop_s <= STOP_S_MAX
+    assert max(service.DEFAULTS.timeout_s for service in SERVICES) < GatewaySettings().stop_s
 
 
 def test_nginx_admits_what_the_app_admits() -> None:

@@ -4,9 +4,12 @@ import asyncio
 from dataclasses import fields
 from typing import Any
 
+import aiohttp
 import orjson
+import pytest
 from starlette.types import Scope
 
+from gateway import feeds, sockets
 from gateway.asked import Asked
 from gateway.sockets import PROTOCOL
 from tests.gateway.subscribed import CHANGES, LATEST, House, Socket, house
@@ -35,10 +38,10 @@ def asked(query: str = LATEST, **variables: object) -> Asked:
 
 async def test_equal_subscriptions_are_executed_once_and_all_get_the_same() -> None:
     async with house() as here:
-        sockets = await subscribed(here, 20, LATEST)
+        made = await subscribed(here, 20, LATEST)
         assert await eventually_async(lambda: here.source.opened == 1)
         here.source.tell(BOOK)
-        told = [await socket.receive() for socket in sockets]
+        told = [await socket.receive() for socket in made]
         assert told == [told[0]] * 20
         assert len(here.world.calls) == here.source.opened == 1
 
@@ -160,3 +163,40 @@ async def test_many_executions_of_their_own_for_what_is_not_shared() -> None:
             assert await follower.next() is not None
             await follower.close()
         assert len(here.world.calls) == 3
+
+
+async def test_who_subscribes_and_completes_at_once_leaves_nothing_behind() -> None:
+    async with house() as here, here.socket() as socket:
+        for round_ in range(30):
+            await socket.subscribe(str(round_), LATEST)
+            await socket.send(id=str(round_), type="complete")
+            if round_ % 3 == 0:
+                await socket.send(type="ping")
+                assert await socket.receive() == {"type": "pong"}
+        await socket.send(type="ping")
+        assert await socket.receive() == {"type": "pong"}
+        assert await eventually_async(lambda: (here.feeds.followers, len(here.feeds)) == (0, 0))
+
+
+async def test_subscriptions_and_connections_of_a_process_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with house() as here:
+        monkeypatch.setattr(feeds, "FOLLOWERS_MAX", 1)
+        (first,) = await subscribed(here, 1, LATEST)
+        assert await eventually_async(lambda: here.source.opened == 1)
+        (second,) = await subscribed(here, 1, LATEST)
+        refused = await second.receive()
+        assert refused["type"] == "error"
+        assert refused["payload"][0]["extensions"]["code"] == "BUSY"
+        url = f"http://localhost:{here.client.port}/graphql"
+        headers = {"accept": "text/event-stream"}
+        async with here.session.post(url, json={"query": LATEST}, headers=headers) as response:
+            assert (response.status, response.headers["retry-after"]) == (503, "5")
+        monkeypatch.setattr(sockets, "CONNECTIONS_MAX", 2)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as busy:
+            await subscribed(here, 1, LATEST)
+        assert busy.value.status == 503
+        await first.opened.close()
+        assert await eventually_async(lambda: here.feeds.followers == 0)
+        await subscribed(here, 1, LATEST)

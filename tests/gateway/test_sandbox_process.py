@@ -1,9 +1,11 @@
 """The sandbox beside a gateway comes back where it was, and goes with it."""
 
 import asyncio
+import json
 import os
 import signal
 import urllib.request
+from typing import Any
 
 import psutil
 
@@ -24,13 +26,15 @@ def _process(sandbox: Sandbox) -> psutil.Process:
 
 
 def _answers(sandbox: Sandbox) -> bool:
+    """Return whether it answers, and stands in for what was declared."""
     url = f"{sandbox.http}/_control/statistics"
     with urllib.request.urlopen(url, timeout=WAIT_S) as answer:  # noqa: S310 - of our own
-        return answer.status == 200
+        return answer.status == 200 and "declared-one" in json.loads(answer.read())
 
 
 async def test_a_sandbox_that_was_killed_comes_back_where_it_was() -> None:
-    async with running_sandbox() as sandbox:
+    told: dict[str, Any] = {"mount": "declared-one", "service": "one", "answers": []}
+    async with running_sandbox([told]) as sandbox:
         first = await asyncio.to_thread(_process, sandbox)
         assert await asyncio.to_thread(_answers, sandbox)
         os.kill(first.pid, signal.SIGKILL)

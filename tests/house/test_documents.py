@@ -41,6 +41,7 @@ DOCUMENTS = (
     "docs/results.md",
     "docs/sandbox.md",
     "docs/services.md",
+    "docs/subscriptions.md",
     "docs/verdicts.md",
     "docs/webhooks.md",
 )
@@ -130,8 +131,11 @@ def test_every_variable_that_the_page_shows_is_read(
     """A provider's name, a kind and a check stand where the page has words for them."""
     samples = {
         "URL": "https://api.example.com/v1",
-        "text": "EUR" if "currency" in setting.key else "WARNING",
-        "secret": "0123456789abcdef",
+        "text": {"gateway.currency": "EUR", "batches.broker": "a.module:Broker"}.get(
+            setting.key, "WARNING"
+        ),
+        "table": '{"subject": "hints"}',
+        "secret": "A" * 43 + "=" if "encryption" in setting.key else "0123456789abcdef",
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",

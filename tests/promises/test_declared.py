@@ -58,6 +58,23 @@ each = { idType = "ID_ISIN", idValue = "{value}" }
 absent = { when = "warning == 'No identifier found.'", status = "INVALID" }
 status = { read = "data[0].name && 'found'", map = { found = "VALID" } }
 """
+TAXES = """
+[kinds.taxId]
+description = "A number of our own."
+pattern = "[0-9]{4}"
+[providers.taxes]
+service = "http"
+kind = "taxId"
+check = "registry"
+base_url = "STAND_IN/v1"
+client_id = "ourselves"
+client_secret = "hush"
+auth = { type = "oauth2", token_url = "STAND_IN/token" }
+call = { path = "/check", query = { number = "{value}" } }
+answer.status = { read = "state", map = { known = "VALID" } }
+"""
+REVOKED_AFTER = 21
+"""A token, and twenty values."""
 FACTS = {
     "score": 97,
     "share": 1,
@@ -349,3 +366,25 @@ async def test_a_token_is_fetched_where_it_is_given_out_and_renewed_once(valkey_
         *("/login/token", "/v1/check/0001", "/v1/check/0002"),
         *("/login/token", "/v1/check/0002", "/v1/check/0003"),
     ]
+
+
+async def test_values_that_come_at_once_fetch_one_token(valkey_url: str) -> None:
+    """Each needs a token, and none has come yet; a refused one is fetched anew once for all."""
+    tokens: list[str] = []
+
+    def answering(seen: Seen) -> Reply:
+        if seen.path == "/token":
+            tokens.append(f"token {len(tokens)}")
+            return Reply({"access_token": tokens[-1], "token_type": "bearer"})
+        if seen.headers["authorization"] == "Bearer token 0" and len(service.calls) > REVOKED_AFTER:
+            return Reply({"error": "expired"}, 401)
+        return Reply({"state": "known"})
+
+    async with standing_in(answering) as service:
+        given = tomllib.loads(TAXES.replace("STAND_IN", service.url))
+        async with living({**declared(service, valkey_url), **given}) as assay:
+            for first in (1000, 2000):
+                records = [{"taxId": str(first + at)} for at in range(20)]
+                answer = await assay.validate("results { status }", records)
+                assert [one["status"] for one in answer["results"]] == ["VALID"] * 20
+    assert tokens == ["token 0", "token 1"]

@@ -223,6 +223,35 @@ async def test_a_check_outside_the_policy_is_asked_for_its_fact_alone(
         assert await spent(sandbox) == MAILBOX
 
 
+async def test_a_check_outside_the_policy_is_asked_beside_the_status_and_decides_nothing(
+    sandbox: RunningSandbox, usual: Sections
+) -> None:
+    """Whatever else is selected, a status is that of its policy."""
+    settings = {**usual, "kinds": {"email": {"checks": ["domain"]}}}
+    records: list[Record] = [{"email": "invalid@example.com"}, {"email": "m@nxdomain.example.net"}]
+    status = "status email { status reasons { code }"
+    more = "outcomes { check conclusion } mailbox { deliverable }"
+    async with living(settings) as assay:
+        alone = await assay.validate(f"results {{ {status} }} }}", records)
+        assert await spent(sandbox) == DNS
+        beside = await assay.validate(f"results {{ {status} {more} }} }}", records)
+        assert await spent(sandbox) == MAILBOX
+        whole = await assay.validate(f"results {{ {status} domain {{ mx }} {more} }} }}", records)
+        assert await spent(sandbox) == NOBODY
+    for told in (beside, whole):
+        assert [(one["status"], one["email"]["status"]) for one in told["results"]] == [
+            ("VALID", "VALID"),
+            ("INVALID", "INVALID"),
+        ]
+    assert [one["email"]["reasons"] for one in beside["results"]] == [
+        one["email"]["reasons"] for one in alone["results"]
+    ]
+    first, second = (one["email"] for one in beside["results"])
+    assert first["mailbox"] == {"deliverable": False}
+    assert first["outcomes"][-1] == {"check": "mailbox", "conclusion": "REFUTED"}
+    assert second["mailbox"] == {"deliverable": None}, "the policy refuted it before"
+
+
 @pytest.mark.parametrize("name", ["dns_over_https", "resolver"])
 async def test_who_is_named_for_a_check_is_asked_in_place_of_the_dns(
     name: str, sandbox: RunningSandbox, usual: Sections

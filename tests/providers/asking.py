@@ -29,7 +29,12 @@ class Asked(Struct):
         return {value: found.conclusion.value for value, found in self.found.items()}
 
 
-async def asked(provider: Provider, values: Sequence[str], deadline_s: float = DEADLINE_S) -> Asked:
+async def asked(
+    provider: Provider,
+    values: Sequence[str],
+    deadline_s: float = DEADLINE_S,
+    asker: Asker | None = None,
+) -> Asked:
     """Ask about `values` and return all that was delivered, each value exactly once."""
     loop = asyncio.get_running_loop()
     delivered: dict[str, Found] = {}
@@ -41,7 +46,7 @@ async def asked(provider: Provider, values: Sequence[str], deadline_s: float = D
         bills.append(bill)
 
     started = loop.time()
-    await provider.ask(values, started + deadline_s, deliver, Asker())
+    await provider.ask(values, started + deadline_s, deliver, asker or Asker())
     took_s = loop.time() - started
     assert delivered.keys() == set(values)
     cost = sum((bill.cost for bill in bills), Decimal(0))

@@ -5,7 +5,9 @@ counting, which knows nothing of ours.
 """
 
 import heapq
+import math
 import random
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -22,7 +24,7 @@ from sandbox.limits import COUNTERS, Counting, Window
 TIME = "local time = redis.call('TIME')"
 EPOCH_S = 1_790_000_000.0
 TRIP_S = 0.02
-KEYS = ["{p}:state", "{p}:calls", "{p}:slots", "{p}:tenants", "{p}:q0", "{p}:q1"]
+KEYS = ["{p}:state", "{p}:calls", "{p}:slots", "{p}:tenants", "{p}:dues", "{p}:q0", "{p}:q1"]
 assert RESERVE.count(TIME) == 1
 
 
@@ -34,11 +36,36 @@ class Way(Struct, frozen=True):
     answer_s: float
 
 
+class Stalls(Struct, frozen=True):
+    """A loop that stands still for `lasts_s`, every `every_s` from `first_s` on.
+
+    A call that was let go in the `unseen_s` before it only goes when it is over.
+    """
+
+    first_s: float = 0.0
+    lasts_s: float = 0.0
+    every_s: float = 1.0
+    unseen_s: float = 0.0
+
+    def awake(self, at: float) -> float:
+        """Return the first instant from `at` (seconds from the start) on at which it runs."""
+        begun_s = (at - self.first_s) % self.every_s
+        return at + self.lasts_s - begun_s if begun_s < self.lasts_s else at
+
+
+AWAKE = Stalls()
+
+
 class Process:
     """One of ours: it asks for permits for as many calls as it may have in flight."""
 
-    def __init__(self, name: str, world: "World", *, batch: bool, tenant: str) -> None:
+    def __init__(
+        self, name: str, world: "World", *, batch: bool, tenant: str, stalls: Stalls
+    ) -> None:
         self.name, self.world, self.batch, self.tenant = name, world, batch, tenant
+        self.stalls = stalls
+        self.unused: list[int] = []
+        self.late: list[tuple[int, float]] = []
         self.number = 0
         self.in_use = 0
         self.ended: list[tuple[int, float]] = []
@@ -50,6 +77,10 @@ class Process:
         if self.dead:
             return
         world = self.world
+        awake = self.awake(world.now)
+        if awake > world.now:
+            world.at(awake, self.trip)
+            return
         ended, self.ended = self.ended, []
         answer = world.reserve(self, ended)
         for delay in answer.groups[0].delays:
@@ -59,9 +90,19 @@ class Process:
             self._send(self.number, world.now + delay / US)
         world.at(world.now + world.random.uniform(TRIP_S / 2, TRIP_S), self.trip)
 
+    def awake(self, at: float) -> float:
+        """Return the first instant from `at` on at which the process runs."""
+        return EPOCH_S + self.stalls.awake(at - EPOCH_S)
+
     def _send(self, number: int, due: float) -> None:
-        world, way = self.world, self.world.way
-        sent = due + world.random.uniform(0, way.hold_s)
+        world, way, late_s = self.world, self.world.way, self.world.late_s
+        let_go = self.awake(due + world.random.uniform(0, way.hold_s))
+        if let_go - due > late_s:
+            world.at(let_go, lambda: self._give_back(number))
+            return
+        sent = max(let_go, self.awake(let_go + self.stalls.unseen_s) - self.stalls.unseen_s)
+        if sent - due > late_s:
+            world.at(sent, lambda: self.late.append((number, sent)))
         arrives = sent + world.random.uniform(0, way.transit_s)
         answered = arrives + world.random.uniform(0, way.answer_s)
 
@@ -71,6 +112,10 @@ class Process:
                 world.at(answered, lambda: self._end(number))
 
         world.at(sent, send)
+
+    def _give_back(self, number: int) -> None:
+        self.in_use -= 1
+        self.unused.append(number)
 
     def _end(self, number: int) -> None:
         self.in_use -= 1
@@ -91,8 +136,10 @@ class World:
         concurrency: int = 1_000,
     ) -> None:
         self.client = cast("Any", Redis).from_url(url)
+        weakref.finalize(self, self.client.close)
         self.client.flushall()
         self.rates, self.way, self.concurrency = rates, way, concurrency
+        self.late_s = min((rate.late_s for rate in rates if rate.is_paced), default=math.inf)
         self.random = random.Random(seed)
         self.now = EPOCH_S
         self.arrived: list[float] = []
@@ -105,9 +152,11 @@ class World:
         ]
         self._source = RESERVE.replace(TIME, "local time = { 0, ARGV[2] }")
 
-    def process(self, name: str, *, batch: bool = False, tenant: str = "default") -> Process:
+    def process(
+        self, name: str, *, batch: bool = False, tenant: str = "default", stalls: Stalls = AWAKE
+    ) -> Process:
         """Start a process."""
-        process = Process(name, self, batch=batch, tenant=tenant)
+        process = Process(name, self, batch=batch, tenant=tenant, stalls=stalls)
         self.at(self.now + self.random.uniform(0, TRIP_S), process.trip)
         return process
 
@@ -139,6 +188,9 @@ class World:
         windows = msgspec.msgpack.encode([window_of(rate, today) for rate in self.rates])
         logs = [rate.guarded_s for rate in self.rates if rate.counting == "log"]
         wanted = min(64, self.concurrency)
+        ahead_s = min((rate.ahead_s for rate in self.rates), default=math.inf)
+        unused, process.unused = process.unused, []
+        late, process.late = process.late, []
         asked = Asked(
             me=process.name,
             lane=process.name,
@@ -148,15 +200,16 @@ class World:
             wanted=wanted,
             urgent=0 if process.batch else wanted,
             lease=round(3 * US),
-            horizon=round(0.07 * US),
-            urgent_horizon=round(0.2 * US),
+            horizon=round(min(0.07, ahead_s) * US),
+            urgent_horizon=round(min(0.2, ahead_s) * US),
             slot_wait=round(0.02 * US),
             interval=usual_interval_s(self.rates) * US,
             arrival=round(arrival_s(self.rates) * US),
             longest=round(max(logs, default=0) * US),
             windows=Raw(windows),
             ended=[part for n, at in ended for part in (n, int((self.now - at) * US))],
-            unused=[],
+            unused=unused,
+            late=[part for n, at in late for part in (n, int((self.now - at) * US))],
             alone=[],
             groups=[Group(process.tenant, process.batch, wanted, round(5 * US))],
         )

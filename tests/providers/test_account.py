@@ -66,6 +66,13 @@ async def per_second(permits: Permits, seconds: float) -> float:
     return done / seconds
 
 
+def stand_still(seconds: float) -> None:
+    """Keep the loop from running."""
+    until = monotonic() + seconds
+    while monotonic() < until:
+        pass
+
+
 async def test_slots_are_shared_by_all_processes(make: Make) -> None:
     ours, theirs = make(concurrency=3), make(concurrency=3)
     held = await taken(ours, 2, Turn(Asker()))
@@ -105,12 +112,32 @@ async def test_a_permit_that_a_stalled_loop_made_late_is_not_used(make: Make) ->
     taking = asyncio.create_task(permits.take(monotonic() + PATIENCE_S))
     while not permits.in_use:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0)
-    held_up = asyncio.get_running_loop().time()
-    while asyncio.get_running_loop().time() - held_up < 0.2:
-        pass
+    stand_still(0.2)
     permit = await taking
     assert monotonic() - permit.due < 0.1
     permit.end()
+
+
+async def test_what_went_late_into_a_bucket_is_counted_from_then(make: Make) -> None:
+    """The loop stood still between the permit and the call, which nobody can take back."""
+    permits = make("10/10s burst 3")
+    permit = await permits.take(monotonic() + PATIENCE_S)
+    stand_still(1.1)  # longer than it takes this bucket to be full again
+    used, until = 0, monotonic() + PATIENCE_S
+    while not used and monotonic() < until:
+        used = (await permits.standing()).windows[0].used
+    assert used == 1
+    permit.end()
+
+
+async def test_what_is_not_put_into_a_bucket_is_there_for_others(make: Make) -> None:
+    permits, other = make("20/10s burst 5"), make("20/10s burst 5")
+    for permit in await taken(permits, 3, Turn(Asker())):
+        permit.unused()
+    began = monotonic()
+    for permit in await taken(other, 3, Turn(Asker())):
+        permit.end()
+    assert monotonic() - began < 1  # one each half second, if they had been used
 
 
 async def test_a_429_halves_the_rate_and_it_climbs_again(make: Make) -> None:

@@ -109,3 +109,25 @@ def test_repeats_are_bounded_and_answers_earn_them_back() -> None:
     for _ in range(2 * CAPACITY):
         tokens.earn()
     assert tokens.left == CAPACITY
+
+
+async def test_while_there_are_few_places_batches_wait_for_the_interactive_ones() -> None:
+    places, order = InFlight(2), list[str]()
+    places.congested(began=1.0, now=1.0)
+    assert places.cut
+    await places.enter(in_s(LONG_S))
+
+    async def call(name: str, *, batch: bool) -> None:
+        await places.enter(in_s(LONG_S), batch=batch)
+        order.append(name)
+        await asyncio.sleep(0)
+        places.leave()
+
+    calls = [
+        asyncio.create_task(call(name, batch=batch))
+        for name, batch in (("batch", True), ("one", False), ("two", False))
+    ]
+    await asyncio.sleep(0)
+    places.leave()
+    await asyncio.gather(*calls)
+    assert (order, places.taken) == (["one", "two", "batch"], 0)

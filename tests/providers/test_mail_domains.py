@@ -5,6 +5,7 @@ import pytest
 from aiodns import error
 
 from providers import dns
+from providers.breaker import RUN_MAX
 from providers.dns import MailDomains
 from providers.sending import State
 from sandbox.domains import INPUTS
@@ -90,6 +91,16 @@ async def test_a_nameserver_without_a_way_to_the_outside_refutes_nothing(
     assert [answers.codes(name) for name in names] == [["SOURCE_UNAVAILABLE"]] * 2
 
 
+async def test_a_nameserver_that_loses_its_way_to_the_outside_refutes_nothing(
+    domains: MailDomains, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the witness said before is no answer now, whatever the resolver keeps of it."""
+    monkeypatch.setattr("providers.dns.WITNESS_FRESH_S", 0.0)
+    assert (await asked(domains, ["one.invalid"])).codes("one.invalid") == ["DOMAIN_NOT_FOUND"]
+    await sandbox.fault("dns", "nxdomain")
+    assert (await asked(domains, ["a.example"])).codes("a.example") == ["SOURCE_UNAVAILABLE"]
+
+
 async def test_whether_it_knows_the_outside_is_asked_once_for_many(
     domains: MailDomains, sandbox: RunningSandbox
 ) -> None:
@@ -159,3 +170,64 @@ async def test_a_nameserver_that_is_away_decides_nothing(unused_tcp_port: int) -
 async def test_a_nameserver_that_is_no_address_is_refused(nameserver: str) -> None:
     with pytest.raises(ValueError, match=nameserver):
         MailDomains([nameserver])
+
+
+async def opened(sandbox: RunningSandbox, fault: str) -> MailDomains:
+    """Return a provider whose nameserver fails, and whose breaker has opened for it."""
+    provider = MailDomains([sandbox.dns], timeout_s=0.1, tries=1, state=State.SANDBOX)
+    await asked(provider, ["once.invalid"])  # the witness is known by now
+    await sandbox.fault("dns", fault)
+    await asked(provider, [f"d{number}.example" for number in range(RUN_MAX)])
+    async with asyncio.timeout(10):
+        while not provider.open_breakers():  # noqa: ASYNC110 - the witness is still asked
+            await asyncio.sleep(0.01)
+    return provider
+
+
+@pytest.mark.parametrize("fault", ["timeout", "servfail", "refused"])
+async def test_a_resolver_that_fails_whatever_it_is_asked_is_left_alone(
+    sandbox: RunningSandbox, fault: str
+) -> None:
+    provider = await opened(sandbox, fault)
+    calls = provider.statistics.calls
+    names = [f"e{number}.example" for number in range(1000)]
+    answers = await asked(provider, names)
+    ((scope, breaker),) = provider.open_breakers()
+    await provider.close()
+    assert {code for name in names for code in answers.codes(name)} == {"SOURCE_UNAVAILABLE"}
+    assert all(found.reasons[0].retryable for found in answers.found.values())
+    assert set(answers.conclusions().values()) == {"UNDECIDED"}
+    assert provider.statistics.calls - calls <= 2, "a probe, and the witness about it"
+    assert scope.account == "dns"
+    assert breaker.resting is not None
+
+
+async def test_it_is_asked_again_once_it_is_back(sandbox: RunningSandbox) -> None:
+    provider = await opened(sandbox, "servfail")
+    await sandbox.control("DELETE", "dns/fault")
+    found: dict[str, str] = {}
+    async with asyncio.timeout(10):
+        while found != {"a.example": "CONFIRMED"}:
+            found = (await asked(provider, ["a.example"])).conclusions()
+            await asyncio.sleep(0.05)
+    assert provider.open_breakers() == []
+    await provider.close()
+
+
+async def test_domains_that_are_dead_themselves_do_not_close_the_way_for_others(
+    sandbox: RunningSandbox,
+) -> None:
+    """The resolver is silent about all of them, but answers about the witness: so it is well."""
+    provider = MailDomains([sandbox.dns], timeout_s=0.1, tries=1, concurrency=8)
+    for _ in range(3 * RUN_MAX):
+        dead = await asked(provider, ["timeout.example.net", "servfail.example.net"])
+        assert set(dead.conclusions().values()) == {"UNDECIDED"}
+        await asyncio.sleep(0.02)
+    await sandbox.fault("dns", "nxdomain")  # an answer, though it proves nothing of a name
+    denied = await asked(provider, [f"d{number}.example" for number in range(2 * RUN_MAX)])
+    assert set(denied.conclusions().values()) == {"UNDECIDED"}
+    await sandbox.control("DELETE", "dns/fault")
+    living = await asked(provider, ["a.example", "b.example"])
+    await provider.close()
+    assert set(living.conclusions().values()) == {"CONFIRMED"}
+    assert provider.open_breakers() == []

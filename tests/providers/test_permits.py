@@ -1,15 +1,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from time import monotonic
 
 import pytest
 from msgspec.structs import replace
 
+import providers.permits
 from gateway.valkey import Valkey
 from providers.errors import NoPermit
 from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
 from providers.permits import Permits
 from providers.rates import rate_of
+from providers.trip import Run
 from tests.valkey_process import ask_valkey
 from verdicts.reason import ReasonCode
 
@@ -113,6 +116,76 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(valkey: Valkey, other: 
     assert 55 < standing.paused_s <= 60
     assert standing.why is WHY
     assert standing.windows == ()
+
+
+async def test_without_any_rate_a_permit_is_ready_while_a_slot_is_held(valkey: Valkey) -> None:
+    permits = permits_of(valkey, concurrency=2)
+    assert permits.ready() is None  # nobody has been asked yet
+    held = [await permits.take(monotonic() + PATIENCE_S) for _ in range(2)]
+    assert (permits.ready(), permits.in_use) == (None, 2)  # both slots are in use
+    held.pop().end()
+    again = permits.ready()
+    assert again is not None
+    held.append(again)
+    assert permits.in_use == 2
+    for permit in held:
+        permit.end()
+    assert permits.in_use == 0
+    await permits.close()
+
+
+async def test_with_a_rate_or_a_pause_nothing_is_ready(valkey: Valkey) -> None:
+    limited, free = permits_of(valkey, "100/s", account="limited"), permits_of(valkey)
+    for permits in (limited, free):
+        (await permits.take(monotonic() + PATIENCE_S)).end()
+    assert limited.ready() is None
+    await free.pause(60, WHY)
+    assert free.ready() is None
+    for permits in (limited, free):
+        await permits.close()
+
+
+class Held:
+    """A store whose answers are held back while `on` is not set; `asked` says that it was asked."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._valkey = valkey
+        self.on, self.asked = asyncio.Event(), asyncio.Event()
+        self.on.set()
+
+    def script(self, source: str) -> Run:
+        run = self._valkey.script(source)
+
+        async def held(keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> object:
+            answer = await run(keys, arguments)
+            self.asked.set()
+            await self.on.wait()
+            return answer
+
+        return held
+
+
+async def test_slots_in_use_are_used_again_while_a_trip_is_under_way(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers.permits, "KNOWN_FOR_S", PATIENCE_S)
+    store = Held(valkey)
+    permits = Permits(store, Fleet(valkey), "account", Bounds(concurrency=8))
+    held = [await permits.take(monotonic() + PATIENCE_S) for _ in range(4)]
+    store.asked.clear()
+    store.on.clear()
+    held.pop().end()
+    await asyncio.wait_for(store.asked.wait(), PATIENCE_S)
+    assert permits.ready() is None  # it might be somebody else's by now
+    held.pop().end()
+    again = permits.ready()
+    assert again is not None
+    assert permits.ready() is None
+    store.on.set()
+    for permit in (*held, again):
+        permit.end()
+    assert permits.in_use == 0
+    await permits.close()
 
 
 async def test_a_pause_holds_without_any_rate(valkey: Valkey, other: Valkey) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from providers.priority import Asker, Priority
 from providers.sending import BULK_PATIENCE_S, State
 from providers.services import companies_house, gleif, hmrc, postcodes_io, vies, zerobounce
 from tests.providers.asking import asked
@@ -15,6 +16,7 @@ from tests.waiting import eventually_async
 COMPANY = "GB/00000101"
 MAILBOX = "valid@example.com"
 MAILBOXES = [f"m{number}@b.example" for number in range(30)]
+BATCH = Asker(Priority.BATCH)
 POSTCODES = [f"GB/LS{number} 1AA" for number in range(1, 13)]
 
 
@@ -31,7 +33,7 @@ async def test_a_safe_call_is_sent_again(
     answers = await asked(provider, [COMPANY])
     assert answers.conclusions() == {COMPANY: "CONFIRMED"}
     assert answers.calls == provider.statistics.calls == 3
-    assert sum(provider.statistics.failures.values()) == 2
+    assert sum(provider.statistics.this_day().failures.values()) == 2
 
 
 async def test_attempts_are_bounded_and_each_failure_counts_once(
@@ -42,7 +44,7 @@ async def test_attempts_are_bounded_and_each_failure_counts_once(
     answers = await asked(provider, [COMPANY])
     assert answers.codes(COMPANY) == ["PROVIDER_UNAVAILABLE"]
     assert answers.calls == await calls_of(sandbox, "companies-house") == 3
-    assert sum(provider.statistics.failures.values()) == 3
+    assert sum(provider.statistics.this_day().failures.values()) == 3
 
 
 async def test_an_answer_that_breaks_the_contract_is_not_asked_for_again(
@@ -53,7 +55,7 @@ async def test_an_answer_that_breaks_the_contract_is_not_asked_for_again(
     answers = await asked(provider, [COMPANY])
     assert answers.codes(COMPANY) == ["PROVIDER_PROTOCOL"]
     assert answers.calls == 1
-    assert sum(provider.statistics.failures.values()) == 1
+    assert sum(provider.statistics.this_day().failures.values()) == 1
 
 
 @pytest.mark.parametrize("mode", ["status_500", "status_524", "reset", "fin_mid_body", "hang"])
@@ -90,7 +92,7 @@ async def test_retry_after_is_respected_by_everybody(
     await sandbox.fault("companies-house", "status_429", count=1, retry_after=retry_after)
     ours, theirs = outfit(companies_house, attempts=2), outfit(companies_house)
     ours_answered = asyncio.create_task(asked(ours, [COMPANY]))
-    assert await eventually_async(lambda: bool(ours.statistics.failures))
+    assert await eventually_async(lambda: bool(ours.statistics.this_day().failures))
     theirs_answered = await asked(theirs, ["GB/00000202"])
     assert (await ours_answered).conclusions() == {COMPANY: "CONFIRMED"}
     assert theirs_answered.conclusions() == {"GB/00000202": "DOUBTFUL"}
@@ -132,9 +134,9 @@ async def test_a_limit_that_leaves_no_room_sends_nothing(
     codes = [code for value in values for code in answers.codes(value)]
     assert codes.count("RATE_LIMITED") == 3
     assert await calls_of(sandbox, "companies-house") == 2
-    figures = provider.statistics.snapshot()
-    assert sum(count for _, count in figures.failures) == 3
-    assert figures.error_rate == 0  # of the calls: what was not sent did not fail
+    today = provider.statistics.this_day()
+    assert today.failures.total() == 3
+    assert today.error_rate == 0  # of the calls: what was not sent did not fail
 
 
 async def test_the_published_limit_of_the_stand_in_is_kept(
@@ -245,3 +247,18 @@ async def test_cancelling_an_ask_leaves_nothing_behind(
     assert provider.statistics.in_flight == 0
     await sandbox.faults("vies")
     assert (await asked(provider, ["DE123456788"])).calls == 1
+
+
+async def test_an_interactive_call_does_not_wait_behind_a_batch_that_waits_for_permits(
+    outfit: Outfit,
+) -> None:
+    """The batch would fill every place of the account, and sit in it until its permits come."""
+    provider = outfit(companies_house, rates=("20/s",), concurrency=4)
+    many = [f"GB/{number:08}" for number in range(200, 300)]
+    batch = asyncio.create_task(asked(provider, many, 30.0, BATCH))
+    assert await eventually_async(lambda: provider.statistics.calls > 0)
+    answers = [await asked(provider, [COMPANY], 5.0) for _ in range(3)]
+    assert [one.codes(COMPANY) for one in answers] == [[], [], []]
+    assert not batch.done()
+    batch.cancel()
+    await asyncio.gather(batch, return_exceptions=True)

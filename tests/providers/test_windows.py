@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from providers.rates import arrival_s, rate_of
 from sandbox.limits import Counting
-from tests.providers.simulated import Way, World
+from tests.providers.simulated import Stalls, Way, World
 
 SECONDS = 2.0
 EXAMPLES = 12
@@ -77,6 +77,35 @@ def test_a_bucket_is_never_empty(
     world.run(SECONDS)
     assert world.refused == 0
     assert len(world.arrived) >= 0.97 * limit * SECONDS
+
+
+@whenever
+@given(
+    processes=st.integers(1, 4),
+    together=st.booleans(),
+    unseen_s=st.sampled_from((0.0, 0.002)),
+    stall_s=st.sampled_from((0.012, 0.03, 0.07)),
+    seed=seeds,
+)
+def test_loops_that_stand_still_never_empty_a_bucket(
+    valkey_server_url: str,
+    *,
+    processes: int,
+    together: bool,
+    unseen_s: float,
+    stall_s: float,
+    seed: int,
+) -> None:
+    """What is late is not sent, or told; what one process can't use then another uses."""
+    rule = rate_of("200/s burst 5")
+    world = World(valkey_server_url, (rule,), "bucket", Way(0.0, 0.001, 0.01), seed)
+    for at in range(processes):
+        first_s = 0.1 if together else 0.1 + 0.05 * at
+        world.process(f"p{at}-", stalls=Stalls(first_s, stall_s, 0.2, unseen_s))
+    world.run(SECONDS)
+    assert world.refused == 0
+    lost = 0.05 if processes > 2 and not together and stall_s <= 0.03 else stall_s / 0.2
+    assert len(world.arrived) >= (1 - lost) * rule.limit * SECONDS
 
 
 @whenever

@@ -13,6 +13,8 @@ from cache.keys import Keys
 from cache.outcomes import Apart, Outcomes
 from cache.recent import Recent
 from gateway.valkey import Valkey
+from providers.breaker import Breaker
+from providers.breakers import Scope
 from providers.panel import Panel
 from providers.priority import Asker
 from providers.provider import Deliver
@@ -49,9 +51,17 @@ class TableProvider:
     price: Decimal = Decimal("0.01")
     statistics: Statistics = field(default_factory=Statistics)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    hearing_out: int = 0
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.gate.set()
+
+    def open_breakers(self) -> list[tuple[Scope, Breaker]]:
+        return []
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def serves(self, value: str) -> bool:
         return not value.startswith("foreign")

@@ -11,7 +11,7 @@ from cache.outcomes import WRITE, Apart
 from gateway.valkey import Valkey
 from providers.priority import Asker, Priority
 from providers.provider import Deliver
-from questions.desk import Desk
+from questions.desk import HEARD_AGAIN_S, Desk
 from tests.questions.house import (
     DELIVERABLE,
     UNREACHABLE,
@@ -20,8 +20,8 @@ from tests.questions.house import (
     desks,
     terms,
 )
-from verdicts.outcome import Conclusion
-from verdicts.reason import ReasonCode
+from verdicts.outcome import Conclusion, Found
+from verdicts.reason import ReasonCode, because
 
 POLL_S = 0.005
 
@@ -201,6 +201,61 @@ async def test_what_was_found_before_the_end_is_kept(
     assert found["a@x.example"].conclusion is Conclusion.CONFIRMED
     assert found["b@x.example"].conclusion is Conclusion.UNDECIDED
     assert again.usage.saved_by_cache == 1
+
+
+async def test_what_may_be_charged_is_heard_out_beyond_the_grace(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("questions.desk.GRACE_S", 0.0)
+    provider = TableProvider(hearing_out=1)
+    provider.gate.clear()
+    async with desks(valkey_url) as new:
+        stopping, living = new(provider), new(TableProvider())
+        asking = asyncio.create_task(stopping.ask(["a@x.example"], terms()))
+        await until(lambda: provider.calls)
+        closing = asyncio.create_task(stopping.close())
+        await until(lambda: provider.stopped)
+        await asyncio.wait((closing,), timeout=3 * HEARD_AGAIN_S)
+        assert not closing.done()
+        provider.gate.set()
+        await closing
+        again = terms()
+        await living.ask(["a@x.example"], again)
+        assert (await asking)["a@x.example"].conclusion is Conclusion.CONFIRMED
+    assert again.usage.saved_by_cache == 1
+
+
+async def test_it_is_heard_out_within_a_bound_and_until_somebody_is_in_a_hurry(
+    valkey_url: str,
+) -> None:
+    async with desks(valkey_url) as new:
+        for bound_s in (0.05, 3600.0):
+            provider = TableProvider(hearing_out=1)
+            provider.gate.clear()
+            desk = new(provider, stop_s=bound_s)
+            asking = asyncio.create_task(desk.ask(["a@x.example"], terms()))
+            await until(lambda provider=provider: provider.calls)
+            closing = asyncio.create_task(desk.close())
+            if bound_s > 1:
+                await until(lambda provider=provider: provider.stopped)
+                closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+            assert not desk._tasks  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            assert (await asking)["a@x.example"].conclusion is Conclusion.UNDECIDED
+
+
+async def test_what_a_stop_left_unasked_is_left_to_others(valkey_url: str) -> None:
+    """Kept, it would be what those have to live with who go on."""
+    code = ReasonCode.STOPPING
+    unasked = Found(Conclusion.UNDECIDED, (because(code, "mailbox", retryable=True),))
+    provider = TableProvider()
+    async with desks(valkey_url) as new:
+        found = await new(TableProvider(table={"a@x.example": unasked})).ask(
+            ["a@x.example"], terms()
+        )
+        await new(provider).ask(["a@x.example"], terms())
+    assert [why.code for why in found["a@x.example"].reasons] == [code]
+    assert provider.asked == ["a@x.example"]
 
 
 async def test_a_failure_is_kept_for_seconds_only(valkey_url: str) -> None:

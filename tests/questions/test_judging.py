@@ -185,3 +185,21 @@ def test_no_failure_makes_a_value_invalid_and_no_refutation_is_lost(data: st.Dat
     else:
         doubtful = Conclusion.DOUBTFUL in conclusions
         assert result.status is (Status.RISKY if doubtful else Status.VALID)
+
+
+async def test_what_is_outside_the_policy_comes_after_it_and_decides_nothing(
+    bench: Bench, valkey_url: str
+) -> None:
+    """An earlier check that refutes would keep the policy from being asked."""
+    async with desks(valkey_url) as new:
+        asked = {
+            ("email", "domain"): new(bench.domains, check="domain"),
+            ("email", "mailbox"): new(bench.mailboxes),
+        }
+        judge = Judge((email,), asked, {"email": ["mailbox"]})
+        (result,) = await judge.judge(emails("a@gone.example"), BOTH, terms())
+    assert result.status is Status.VALID
+    assert result.email is not None
+    assert [one.check for one in result.email.outcomes][-2:] == ["mailbox", "domain"]
+    assert result.email.outcomes[-1].conclusion is Conclusion.REFUTED
+    assert result.email.reasons == ()

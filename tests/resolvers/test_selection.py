@@ -92,6 +92,14 @@ def test_a_policy_of_the_settings_is_the_one_that_counts() -> None:
     assert list(needs_of(selection, ALL, policies)["email"]) == ["domain"]
 
 
+def test_a_fact_outside_the_policy_is_needed_beside_the_status() -> None:
+    policies = {**POLICIES, "email": ["domain"]}
+    selection = Picked({"email": paths("status", "mailbox.deliverable")})
+    assert list(needs_of(selection, ALL, policies)["email"]) == ["domain", "mailbox"]
+    everything = Picked({"status": Picked(), "email": paths("mailbox.deliverable")})
+    assert list(needs_of(everything, ALL, policies)["email"]) == ["domain", "mailbox"]
+
+
 def test_a_selection_that_comes_again_is_planned_once_and_memory_is_bounded() -> None:
     planner = NeedsPlanner(ALL, POLICIES)
     selection = Picked({"results": Picked({"status": Picked()})})

@@ -29,7 +29,7 @@ def refused(head: bytes, wishes: Wishes | None = None) -> SourceError:
         (b"PAR1rest", None, "NOT_WHAT_IT_SAYS", "Parquet"),
         (b"%PDF-1.7", None, "NOT_WHAT_IT_SAYS", "PDF"),
         (b"<!doctype html>", None, "NOT_WHAT_IT_SAYS", "web page"),
-        (gzip.compress(b"email\n"), None, "NOT_WHAT_IT_SAYS", "packed twice"),
+        (gzip.compress(b"email\n", mtime=0), None, "NOT_WHAT_IT_SAYS", "packed twice"),
         (b'[{"email":"a"}]', None, "NOT_WHAT_IT_SAYS", "jq"),
         (b'{\n  "email": "a"\n}\n', None, "NOT_WHAT_IT_SAYS", "one object a line"),
         (b"email\na@b.example\n", NDJSON, "NOT_WHAT_IT_SAYS", "text/csv"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batches.source.lines import LINE_BYTES_MAX, Lines
+from batches.source.lines import LINE_BYTES_MAX, Line, Lines
 from batches.source.objects import Given, Objects
 from batches.source.table import LINES_IN_VAIN_MAX, Row, Table, Unreadable
 
@@ -129,7 +129,12 @@ def test_a_file_full_of_quotes_that_are_never_closed_is_read_in_time_like_any_ot
 ) -> None:
     taken: list[int] = []
     take = Lines.__next__
-    monkeypatch.setattr(Lines, "__next__", lambda lines: taken.append(1) or take(lines))
+
+    def counted(lines: Lines) -> Line:
+        taken.append(1)
+        return take(lines)
+
+    monkeypatch.setattr(Lines, "__next__", counted)
     content = b"a,b\n" + b'x","y\n' * 10_000 + b'1,"2\n3"\n'
     assert len(problems(content)) == 10_000
     assert cells(content) == [["1", "2\n3"]]

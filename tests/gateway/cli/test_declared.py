@@ -135,6 +135,27 @@ async def test_the_doctor_connects_to_a_declared_service_and_asks_nothing(tmp_pa
     assert there.calls == []
 
 
+async def test_test_asks_the_stand_in_of_an_example_and_nobody_else(tmp_path: Path) -> None:
+    """Whatever credentials there are: a real call is made without --sandbox alone."""
+    example = (
+        '[[providers.hunter.sandbox]]\nvalue = "valid@b.example"\ngives = "VALID"\n'
+        """body = '{"data": {"status": "valid", "email": "valid@b.example", "score": 97}}'\n"""
+    )
+    async with standing_in(answering) as there:
+        configured(there, tmp_path, DECLARED + example)
+        checked = await run(tmp_path, "providers", "check")
+        known = await run(tmp_path, "providers", "test", "hunter", "valid@b.example", "--sandbox")
+        other = await run(tmp_path, "providers", "test", "hunter", "other@b.example", "--sandbox")
+    assert "; 1 example for the sandbox, read as they say" in checked.stdout
+    assert known.returncode == 0, known.stderr
+    assert 'rule      status  status  =  "valid"  ->  VALID' in known.stdout
+    assert "found     CONFIRMED" in known.stdout
+    assert KEY not in known.stdout
+    assert other.returncode == 2
+    assert "does not know 'other@b.example'; of hunter it knows valid@b.example" in other.stderr
+    assert there.calls == []
+
+
 async def test_test_refuses_what_it_cannot_ask(tmp_path: Path) -> None:
     async with standing_in(answering) as there:
         configured(there, tmp_path)

@@ -59,36 +59,6 @@ def test_a_post_has_its_form() -> None:
     assert asked(service(table), A).form == (("address", A),)
 
 
-@pytest.mark.parametrize(
-    "auth, query, headers",
-    [
-        ('{ type = "query", name = "key" }', (("key", "key"),), ()),
-        ('{ type = "header", name = "X-Key" }', (), (("X-Key", "key"),)),
-        (
-            '{ type = "header", name = "Authorization", prefix = "Token token=" }',
-            (),
-            (("Authorization", "Token token=key"),),
-        ),
-        ('{ type = "bearer" }', (), (("Authorization", "Bearer key"),)),
-        ('{ type = "basic" }', (), (("Authorization", "Basic a2V5OnNlY3JldA=="),)),
-    ],
-)
-def test_a_call_says_whose_it_is(
-    auth: str, query: tuple[tuple[str, str], ...], headers: tuple[tuple[str, str], ...]
-) -> None:
-    one = service(f"auth = {auth}\n{LOOK_UP}")
-    call = asked(one, A)
-    assert call.query == (("domain", "one.example"), *query)
-    assert call.headers == headers
-    assert one.SECRETS == ("api_key",)
-
-
-def test_a_key_that_is_optional_is_left_out_when_there_is_none() -> None:
-    one = service(f'auth = {{ type = "header", name = "X-Key", optional = true }}\n{LOOK_UP}')
-    assert one.SECRETS == ()
-    assert asked(one, A, by=Account("none", {})).headers == ()
-
-
 OAUTH = (
     'auth = { type = "oauth2", token_url = "https://login.example/token", scope = "read" }\n'
     + LOOK_UP

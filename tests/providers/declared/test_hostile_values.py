@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.declared.call_settings import BulkCallTable, CallTable
-from providers.declared.calls import BulkCall, SingleCall
+from providers.declared.calls import NOBODYS, BulkCall, Signed, SingleCall
 from providers.declared.template import JsonTemplate, Template
 from providers.exchange import Account, Call
 from providers.transport import Transport
@@ -45,7 +45,7 @@ def parts(value: str, local: str) -> dict[str, str]:
 
 
 def made(value: str, local: str) -> Call:
-    return SingleCall(CALL).made(parts(value, local), [("key", "KEY")], [])
+    return SingleCall(CALL).made(parts(value, local), Signed(query=(("key", "KEY"),)))
 
 
 @given(texts, texts)
@@ -68,7 +68,7 @@ def test_json_has_the_shape_that_was_declared(value: str, local: str) -> None:
 
 @given(st.lists(texts, min_size=1, max_size=4))
 def test_bulk_json_has_one_item_a_value(values: list[str]) -> None:
-    call = BulkCall(BULK).made([parts(value, "x") for value in values], [], [])
+    call = BulkCall(BULK).made([parts(value, "x") for value in values], NOBODYS)
     assert call.json == {"all": [{"is": value, "kind": "x"} for value in values], "end": True}
 
 
@@ -92,7 +92,7 @@ def test_a_joined_text_is_split_into_what_was_joined(one: str, other: str) -> No
     )
     both = [parts(value, "x") for value in (one, other)]
     if all(map(bulk.fits, both)) and not one.endswith("|") and not other.startswith("|"):
-        (of,) = bulk.made(both, [], []).query
+        (of,) = bulk.made(both, NOBODYS).query
         assert of[1].split("||") == [one, other]
 
 

@@ -258,3 +258,16 @@ def test_facts_that_were_kept_under_another_declaration_are_left_out() -> None:
     assert held(score="high") is None
     assert held(other=1) == sheet.holder()
     assert held(score=3) == sheet.holder(score=3)  # pyright: ignore[reportCallIssue] - made at run time
+
+
+def test_an_answer_about_absence_has_facts_where_it_is_said_so() -> None:
+    gone = answer({"code": "none", "score": 3, "since": "2015-02-01"}, 404)
+    told = RULES.replace('status = "INVALID" }', 'status = "INVALID", evidence = true }')
+    _, found = converse(service(LOOK_UP + told), [VALUE], gone)
+    assert found[VALUE].conclusion is Conclusion.REFUTED
+    assert found[VALUE].evidence == DeclaredFacts({"score": 3, "since": "2015-02-01"})
+    _, found = converse(READER, [VALUE], gone)
+    assert found[VALUE].evidence is None
+    drifted = answer({"code": "none", "score": "3"}, 404)
+    with pytest.raises(ProtocolBroken):
+        converse(service(LOOK_UP + told), [VALUE], drifted)

@@ -4,6 +4,13 @@
 //
 // CLIENT is graphql-ws, graphql-sse or apollo. With EVENTS it ends its subscription after so many.
 
+// The name HERE of the environment is taken for this machine.
+
+import dns from "node:dns";
+
+const lookup = dns.lookup;
+dns.lookup = (name, ...rest) => lookup(name === process.env.HERE ? "127.0.0.1" : name, ...rest);
+
 const [client, url, query, events = "Infinity"] = process.argv.slice(2);
 const say = (what) => console.log(JSON.stringify(what));
 let left = Number(events);
