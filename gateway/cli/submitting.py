@@ -179,13 +179,13 @@ async def followed(
     state: str = status["state"]
     if status["recordsDone"]:
         show_counts(console, status)
-    console.print(f"{id_} is {state}. {_next(distant, status)}", markup=False)
+    console.print(f"{id_} is {state}.\n{_next(distant, status)}", markup=False, soft_wrap=True)
     return ALL_WELL if state == "COMPLETED" else SOMETHING_FAILED
 
 
 def _next(distant: Distant, status: Mapping[str, Any]) -> str:
     id_: str = status["id"]
-    results = f"\nIts results:  {distant.hint('results', id_, '--out', 'FILE')}"
+    results = f"Its results:  {distant.hint('results', id_, '--out', 'FILE')}"
     match status["state"]:
         case "DRAFT":
             return f"It is not started:  {distant.hint('start', id_)}"
