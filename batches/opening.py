@@ -75,13 +75,19 @@ async def _database(url: URL | None, path: Path, connections: int, clock: Clock 
         # SQLAlchemy looks for files, and imports what it needs
         return await asyncio.to_thread(PostgresDatabase, url, connections, clock)
     file = Path(url.database) if url is not None and url.database else path
+    return await asyncio.to_thread(_file, file, clock)
+
+
+def _file(file: Path, clock: Clock | None) -> Database:
+    """Return the database in `file`, which nobody but us may read if it is made now."""
     try:
-        await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
     except OSError as error:
         raise StoreUnavailable(
-            f"{file.parent} cannot be made ({error.strerror}): Assay's user needs the right to"
+            f"{file} cannot be made or written ({error.strerror}): Assay's user needs the right to"
         ) from error
-    return await asyncio.to_thread(SqliteDatabase, file, clock)
+    return SqliteDatabase(file, clock)
 
 
 def _revisions() -> ScriptDirectory:

@@ -154,7 +154,7 @@ class Results:
 
     def _fields(self, results: Sequence[RecordResult]) -> dict[str, Field]:
         together = list(map(_verdicts, results))
-        if all(len(verdicts) == 1 for verdicts in together):  # as it mostly is
+        if list(map(len, together)).count(1) == len(together):  # as it mostly is
             only = [verdict for (verdict,) in together]
             if len(set(map(_kind, only))) == 1:
                 kind = self._by_name[only[0].kind]

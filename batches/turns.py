@@ -23,7 +23,8 @@ _WORKED = sorted(state.value for state in WORKED)
 _READY, _HINTED = ChunkState.READY.value, ChunkState.HINTED.value
 
 _TURNS = Ready(select(turns.c.tenant, turns.c.priority, turns.c.served))
-_BUSY = Ready(select(chunks.c.batch).where(chunks.c.until.is_not(None)).distinct())
+# not DISTINCT, for which SQLite would walk over all chunks in the order of their batches
+_BUSY = Ready(select(chunks.c.batch).where(chunks.c.until > 0))
 _OPEN = Ready(
     select(chunks.c.seq, chunks.c.records)
     .where(chunks.c.batch == bindparam("of"), chunks.c.state == literal_column("'READY'"))
@@ -185,6 +186,6 @@ def hinted(transaction: Transaction) -> int:
     number = (
         select(func.count())
         .select_from(chunks)
-        .where(chunks.c.until.is_not(None), chunks.c.state == _HINTED)
+        .where(chunks.c.until > 0, chunks.c.state == _HINTED)
     )
     return transaction.values(number)[0]
