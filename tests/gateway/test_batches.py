@@ -15,8 +15,8 @@ SEEN = """batch { id name priority costCap startAfter webhook maxAge sandbox cre
   mapping { column fields guessed }
   status { state records recordsDone version statuses { status records } callsMade callsSaved } }
   errors { code message field }"""
-RESULTS = """query ($id: ID!, $first: Int!, $after: String, $statuses: [VerdictStatus!], $kinds: [String!],
-    $reasons: [ReasonCode!]) {
+RESULTS = """query ($id: ID!, $first: Int!, $after: String, $statuses: [VerdictStatus!],
+    $kinds: [String!], $reasons: [ReasonCode!]) {
   batch(id: $id) { results(first: $first, after: $after, statuses: $statuses, kinds: $kinds,
     reasons: $reasons) { edges { cursor node { ref index status } }
     pageInfo { hasNextPage endCursor } } } }"""
@@ -77,15 +77,15 @@ async def test_a_batch_from_its_making_to_its_end(tmp_path: Path) -> None:
         made = await created(assay, name="spring", records=RECORDS[:3], priority=5)
         batch_id = made["batch"]["id"]
         assert (made["batch"]["status"]["state"], made["errors"]) == ("DRAFT", [])
-        for _ in range(2):  # sent again it is refused, and nothing is added twice
-            added = await change(
-                assay,
-                "addRecords",
-                "(batchId: $id, records: $records, after: 0)",
-                id=batch_id,
-                records=RECORDS[3:],
-            )
-        assert codes(added) == ["OUT_OF_STEP"]
+        more = {"id": batch_id, "records": RECORDS[3:]}
+        added = await change(
+            assay, "addRecords", "(batchId: $id, records: $records, after: 0)", **more
+        )
+        assert codes(added) == []
+        again = await change(
+            assay, "addRecords", "(batchId: $id, records: $records, after: 0)", **more
+        )
+        assert codes(again) == ["OUT_OF_STEP"], "and nothing is added twice"
         started = await change(assay, "startBatch", "(batchId: $id)", id=batch_id)
         assert started["batch"]["status"]["records"] == len(RECORDS)
         assert await to_its_end(assay, batch_id) == "COMPLETED"
@@ -113,7 +113,9 @@ async def test_a_batch_from_its_making_to_its_end(tmp_path: Path) -> None:
         assert [edge["node"]["ref"] for edge in (await page(reasons=["MALFORMED"]))["edges"]] == [
             "bad"
         ]
-        assert [e["node"]["ref"] for e in (await page(statuses=["INVALID"]))["edges"]] == ["bad"]
+        invalid = [e["node"] for e in whole["edges"] if e["node"]["status"] == "INVALID"]
+        assert "bad" in [one["ref"] for one in invalid]
+        assert [e["node"] for e in (await page(statuses=["INVALID"]))["edges"]] == invalid
         gone = await assay.ask(
             "mutation ($id: ID!) { deleteBatch(batchId: $id) { errors { code } } }",
             {"id": batch_id},
@@ -185,7 +187,7 @@ async def test_pause_resume_and_cancel_follow_the_moves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "code", "field"),
+    "wish, code, field",
     [
         ({"records": [{"ref": "x"}]}, "EMPTY_RECORD", "records"),
         ({"records": [{"email": "a@b.example"}] * 1001}, "TOO_MANY_RECORDS", "records"),
