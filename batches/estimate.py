@@ -201,13 +201,7 @@ def _windows(standing: Standing, calls: int) -> list[float]:
     """Return how long each window of an account makes so many calls wait."""
     share = max(standing.share, SHARE_MIN)
     return [
-        max(0, calls - one.left)
-        / one.limit
-        * rate_of(one.rate).period_s
-        / share
-        / one.limit
-        * rate_of(one.rate).period_s
-        / max(standing.share, 0.01)
+        max(0, calls - one.left) / one.limit * rate_of(one.rate).period_s / share
         for one in standing.windows
         if one.limit
     ]

@@ -176,9 +176,9 @@ class Patience:
         now = asyncio.get_running_loop().time()
         if self._since is None:
             self._since = now
-            told = "does not do it now" if isinstance(why, Away) else "does not answer"
+            told = f"says: {why}" if isinstance(why, Away) else "does not answer."
             self._console.print(
-                f"{self._distant.shown} {told} ({why}). Trying again…", markup=False
+                f"{self._distant.shown} {told} Trying again…", markup=False, soft_wrap=True
             )
         if now - self._since > AWAY_S_MAX:
             raise CommandError(

@@ -18,10 +18,12 @@ from gateway.cli.options import Format
 from gateway.cli.progress import stderr_console
 from gateway.cli.running import run
 from gateway.results_out import OutputFile
-from providers.errors import ProviderError
+from providers.errors import ProviderError, Unreachable
 
 OK = 200
 LATER = frozenset({429, 502, 503, 504})
+BROKEN_MAX = 5
+"""So often a download is begun that breaks off."""
 QUIET_S = 24 * 3600.0
 """How long a download that waits for the batch may say nothing."""
 
@@ -66,12 +68,19 @@ async def _fetched(
 ) -> int:
     async with distant_at(url, config) as distant:
         patience = Patience(distant, console, met=False)
+        broken = 0
         while True:
             try:
                 if out is None:
                     return await _poured(wanted, distant, patience)
                 return await _filed(wanted, out, distant, patience, console)
             except ProviderError as error:
+                broken += not isinstance(error, Unreachable | Away)
+                if broken == BROKEN_MAX:
+                    raise CommandError(
+                        f"{distant.shown} began to send {broken} times and broke off each time."
+                        " Its log says why."
+                    ) from None
                 await patience.lost(error, "Nothing was left here; ask again later.")
 
 

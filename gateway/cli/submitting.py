@@ -185,19 +185,19 @@ async def followed(
 
 def _next(distant: Distant, status: Mapping[str, Any]) -> str:
     id_: str = status["id"]
-    results = f"Its results: {distant.hint('results', id_, '--out', 'FILE')}"
+    results = f"\nIts results:  {distant.hint('results', id_, '--out', 'FILE')}"
     match status["state"]:
         case "DRAFT":
-            return f"It is not started: {distant.hint('start', id_)}"
+            return f"It is not started:  {distant.hint('start', id_)}"
         case "CAPPED":
             return (
                 "It would exceed its cost cap. Raise that:"
-                f" {distant.hint('start', id_, '--cost-cap', 'AMOUNT')}"
+                f"  {distant.hint('start', id_, '--cost-cap', 'AMOUNT')}"
             )
         case "COMPLETED" if any(
             one["status"] == "UNKNOWN" and one["records"] for one in status["statuses"]
         ):
-            return f"{results}\nAsk again what is UNKNOWN: {distant.hint('retry', id_)}"
+            return f"{results}\nAsk again what is UNKNOWN:  {distant.hint('retry', id_)}"
         case "FAILED":
             return "Its data can't be read any more; the log of Assay says why."
         case _:

@@ -31,6 +31,7 @@ DOCUMENTS = (
     "LICENSE",
     "README.md",
     "SECURITY.md",
+    "docs/batches.md",
     "docs/cli.md",
     "docs/configuration.md",
     "docs/consistency.md",

@@ -203,7 +203,9 @@ def test_standard_input_waits_for_its_start_and_keeps_to_its_cap(
 def test_ctrl_c_leaves_the_batch_running_and_cancel_ends_it(slow: Serving, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(phones(2_000))
     told = ("--url", base(slow))
-    with begun(tmp_path, "submit", "a.csv", "--follow", *told) as running:
+    done = assay("batch", "submit", "a.csv", "--no-start", *told, cwd=tmp_path)
+    assert re.search(r"2,000 calls, 20\.00 EUR, at least 0:0[1-9]:", done.stderr), done.stderr
+    with begun(tmp_path, "start", done.stdout.strip(), "--follow", *told) as running:
         running.until(r"RUNNING")
         running.process.send_signal(signal.SIGINT)
         assert running.end() == 130
