@@ -54,7 +54,8 @@ class Dispatch:
 
     def _ended(self, ref: ChunkRef) -> None:
         self._sent.pop(ref, None)
-        if self._room() >= self._work.slots // 2 or self._work.busy + 1 == self._work.slots:
+        slow = self._work.chunk_s >= QUICK_S
+        if slow or self._room() >= self._work.slots // 2:  # one look serves several quick ones
             self.steady.wake()
 
     def _room(self) -> int:

@@ -50,6 +50,7 @@ class Hints:
         except Exception as error:  # noqa: BLE001 - every broker fails in its own way
             self._note(error.__cause__ or error)
             return False
+        self._away = False
         return True
 
     async def close(self) -> None:

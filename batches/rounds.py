@@ -20,8 +20,10 @@ from verdicts.verdict import RecordResult
 
 ROUND_S = 2.0
 """Deadline of one round of asking; whoever wants the work to stop waits so long at most."""
-WINDOW_FIRST, WINDOW_MIN, WINDOW_MAX = 100, 25, 1000
-"""Records that a chunk asks about at once: at first, when it is slow, and when it is fast."""
+WINDOW_FIRST = 100
+"""Records that a chunk asks about at once, to begin with."""
+WINDOW_MIN = 25
+WINDOW_MAX = 1000
 
 
 class Judging(Protocol):

@@ -1,11 +1,9 @@
 """What an operator may say of batches: where they are kept, how long, how they come and go."""
 
 import base64
-from typing import Annotated
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -15,7 +13,6 @@ from pydantic import (
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
 from batches.keys import key_of
 from batches.work_settings import WorkSettings
-from providers.settings import listed
 
 
 class StoreSettings(BaseModel):
@@ -103,8 +100,9 @@ class WebhookSettings(BaseModel):
         default=None,
         description="`whsec_` and 24 to 64 bytes as base64, which receivers know, too.",
     )
-    secrets_old: Annotated[tuple[SecretStr, ...], BeforeValidator(listed)] = Field(
-        default=(), description="Secrets that were `secret` before: both sign until all have moved."
+    secrets_old: SecretStr | None = Field(
+        default=None,
+        description="Earlier `secret`s, with commas between: all sign until receivers have moved.",
     )
     local: bool = Field(
         default=False,
@@ -113,15 +111,25 @@ class WebhookSettings(BaseModel):
 
     @field_validator("secret", "secrets_old")
     @classmethod
-    def _are_secrets(cls, given: SecretStr | tuple[SecretStr, ...] | None) -> object:
-        for secret in given if isinstance(given, tuple) else (given,):
-            if secret is not None and not _is_webhook_secret(secret.get_secret_value()):
-                raise ValueError("give whsec_ and 24 to 64 bytes as base64")
+    def _are_secrets(cls, given: SecretStr | None) -> SecretStr | None:
+        if not all(map(_is_webhook_secret, _texts(given))):
+            raise ValueError("give whsec_ and 24 to 64 bytes as base64")
         return given
+
+    @property
+    def older(self) -> list[str]:
+        """The secrets that were valid before."""
+        return _texts(self.secrets_old)
 
 
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every one begins
 WEBHOOK_SECRET_BYTES = range(24, 65)
+
+
+def _texts(secrets: SecretStr | None) -> list[str]:
+    if secrets is None:
+        return []
+    return [text.strip() for text in secrets.get_secret_value().split(",")]
 
 
 def _is_webhook_secret(text: str) -> bool:

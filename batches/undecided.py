@@ -12,8 +12,10 @@ from verdicts.verdict import INVALID, UNKNOWN, RecordResult
 
 AGAIN_MAX = 8
 """Times that a failure is asked about; then the record stays UNKNOWN."""
-AGAIN_FIRST_S, AGAIN_LAST_S = 6.0, 120.0
-"""Until then: at first, longer than an UNDECIDED outcome is kept, and what that doubles to."""
+AGAIN_FIRST_S = 6.0
+"""Until it is asked about again, at first: longer than an UNDECIDED outcome is kept."""
+AGAIN_LAST_S = 120.0
+"""What that doubles to."""
 
 SOON = frozenset(
     {

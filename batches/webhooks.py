@@ -240,8 +240,7 @@ def signer_of(settings: WebhookSettings) -> Signer | None:
     """Return what signs as `settings` say; None: there is no secret, so nothing can be told."""
     if settings.secret is None:
         return None
-    older = [secret.get_secret_value() for secret in settings.secrets_old]
-    return Signer(settings.secret.get_secret_value(), older)
+    return Signer(settings.secret.get_secret_value(), settings.older)
 
 
 def body_of(delivery: Delivery) -> bytes:

@@ -161,6 +161,8 @@ class Work:
         except StoreError as error:
             said = {"batch": ref.batch, "chunk": ref.seq, "error": type(error).__name__}
             _log.warning("chunk let go", extra=said)
+        except Exception as error:  # noqa: BLE001 - its lease ends, and that counts as an attempt
+            _log.error("chunk failed", extra=_failure(ref, error))
         finally:
             self._running.pop(ref, None)
             self._began.pop(ref, None)
@@ -187,10 +189,7 @@ class Work:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one chunk an attempt
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            said = {"batch": batch.id, "chunk": ref.seq, "error": type(error).__name__}
-            said["at"] = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            _log.error("chunk failed", extra=said)
+            _log.error("chunk failed", extra=_failure(ref, error))
             await self._store.release(work.claim, failed=True)
 
     async def _halt(self, work: ChunkWork) -> None:
@@ -243,3 +242,10 @@ class Work:
                 work.lose()
                 if (task := self._tasks.get(ref)) is not None:
                     task.cancel()
+
+
+def _failure(ref: ChunkRef, error: Exception) -> dict[str, object]:
+    """Return what is logged of a fault of ours: never its message, which may hold a value."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    return {"batch": ref.batch, "chunk": ref.seq, "error": type(error).__name__, "at": where}

@@ -31,6 +31,7 @@ async def serve(settings: Settings) -> None:
     configure_logs(settings.gateway.log_level)
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         async with assembled(settings, (*SERVICES, stand_in)) as assembly:
+            assembly.batches.start(working=False)
             config = Config(
                 app_of(assembly), log_config=None, log_level="warning", **Worker.CONFIG_KWARGS
             )

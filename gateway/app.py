@@ -133,6 +133,20 @@ def routes(
         said = {} if away is None else {"batches": away}
         return JSONResponse({"status": "ready", **said})
 
+    return [
+        Route("/graphql", endpoint),
+        *_files(settings, assembly),
+        WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
+        Route(ASSETS_PATH + "{name:path}", asset),
+        Route("/", _home),
+        Route("/healthz", _alive),
+        Route("/readyz", ready),
+    ]
+
+
+def _files(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
+    """Return the addresses that take files in, and give them out."""
+
     def ingest() -> Ingest:
         return assembly().batches.ingest()
 
@@ -146,17 +160,7 @@ def routes(
         currency=settings.gateway.currency,
         sandbox=settings.gateway.sandbox,
     )
-
-    return [
-        Route("/graphql", endpoint),
-        *uploads.routes(),
-        *Downloads(sources).routes(),
-        WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
-        Route(ASSETS_PATH + "{name:path}", asset),
-        Route("/", _home),
-        Route("/healthz", _alive),
-        Route("/readyz", ready),
-    ]
+    return [*uploads.routes(), *Downloads(sources).routes()]
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:

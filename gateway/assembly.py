@@ -111,24 +111,13 @@ async def assembled(
         if sandbox is not None:
             rehearsal = builder.court(policies, factory.providers(rehearsal=True))
         stack.push_async_callback(builder.close)  # the last one is the first to be closed
-        kinds = [module.KIND for module in declarations.kinds]
-        context = Context(
-            judge=live.judge,
-            needs=NeedsPlanner(kinds, policies),
-            rehearsal=rehearsal.judge if rehearsal else None,
-            kinds=kinds,
-            panels=live.panels,
-            daily=builder.daily,
-            sandbox_inputs=sandbox_inputs(live.panels.values(), rehearsals) if sandbox else (),
-            deadline_ms=settings.gateway.deadline_ms,
-            records_max=settings.gateway.records_max,
-            currency=settings.gateway.currency,
-        )
-        courts = {False: live, True: rehearsal or live}
-        batches = _batches(settings, declarations, context, valkey, courts)
+        context = _context(settings, declarations, policies, live, rehearsal, builder.daily)
+        shown = sandbox_inputs(live.panels.values(), rehearsals) if sandbox else ()
+        context = replace(context, sandbox_inputs=shown)
+        batches = _batches(settings, declarations, context, valkey, (live, rehearsal or live))
         stack.push_async_callback(batches.close)
-        context = replace(context, room=batches.room)
         await loading
+        context = replace(context, room=batches.room)
         yield Assembly(settings, declarations, valkey, context, batches)
 
 
@@ -237,16 +226,40 @@ class _Builder:
         return self._settings.checks.get(kind.name, {}).get(check.name, CheckSettings())
 
 
+def _context(
+    settings: Settings,
+    declarations: Declarations,
+    policies: Mapping[str, Sequence[str]],
+    live: Court,
+    rehearsal: Court | None,
+    daily: Daily,
+) -> Context:
+    """Return what operations work with, as far as it is there without the sandbox and batches."""
+    kinds = [module.KIND for module in declarations.kinds]
+    return Context(
+        judge=live.judge,
+        needs=NeedsPlanner(kinds, policies),
+        rehearsal=rehearsal.judge if rehearsal else None,
+        kinds=kinds,
+        panels=live.panels,
+        daily=daily,
+        sandbox_inputs=(),
+        deadline_ms=settings.gateway.deadline_ms,
+        records_max=settings.gateway.records_max,
+        currency=settings.gateway.currency,
+    )
+
+
 def _batches(
     settings: Settings,
     declarations: Declarations,
     context: Context,
     valkey: Valkey,
-    courts: Mapping[bool, Court],
+    courts: tuple[Court, Court],
 ) -> Batches:
     """Return what is to become of batches here; nothing of it is begun.
 
-    `courts` are who would be asked: for batches of the sandbox (True), and for all others.
+    `courts` are who would be asked: for most batches, and for those of the sandbox.
     """
     return Batches(
         settings,

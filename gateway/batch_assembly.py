@@ -25,6 +25,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from batches.engine import Engine
     from batches.store import Store
+    from batches.upkeep import Upkeep
     from batches.work import Bench
     from checks.kinds import KindModule
     from gateway.batch_room import Followed
@@ -61,6 +62,7 @@ class Batches:
         self._room: BatchRoom | None = None
         self._ingest: Ingest | None = None
         self._engine: Engine | None = None
+        self._upkeep: Upkeep | None = None
         self._opening: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._away: StoreError | BrokerError | None = None
@@ -144,6 +146,8 @@ class Batches:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._engine is not None:
             await self._engine.close()
+        if self._upkeep is not None:
+            await self._upkeep.close()
         if self._room is not None:
             await self._room.progress.close()
         if self._store is not None:
@@ -161,38 +165,52 @@ class Batches:
     async def _run(self, *, working: bool) -> None:
         await asyncio.to_thread(import_module, "batches.engine")
         from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
-        from batches.opening import open_store  # noqa: PLC0415 - as above
         from batches.packing import ChunkPacking  # noqa: PLC0415 - as above
         from batches.results import Results  # noqa: PLC0415 - as above
+        from batches.upkeep import Upkeep  # noqa: PLC0415 - as above
         from gateway.batch_room import batch_room  # noqa: PLC0415 - as above
+        from providers.egress import Gate  # noqa: PLC0415 - as above
+
+        store = await self._store_opened()
+        if store is None:
+            return
+        self._store = store
+        sandbox = self._settings.gateway.sandbox
+        gate = Gate(local=self._settings.webhooks.local or sandbox)
+        self._room = batch_room(
+            store,
+            self._followed,
+            self._kinds,
+            Results(self._kinds),
+            gate if self._settings.webhooks.secret is not None else None,
+        )
+        names = [module.KIND.name for module in self._kinds]
+        self._ingest = Ingest(
+            store, self._settings.uploads, names, self._settings.batches.chunk_records
+        )
+        if working:
+            packing = ChunkPacking(self._kinds)
+            settings, redis_url = self._settings.batches, self._followed.valkey.url
+            self._engine = Engine(settings, store, packing, self._bench(), redis_url)
+            self._engine.start()
+            self._upkeep = Upkeep(store, settings, self._settings.webhooks, gate)
+            self._upkeep.start()
+        self._open.set()
+
+    async def _store_opened(self) -> "Store | None":
+        """Return the store as soon as it is open; None when no other try is of use."""
+        from batches.opening import open_store  # noqa: PLC0415 - imported before, in a thread
 
         rest_s = REST_FIRST_S
         path = self._settings.gateway.data_dir / FILE
-        while self._store is None:
+        while True:
             try:
-                self._store = await open_store(self._settings.store, path)
+                return await open_store(self._settings.store, path)
             except StoreError as error:
                 if type(error) is not type(self._away):
                     _log.error("no store of batches", extra={"error": type(error).__name__})
                 self._away = error
                 if isinstance(error, LASTING):
-                    return
+                    return None
                 await asyncio.sleep(rest_s)
                 rest_s = min(2 * rest_s, REST_MAX_S)
-        self._room = batch_room(
-            self._store,
-            self._followed,
-            self._kinds,
-            Results(self._kinds),
-            takes_webhooks=self._settings.webhooks.secret is not None,
-        )
-        names = [module.KIND.name for module in self._kinds]
-        self._ingest = Ingest(
-            self._store, self._settings.uploads, names, self._settings.batches.chunk_records
-        )
-        if working:
-            packing = ChunkPacking(self._kinds)
-            settings, redis_url = self._settings.batches, self._followed.valkey.url
-            self._engine = Engine(settings, self._store, packing, self._bench(), redis_url)
-            self._engine.start()
-        self._open.set()

@@ -13,6 +13,7 @@ from batches.store import Store
 from checks.declared import result_class
 from checks.kinds import KindModule
 from gateway.valkey import Valkey
+from providers.egress import Gate
 from resolvers.batch_room import BatchRoom
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ def batch_room(
     followed: Followed,
     kinds: Sequence[KindModule],
     results: "Results",
-    *,
-    takes_webhooks: bool,
+    gate: Gate | None,
 ) -> BatchRoom:
-    """Return the room for the batches in `store`; its progress is begun, and is to be closed."""
+    """Return the room for the batches in `store`; its progress is begun, and is to be closed.
+
+    `gate` says which addresses a webhook may have; None takes no webhooks.
+    """
     progress = Progress(store, followed.valkey)
     progress.start()
     store.when_changed(progress.changed)
@@ -48,5 +51,5 @@ def batch_room(
         decode=lambda blob, first_index: results.unpacked(blob, first_index)[1],
         estimator=Estimator(store, followed.sight),
         names=[module.KIND.name for module in kinds],
-        takes_webhooks=takes_webhooks,
+        gate=gate,
     )

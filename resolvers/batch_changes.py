@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -26,6 +25,7 @@ from batches.errors import (
 from batches.given import Layout, empty_records, packed_layout, packed_records
 from batches.source.record import GivenRecord, record_class
 from batches.store import Amendment
+from providers.egress import AddressRefused
 from resolvers.batch_room import BatchRoom, room_of
 from resolvers.batch_status import MILLIONTHS
 from resolvers.batches import BatchView, view_of
@@ -337,14 +337,16 @@ def _check(
             Problem.BAD_INPUT, f"costCap is {cap}; give 0 to {COST_MAX:f}.", "costCap"
         )
     if webhook is not None:
-        if not room.takes_webhooks:
+        if room.gate is None:
             raise BatchProblem(
                 Problem.WEBHOOKS_OFF,
                 "No secret is configured to sign webhooks with (webhooks.secret).",
                 "webhook",
             )
-        if len(webhook) > URL_MAX or urlsplit(webhook).scheme not in {"https", "http"}:
-            raise BatchProblem(Problem.BAD_INPUT, "webhook is no https address.", "webhook")
+        try:
+            room.gate.parsed(webhook[: URL_MAX + 1])
+        except AddressRefused as error:
+            raise BatchProblem(Problem.BAD_INPUT, f"webhook: {error}.", "webhook") from None
 
 
 def _millionths(amount: Decimal | None) -> int | None:

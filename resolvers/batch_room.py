@@ -10,6 +10,7 @@ from batches.errors import StoreError
 from batches.estimate import Estimator
 from batches.progress import Progress
 from batches.store import Store
+from providers.egress import Gate
 from resolvers.context import Context
 from resolvers.errors import PublicError
 
@@ -17,8 +18,8 @@ from resolvers.errors import PublicError
 class BatchRoom(Struct, frozen=True):
     """The parts that work with batches, of one process.
 
-    `decode` reads results, `names` are the kinds that there are, `takes_webhooks` says whether
-    there is a secret to sign them with.
+    `decode` reads results, `names` are the kinds that there are, `gate` says which
+    addresses a webhook may have, None where there is no secret to sign one with.
     """
 
     store: Store
@@ -27,7 +28,7 @@ class BatchRoom(Struct, frozen=True):
     decode: Decode
     estimator: Estimator
     names: Sequence[str]
-    takes_webhooks: bool
+    gate: Gate | None
 
 
 async def room_of(context: Context) -> BatchRoom:

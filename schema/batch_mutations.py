@@ -43,6 +43,45 @@ CHANGE = "Change its name, priority, `startAfter`, `costCap` or `webhook`, in wh
 DELETE = "Delete a batch, its records and its results. There is no way back."
 
 
+async def _start(info: Info, batch_id: Id) -> Changed:
+    """See resolvers.batch_changes.start."""
+    return await batch_changes.start(info.context, str(batch_id))
+
+
+async def _pause(info: Info, batch_id: Id) -> Changed:
+    """See resolvers.batch_changes.move."""
+    return await batch_changes.move(info.context, str(batch_id), Move.PAUSE)
+
+
+async def _resume(info: Info, batch_id: Id) -> Changed:
+    """See resolvers.batch_changes.move."""
+    return await batch_changes.move(info.context, str(batch_id), Move.RESUME)
+
+
+async def _cancel(info: Info, batch_id: Id) -> Changed:
+    """See resolvers.batch_changes.move."""
+    return await batch_changes.move(info.context, str(batch_id), Move.CANCEL)
+
+
+async def _retry(
+    info: Info,
+    batch_id: Id,
+    statuses: list[Status] = [Status.UNKNOWN],  # noqa: B006 - of the schema; nobody changes it
+) -> Changed:
+    """See resolvers.batch_changes.retry."""
+    return await batch_changes.retry(info.context, str(batch_id), statuses)
+
+
+async def _change(info: Info, batch_id: Id, input: ChangeBatchInput) -> Changed:  # noqa: A002 - as above
+    """See resolvers.batch_changes.change."""
+    return await batch_changes.change(info.context, str(batch_id), _change(input))
+
+
+async def _delete(info: Info, batch_id: Id) -> Changed:
+    """See resolvers.batch_changes.delete."""
+    return await batch_changes.delete(info.context, str(batch_id))
+
+
 def batch_mutations(types: Types, of_batches: BatchTypes) -> dict[str, Any]:
     """Return the fields that change batches of these types."""
     wish: Any = create_batch_input(types.record)
@@ -55,50 +94,18 @@ def batch_mutations(types: Types, of_batches: BatchTypes) -> dict[str, Any]:
         """See resolvers.batch_changes.add_records."""
         return await batch_changes.add_records(info.context, str(batch_id), records, after)
 
-    async def start(info: Info, batch_id: Id) -> Changed:
-        """See resolvers.batch_changes.start."""
-        return await batch_changes.start(info.context, str(batch_id))
-
-    async def pause(info: Info, batch_id: Id) -> Changed:
-        """See resolvers.batch_changes.move."""
-        return await batch_changes.move(info.context, str(batch_id), Move.PAUSE)
-
-    async def resume(info: Info, batch_id: Id) -> Changed:
-        """See resolvers.batch_changes.move."""
-        return await batch_changes.move(info.context, str(batch_id), Move.RESUME)
-
-    async def cancel(info: Info, batch_id: Id) -> Changed:
-        """See resolvers.batch_changes.move."""
-        return await batch_changes.move(info.context, str(batch_id), Move.CANCEL)
-
-    async def retry(
-        info: Info,
-        batch_id: Id,
-        statuses: list[Status] = [Status.UNKNOWN],  # noqa: B006 - of the schema; nobody changes it
-    ) -> Changed:
-        """See resolvers.batch_changes.retry."""
-        return await batch_changes.retry(info.context, str(batch_id), statuses)
-
-    async def change(info: Info, batch_id: Id, input: ChangeBatchInput) -> Changed:  # noqa: A002 - as above
-        """See resolvers.batch_changes.change."""
-        return await batch_changes.change(info.context, str(batch_id), _change(input))
-
-    async def delete(info: Info, batch_id: Id) -> Changed:
-        """See resolvers.batch_changes.delete."""
-        return await batch_changes.delete(info.context, str(batch_id))
-
     create.__annotations__["input"] = wish
     add.__annotations__["records"] = list[cast("Any", types.record)]
     verbs = {
         "create_batch": (create, "CreateBatchPayload", CREATE),
         "add_records": (add, "AddRecordsPayload", ADD),
-        "start_batch": (start, "StartBatchPayload", START),
-        "pause_batch": (pause, "PauseBatchPayload", PAUSE),
-        "resume_batch": (resume, "ResumeBatchPayload", RESUME),
-        "cancel_batch": (cancel, "CancelBatchPayload", CANCEL),
-        "retry_batch": (retry, "RetryBatchPayload", RETRY),
-        "change_batch": (change, "ChangeBatchPayload", CHANGE),
-        "delete_batch": (delete, "DeleteBatchPayload", DELETE),
+        "start_batch": (_start, "StartBatchPayload", START),
+        "pause_batch": (_pause, "PauseBatchPayload", PAUSE),
+        "resume_batch": (_resume, "ResumeBatchPayload", RESUME),
+        "cancel_batch": (_cancel, "CancelBatchPayload", CANCEL),
+        "retry_batch": (_retry, "RetryBatchPayload", RETRY),
+        "change_batch": (_change, "ChangeBatchPayload", CHANGE),
+        "delete_batch": (_delete, "DeleteBatchPayload", DELETE),
     }
     return {
         name: strawberry.mutation(

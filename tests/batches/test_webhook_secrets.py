@@ -26,7 +26,7 @@ def test_a_secret_that_is_none_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes"):
         WebhookSettings.model_validate({"secret": secret})
     with pytest.raises(ValueError, match="24 to 64 bytes"):
-        WebhookSettings.model_validate({"secrets_old": [secret]})
+        WebhookSettings.model_validate({"secrets_old": secret})
 
 
 def test_good_secrets_are_taken_and_not_shown() -> None:

@@ -136,7 +136,11 @@ def test_every_variable_that_the_page_shows_is_read(
             setting.key, "WARNING"
         ),
         "table": '{"subject": "hints"}',
-        "secret": "A" * 43 + "=" if "encryption" in setting.key else "0123456789abcdef",
+        "secret": "whsec_" + "A" * 32
+        if "webhooks" in setting.key
+        else "A" * 43 + "="
+        if "encryption" in setting.key
+        else "0123456789abcdef",
         "path": "elsewhere",
         "list of texts": '["192.0.2.53"]',
         "`true` or `false`": "true",

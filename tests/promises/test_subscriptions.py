@@ -51,6 +51,7 @@ async def house(valkey_url: str, folder: Path) -> AsyncGenerator[House]:
     file = folder / "batches.db"
     given = sections(None, valkey_url, store={"url": f"sqlite:///{file}"})
     async with living(given) as assay:
+        assay.assembly.batches.start(working=False)
         store = await open_store(StoreSettings(), file)
         try:
             yield House(assay, store)
