@@ -48,6 +48,11 @@ Webhook = Annotated[
 ]
 Statuses = Annotated[
     list[Status] | None,
-    typer.Option("--status", help="Of records; may be repeated.", case_sensitive=False),
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="VALID, RISKY, INVALID or UNKNOWN; may be repeated.",
+        case_sensitive=False,
+    ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how it goes on until it has ended.")]
