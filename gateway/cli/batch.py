@@ -12,8 +12,12 @@ from gateway.cli.batch_options import (
     Follow,
     Form,
     Id,
+    Maps,
     Name,
+    NoStart,
     Priority,
+    Resumed,
+    StandIns,
     StartAfter,
     Statuses,
     Url,
@@ -21,6 +25,7 @@ from gateway.cli.batch_options import (
 )
 from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.options import AsJson, Config
+from gateway.cli.validate import Delimiter, Encoding
 
 if TYPE_CHECKING:
     from gateway.cli.distant import Distant
@@ -92,36 +97,18 @@ def submit(
         str, typer.Argument(metavar="FILE", help="CSV or NDJSON; - reads standard input.")
     ],
     *,
-    maps: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="COLUMN=FIELD",
-            help="Say what a column is; COLUMN= leaves it alone. May be repeated.",
-        ),
-    ] = None,
+    maps: Maps = None,
     name: Name = None,
     cost_cap: CostCap = None,
     priority: Priority = None,
     start_after: StartAfter = None,
     webhook: Webhook = None,
-    no_start: Annotated[
-        bool, typer.Option("--no-start", help="Leave it a DRAFT; `start` starts it.")
-    ] = False,
+    no_start: NoStart = False,
     follow_: Follow = False,
-    resume: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Go on with a file whose sending was interrupted."),
-    ] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Between cells; else found out.")
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Such as cp1252; else found out.")
-    ] = None,
-    sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Let stand-ins answer, where a sandbox runs.")
-    ] = False,
+    resume: Resumed = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sandbox: StandIns = False,
     url: Url = None,
     config: Config = None,
 ) -> None:

@@ -56,3 +56,19 @@ Statuses = Annotated[
     ),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how it goes on until it has ended.")]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="COLUMN=FIELD",
+        help="Say what a column is; COLUMN= leaves it alone. May be repeated.",
+    ),
+]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Leave it a DRAFT; `start` starts it.")]
+Resumed = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Go on with a file whose sending was interrupted."),
+]
+StandIns = Annotated[
+    bool, typer.Option("--sandbox", help="Let stand-ins answer, where a sandbox runs.")
+]
