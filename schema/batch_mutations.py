@@ -74,7 +74,7 @@ async def _retry(
 
 async def _change(info: Info, batch_id: Id, input: ChangeBatchInput) -> Changed:  # noqa: A002 - as above
     """See resolvers.batch_changes.change."""
-    return await batch_changes.change(info.context, str(batch_id), _change(input))
+    return await batch_changes.change(info.context, str(batch_id), _wished(input))
 
 
 async def _delete(info: Info, batch_id: Id) -> Changed:
@@ -117,7 +117,7 @@ def batch_mutations(types: Types, of_batches: BatchTypes) -> dict[str, Any]:
     }
 
 
-def _change(wish: ChangeBatchInput) -> Change:
+def _wished(wish: ChangeBatchInput) -> Change:
     given = {
         name: value
         for name in Change.__struct_fields__
