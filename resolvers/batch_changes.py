@@ -346,7 +346,7 @@ def _check(
         try:
             room.gate.parsed(webhook[: URL_MAX + 1])
         except AddressRefused as error:
-            raise BatchProblem(Problem.BAD_INPUT, f"webhook: {error}.", "webhook") from None
+            raise BatchProblem(Problem.BAD_INPUT, f"webhook: {error}", "webhook") from None
 
 
 def _millionths(amount: Decimal | None) -> int | None:
