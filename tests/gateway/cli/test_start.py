@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway.cli.program import ROOT, assay
 
-COMMANDS = ("serve", "validate", "kinds", "providers", "doctor", "schema")
+COMMANDS = ("serve", "worker", "validate", "kinds", "providers", "doctor", "schema")
 
 
 def help_of(*command: str) -> str:
