@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -53,7 +53,9 @@ def submit_file(order: Order, url: str | None, config: Path | None, console: Con
     shown = Interrupted()
     try:
         with input_stream(order.file) as stream:
-            source = Source(stream, _size(order.file))
+            # unbuffered: a thread that waits there for ever holds no lock
+            raw: BinaryIO = getattr(stream, "raw", stream)
+            source = Source(raw, _size(order.file))
             return run(_submitted(order, source, url, config, shown, console))
     except InterruptedCommand:
         shown.tell(console)

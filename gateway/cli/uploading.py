@@ -1,7 +1,9 @@
 """A file on its way into a batch: piece by piece, so that a broken connection costs one piece."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import orjson
@@ -100,7 +102,7 @@ class Uploading:
         held, last, answer = b"", False, {}
         while not last:
             try:
-                part = await asyncio.to_thread(source.read, PIECE_BYTES)
+                part = await _read(source)
             except SourceError as error:
                 raise Refusal(error.message, WRONG_USAGE) from None
             except OSError as error:
@@ -164,6 +166,33 @@ class Uploading:
         if code == "STORE_FULL":
             raise CommandError(f"{message} {self._left}")
         raise Refusal(message, WRONG_USAGE if flow.status < OURS else SOMETHING_FAILED)
+
+
+async def _read(source: Source) -> bytes:
+    """Return the next piece. A terminal or pipe that says nothing keeps nobody from leaving."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[bytes] = loop.create_future()
+
+    def tell(part: bytes, error: Exception | None) -> None:
+        if found.done():
+            return
+        if error is None:
+            found.set_result(part)
+        else:
+            found.set_exception(error)
+
+    def read() -> None:
+        part, failed = b"", None
+        try:
+            part = source.read(PIECE_BYTES)
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            failed = error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, part, failed)
+
+    # those of the loop's own pool are waited for at the end
+    threading.Thread(target=read, name="file", daemon=True).start()
+    return await found
 
 
 async def created(distant: Distant, query: str, key: str, patience: Patience) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.cli.cutting import cutting
-from tests.gateway.cli.program import COMMAND, Serving, assay, environment, serving
+from tests.gateway.cli.program import COMMAND, Serving, assay, environment, serving, wait_until
 
 SAID_WAIT_S = 40.0
 KUNDEN = (
@@ -107,6 +107,7 @@ def begun(cwd: Path, *arguments: str) -> Generator[Running]:
         [*COMMAND, "batch", *arguments],
         cwd=cwd,
         env=environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -287,6 +288,18 @@ def test_a_file_whose_sending_was_interrupted_is_gone_on_with(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"{count:,} records in batch {found[1]}" in done.stderr
+    assert assay("batch", "delete", found[1], *told, cwd=tmp_path).returncode == 0
+
+
+def test_ctrl_c_does_not_wait_for_a_pipe_that_says_nothing(
+    gateway: Serving, tmp_path: Path
+) -> None:
+    told = ("--url", base(gateway))
+    with begun(tmp_path, "submit", "-", "--name", "a pipe", *told) as running:
+        wait_until(lambda: "a pipe" in names(gateway.url), SAID_WAIT_S)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(SAID_WAIT_S) == 130
+        found = running.until(r"assay batch delete (\S+)")
     assert assay("batch", "delete", found[1], *told, cwd=tmp_path).returncode == 0
 
 
