@@ -25,7 +25,7 @@ from console.page import (
     content_security_policy,
     graphiql_page,
 )
-from gateway.assembly import Assembly, assembled, policies_of
+from gateway.assembly import Assembly, assembled
 from gateway.declarations import Declarations, declarations_of
 from gateway.downloads import Downloads, Sources
 from gateway.endpoint import Endpoint
@@ -33,6 +33,7 @@ from gateway.feeds import Feeds
 from gateway.garbage import collect_less
 from gateway.hosts import HostCheck, Origins
 from gateway.logs import configure_logs
+from gateway.policies import policies_of
 from gateway.settings import Settings, load_settings
 from gateway.sockets import Sockets
 from gateway.uploads import Uploads
@@ -147,11 +148,11 @@ def routes(
 def _files(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
     """Return the addresses that take files in, and give them out."""
 
-    def ingest() -> Ingest:
-        return assembly().batches.ingest()
+    async def ingest() -> Ingest:
+        return await assembly().batches.ingest()
 
-    def sources() -> Sources:
-        return assembly().batches.sources()
+    async def sources() -> Sources:
+        return await assembly().batches.sources()
 
     uploads = Uploads(
         ingest,

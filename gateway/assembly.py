@@ -12,17 +12,18 @@ from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
-from checks.kinds import KindModule, load
+from checks.kinds import load
 from gateway.batch_assembly import Batches
 from gateway.batch_bench import BatchBench
 from gateway.batch_room import Followed
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
+from gateway.policies import policies_of, waived_of
 from gateway.private_valkey import private_valkey, running_instance
 from gateway.provider_factory import Assignment, ProviderFactory
 from gateway.rehearsals import Rehearsal, rehearsals_of
 from gateway.sandbox import Sandbox, Told, running_sandbox, tell
-from gateway.settings import CheckSettings, ConfigurationError, KindSettings, Settings
+from gateway.settings import CheckSettings, ConfigurationError, Settings
 from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
@@ -266,52 +267,6 @@ def _batches(
         declarations.kinds,
         lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels),
         Followed(valkey, lambda batch: courts[batch.sandbox]),
-    )
-
-
-def policies_of(
-    settings: Settings, modules: Sequence[KindModule] | None = None
-) -> dict[str, list[str]]:
-    """Return for each kind the checks of its policy that are asked, as configured.
-
-    `modules` are the kinds that there are, where that is known already.
-
-    Raises:
-        ConfigurationError: a kind or a check that does not exist.
-    """
-    modules = declarations_of(settings).kinds if modules is None else modules
-    kinds = {module.KIND.name: module.KIND for module in modules}
-    for section, names in (("kinds", settings.kinds), ("checks", settings.checks)):
-        for name in names:
-            if name not in kinds:
-                raise ConfigurationError(
-                    f"{section}.{name}: no such kind; there are {', '.join(kinds)}"
-                )
-    policies: dict[str, list[str]] = {}
-    for name, kind in kinds.items():
-        wanted = settings.kinds[name].checks if name in settings.kinds else None
-        known = [check.name for check in kind.checks]
-        for check in (*(wanted or ()), *settings.checks.get(name, {})):
-            if check not in known:
-                raise ConfigurationError(
-                    f"kind {name} has no check {check!r}; it has {', '.join(known)}"
-                )
-        policies[name] = [
-            check.name for check in kind.asked if wanted is None or check.name in wanted
-        ]
-    return policies
-
-
-def waived_of(settings: Settings, kinds: Iterable[KindModule]) -> frozenset[tuple[str, str]]:
-    """Return the optional checks, as (kind, check), that the configuration does not demand.
-
-    It demands one by naming it in `kinds.KIND.checks`.
-    """
-    return frozenset(
-        (module.KIND.name, check.name)
-        for module in kinds
-        for check in module.KIND.asked
-        if check.optional and settings.kinds.get(module.KIND.name, KindSettings()).checks is None
     )
 
 

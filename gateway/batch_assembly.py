@@ -99,20 +99,18 @@ class Batches:
             raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
         return self._room
 
-    def ingest(self) -> "Ingest":
-        """Return what takes files in. Raise StoreUnavailable when the store is not open."""
-        if self._ingest is None:
-            self.store()
-            raise AssertionError("what is open takes files")
+    async def ingest(self) -> "Ingest":
+        """Return what takes files in; as `room`."""
+        await self.room()
+        assert self._ingest is not None, "what is open takes files"
         return self._ingest
 
-    def sources(self) -> "Sources":
-        """Return what downloads are made of. Raise StoreUnavailable when the store is not open."""
-        if self._room is None:
-            raise StoreUnavailable(f"The store of batches can't be used: {self.away}")
+    async def sources(self) -> "Sources":
+        """Return what downloads are made of; as `room`."""
+        room = await self.room()
         from gateway.downloads import Sources  # noqa: PLC0415 - what it needs is imported by now
 
-        return Sources(self._room.store, self._room.decode, self._kinds)
+        return Sources(room.store, room.decode, self._kinds)
 
     async def opened(self) -> "Store":
         """Wait until the store is open and return it.

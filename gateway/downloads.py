@@ -5,7 +5,7 @@ connection, so that nobody takes half a file for a whole one.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -69,7 +69,7 @@ class Sources(Struct, frozen=True):
 class Downloads:
     """Answers downloads out of what `sources` returns for each request."""
 
-    def __init__(self, sources: Callable[[], Sources]) -> None:
+    def __init__(self, sources: Callable[[], Awaitable[Sources]]) -> None:
         """Call `sources` when a request comes, and not before."""
         self._sources = sources
 
@@ -91,7 +91,7 @@ class Downloads:
     async def _answered(self, request: Request) -> Response:
         form = _form(request.path_params["format"])
         try:
-            sources = self._sources()
+            sources = await self._sources()
             names = [module.KIND.name for module in sources.kinds]
             wanted, dialect, wait = _asked(request, names)
             batch = await sources.store.batch(TENANT, request.path_params["batch_id"])

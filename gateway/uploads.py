@@ -8,7 +8,7 @@ header sends the rest. The headers are those of the IETF's draft on resumable up
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from secrets import token_hex
 from typing import Any
@@ -111,7 +111,7 @@ class Uploads:
 
     def __init__(
         self,
-        ingest: Callable[[], Ingest],
+        ingest: Callable[[], Awaitable[Ingest]],
         tenant_for: Callable[[Scope], str],
         origins: Origins,
         *,
@@ -138,7 +138,7 @@ class Uploads:
             if not self._origins.allow(scope["headers"]):
                 raise Refusal(403, "CROSS_ORIGIN", "Files are not taken from pages of other sites.")
             request.tenant = self._tenant_for(scope)
-            request.ingest = self._ingest()
+            request.ingest = await self._ingest()
             batch_id: str | None = scope.get("path_params", {}).get("id")
             if batch_id is None:
                 await self._create(request, scope["query_string"])

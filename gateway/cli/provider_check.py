@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.text import Text
 
 from checks.declared import DeclaredKind
-from gateway.assembly import policies_of
 from gateway.cli.opening import command_errors, settings_of
 from gateway.cli.tables import stdout_console
 from gateway.declarations import Declarations, declarations_of, explained
 from gateway.mistakes import Mistake, nearest
+from gateway.policies import policies_of
 from gateway.provider_factory import secrets_of
 from gateway.rehearsals import Rehearsal, rehearsals_of
 from gateway.settings import ConfigurationError, Settings

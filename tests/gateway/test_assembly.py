@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.assembly import assembled, policies_of
+from gateway.assembly import assembled
+from gateway.policies import policies_of
 from gateway.private_valkey import PrivateValkeyError
 from gateway.settings import ConfigurationError, Settings
 from gateway.valkey import Valkey

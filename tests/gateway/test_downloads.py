@@ -71,7 +71,11 @@ async def house(tmp_path: Path) -> AsyncGenerator[House]:
     async with opened(tmp_path) as store:
         running = await started(store, ROWS)
         sources = [Sources(store, decode, KINDS)]
-        app = Starlette(routes=Downloads(lambda: sources[-1]).routes())
+
+        async def there() -> Sources:
+            return sources[-1]
+
+        app = Starlette(routes=Downloads(there).routes())
         async with (
             served(app) as client,
             aiohttp.ClientSession(

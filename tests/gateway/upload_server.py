@@ -62,8 +62,12 @@ async def running(folder: Path, **settings: int) -> AsyncGenerator[Running]:
     store = await open_store(StoreSettings(), folder / "batches.db")
     try:
         ingest = Ingest(store, UploadSettings(**settings))
+
+        async def opened() -> Ingest:
+            return ingest
+
         answers = Uploads(
-            lambda: ingest, lambda _: TENANT, Origins(["localhost"]), currency="EUR", sandbox=False
+            opened, lambda _: TENANT, Origins(["localhost"]), currency="EUR", sandbox=False
         )
         async with served(Starlette(routes=answers.routes())) as client:
             yield Running(client, ingest)

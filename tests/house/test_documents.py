@@ -13,8 +13,8 @@ import pytest
 from msgspec import Struct
 
 from gateway import reference
-from gateway.assembly import policies_of
 from gateway.configuration_schema import configuration_schema
+from gateway.policies import policies_of
 from gateway.settings import Settings, load_settings
 from providers.catalogue import SERVICES
 from providers.declared.faults import FAULTS as DECLARED_FAULTS
