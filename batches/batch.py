@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from batches.counts import Counts, Spent
 from providers.priority import TENANT
@@ -185,3 +185,29 @@ class Batch(Struct, frozen=True, kw_only=True, gc=False):
     def ended(self) -> bool:
         """Whether nothing will happen by itself any more."""
         return self.state in ENDED
+
+
+class Created(Struct, frozen=True):
+    """A batch, and whether this call made it: False when its idempotency key had made it before."""
+
+    batch: Batch
+    anew: bool
+
+
+class Page(Struct, frozen=True):
+    """Batches of a list, the newest first; where the next page goes on, None behind the last."""
+
+    batches: tuple[Batch, ...]
+    after: str | None
+
+
+class Amendment(Struct, frozen=True, kw_only=True):
+    """What changes of a batch; what is left out stays. The fields are those of `Batch`."""
+
+    name: str | UnsetType | None = UNSET
+    priority: int | UnsetType = UNSET
+    weight: float | UnsetType = UNSET
+    cost_cap_millionths: int | UnsetType | None = UNSET
+    start_after: datetime | UnsetType | None = UNSET
+    webhook: str | UnsetType | None = UNSET
+    layout: bytes | UnsetType = UNSET

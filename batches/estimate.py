@@ -1,21 +1,20 @@
 """What a batch will take, told before it starts: calls, cost, time at the present limits.
 
-Of a small batch every record is looked at, of a large one chunks from all over it. How many
-questions are different in all of it is then reckoned from how many came once and how many oftener
-(the Guaranteed-Error Estimator of Charikar, Chaudhuri, Motwani and Narasayya, PODS 2000).
+Of a small batch every record is looked at, of a large one chunks from all over it; whatever they
+hold then stands for as much more of its kind. That is the most there can be: duplicates between
+records that were not looked at are not known.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from batches.batch import Batch
 from batches.given import Records, unpacked_layout
-from batches.store import Store
 from providers.panel import Panel
 from providers.provider import Provider, ServiceProvider
 from providers.rates import rate_of
@@ -23,6 +22,9 @@ from providers.sending import State
 from providers.standing import Standing
 from questions.foresight import Foreseen, Foresight
 from verdicts.record import Record
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 CHUNKS_MAX = 40
 """Chunks that are looked at: 20,000 records."""
@@ -86,7 +88,7 @@ class Sight(Protocol):
 class Estimator:
     """Estimates batches."""
 
-    def __init__(self, store: Store, sight: Callable[[Batch], Sight]) -> None:
+    def __init__(self, store: "Store", sight: Callable[[Batch], Sight]) -> None:
         """Read `store`; `sight` says who would be asked about a batch."""
         self._store = store
         self._sight = sight
@@ -109,7 +111,7 @@ class Estimator:
         repeated = known = 0.0
         refuted: dict[str, float] = {}
         for one in foreseen:
-            different = _different(one.times.values(), scale)
+            different = scale * len(one.times)
             total = scale * sum(one.times.values())
             share = len(one.known) / len(one.times) if one.times else 0.0
             refuted[one.kind] = scale * one.refuted
@@ -147,13 +149,6 @@ class Estimator:
 
 def _read(reading: Records, blob: bytes) -> Sequence[Record]:
     return reading.records(reading.given(blob))
-
-
-def _different(times: Iterable[int], scale: float) -> float:
-    """Return how many different questions there are, when each of these stands for `scale`."""
-    numbers = list(times)
-    once = numbers.count(1)
-    return max(1.0, scale) ** 0.5 * once + len(numbers) - once
 
 
 async def _asked(one: Foreseen, panel: Panel, different: float) -> list[ProviderEstimate]:

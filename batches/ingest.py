@@ -8,18 +8,22 @@ whoever sends the file again, or the rest of it, goes on where the last portion 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
-from batches.batch import Batch, Move, NewBatch, State
+from batches.batch import Batch, Created, Move, NewBatch, State
 from batches.chunk import RECORDS_USUAL
-from batches.errors import OffsetMismatch
+from batches.errors import OffsetMismatch, StoreUnavailable
 from batches.given import Layout, Upload, packed_layout, unpacked_layout
 from batches.intake import READ_BYTES, Intake, OtherFile, Portion
 from batches.settings import UploadSettings
 from batches.source.errors import SourceError
-from batches.store import Created, Store
+from batches.starting import Starter
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 
 class TooManyUploads(Exception):
@@ -51,19 +55,22 @@ class Ingest:
 
     def __init__(
         self,
-        store: Store,
+        store: "Store",
         settings: UploadSettings | None = None,
         names: Sequence[str] = (),
         chunk_records: int = RECORDS_USUAL,
+        starter: Starter | None = None,
     ) -> None:
         """Take files into `store`, in chunks of up to `chunk_records`.
 
-        Records can have the fields `names` beside the built-in ones.
+        Records can have the fields `names` beside the built-in ones. `starter` starts what is to
+        be started; without one that is done whatever it may cost.
         """
         self.store = store
         self.settings = settings or UploadSettings()
         self._names = tuple(names)
         self._chunk_records = chunk_records
+        self._starter = starter
         self._taking: dict[str, _Taking] = {}
 
     async def create(self, new: NewBatch, upload: Upload) -> Created:
@@ -177,7 +184,15 @@ class Ingest:
     async def _started(self, batch: Batch) -> Batch:
         upload = upload_of(batch)
         if upload.complete and upload.start and batch.state is State.DRAFT and batch.records:
-            return await self.store.move(batch.tenant, batch.id, Move.START)
+            if self._starter is None:
+                return await self.store.move(batch.tenant, batch.id, Move.START)
+            try:
+                return await self._starter.start(batch)
+            except OSError as error:
+                raise StoreUnavailable(
+                    "The file is kept, but what its batch would cost can't be found out now: start"
+                    " the batch in a moment"
+                ) from error
         return batch
 
 

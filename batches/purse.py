@@ -1,9 +1,12 @@
 """What batches with a cost cap may still spend: each stops before its cap, and not behind."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from batches.batch import Batch
-from batches.store import Store
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 
 class Purse:
@@ -13,7 +16,7 @@ class Purse:
     under way at most.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: "Store") -> None:
         """Learn from `store` what was spent."""
         self._store = store
         self._aside: dict[str, int] = {}

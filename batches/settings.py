@@ -11,7 +11,6 @@ from pydantic import (
 )
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
-from batches.keys import key_of
 from batches.work_settings import WorkSettings
 
 
@@ -61,7 +60,12 @@ class StoreSettings(BaseModel):
 
 
 def _keys_in(given: SecretStr | None) -> list[bytes]:
-    return [] if given is None else [key_of(one) for one in given.get_secret_value().split(",")]
+    if given is None:
+        return []
+    # here, because most configurations have none, and start sooner without the library
+    from batches.keys import key_of  # noqa: PLC0415
+
+    return [key_of(one) for one in given.get_secret_value().split(",")]
 
 
 class RetentionSettings(BaseModel):

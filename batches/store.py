@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
 from batches import (
     batch_rows,
@@ -25,7 +25,7 @@ from batches import (
     retention_rows,
     turns,
 )
-from batches.batch import Batch, Move, NewBatch, PauseReason
+from batches.batch import Amendment, Batch, Created, Move, NewBatch, Page, PauseReason
 from batches.blobs import Blobs
 from batches.chunk import (
     ChunkRef,
@@ -49,32 +49,6 @@ LEASE_S = 30.0
 """Seconds that a claim holds without being renewed."""
 DELETED_PER_TRIP_MAX = 200
 """Chunks that one transaction removes at most."""
-
-
-class Created(Struct, frozen=True):
-    """A batch, and whether this call made it: False when its idempotency key had made it before."""
-
-    batch: Batch
-    anew: bool
-
-
-class Page(Struct, frozen=True):
-    """Batches of a list, the newest first; where the next page goes on, None behind the last."""
-
-    batches: tuple[Batch, ...]
-    after: str | None
-
-
-class Amendment(Struct, frozen=True, kw_only=True):
-    """What changes of a batch; what is left out stays. The fields are those of `Batch`."""
-
-    name: str | UnsetType | None = UNSET
-    priority: int | UnsetType = UNSET
-    weight: float | UnsetType = UNSET
-    cost_cap_millionths: int | UnsetType | None = UNSET
-    start_after: datetime | UnsetType | None = UNSET
-    webhook: str | UnsetType | None = UNSET
-    layout: bytes | UnsetType = UNSET
 
 
 class Store:

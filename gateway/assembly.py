@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,7 +15,6 @@ from cache.outcomes import WRITE, Apart, Outcomes
 from cache.recent import Recent
 from checks.kinds import load
 from gateway.batch_assembly import Batches
-from gateway.batch_bench import BatchBench
 from gateway.batch_room import Followed
 from gateway.declarations import Declarations, declarations_of
 from gateway.hash_key import hash_key
@@ -41,6 +41,9 @@ from questions.judging import Judge
 from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
+
+if TYPE_CHECKING:
+    from batches.work import Bench
 
 START_PATIENCE_S = 2.0
 """With the store's first answer: at a start everything starts at once."""
@@ -262,10 +265,17 @@ def _batches(
 
     `courts` are who would be asked: for most batches, and for those of the sandbox.
     """
+
+    def bench() -> "Bench":
+        # here, because what answers requests only starts sooner without what works
+        from gateway.batch_bench import BatchBench  # noqa: PLC0415
+
+        return BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels)
+
     return Batches(
         settings,
         declarations.kinds,
-        lambda: BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels),
+        bench,
         Followed(valkey, lambda batch: courts[batch.sandbox]),
     )
 

@@ -184,7 +184,11 @@ class Batches:
         )
         names = [module.KIND.name for module in self._kinds]
         self._ingest = Ingest(
-            store, self._settings.uploads, names, self._settings.batches.chunk_records
+            store,
+            self._settings.uploads,
+            names,
+            self._settings.batches.chunk_records,
+            self._room.starter,
         )
         if working:
             packing = ChunkPacking(self._kinds)

@@ -9,7 +9,7 @@ from batches.arrivals import Arrivals
 from batches.batch import Batch
 from batches.estimate import Estimator, Sight
 from batches.progress import Progress
-from batches.store import Store
+from batches.starting import Starter
 from checks.declared import result_class
 from checks.kinds import KindModule
 from gateway.valkey import Valkey
@@ -18,6 +18,7 @@ from resolvers.batch_room import BatchRoom
 
 if TYPE_CHECKING:
     from batches.results import Results
+    from batches.store import Store
 
 
 class Followed(Struct, frozen=True):
@@ -31,7 +32,7 @@ class Followed(Struct, frozen=True):
 
 
 def batch_room(
-    store: Store,
+    store: "Store",
     followed: Followed,
     kinds: Sequence[KindModule],
     results: "Results",
@@ -44,12 +45,14 @@ def batch_room(
     progress = Progress(store, followed.valkey)
     progress.start()
     store.when_changed(progress.changed)
+    estimator = Estimator(store, followed.sight)
     return BatchRoom(
         store=store,
         progress=progress,
         arrivals=Arrivals(store, progress, results, result_class(kinds)),
         decode=lambda blob, first_index: results.unpacked(blob, first_index)[1],
-        estimator=Estimator(store, followed.sight),
+        estimator=estimator,
+        starter=Starter(store, estimator),
         names=[module.KIND.name for module in kinds],
         gate=gate,
     )

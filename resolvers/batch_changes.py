@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from batches.batch import Batch, Move, NewBatch
+from batches.batch import Amendment, Batch, Move, NewBatch, State
 from batches.chunk import RECORDS_USUAL, NewChunk
 from batches.errors import (
     BatchError,
@@ -24,7 +24,6 @@ from batches.errors import (
 )
 from batches.given import Layout, empty_records, packed_layout, packed_records
 from batches.source.record import GivenRecord, record_class
-from batches.store import Amendment
 from providers.egress import AddressRefused
 from resolvers.batch_room import BatchRoom, room_of
 from resolvers.batch_status import MILLIONTHS
@@ -226,28 +225,22 @@ async def delete(context: Context, batch_id: str) -> Changed:
 
 async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
     """Start `batch`, unless the estimate says that it would exceed its cap."""
-    cap = batch.cost_cap_millionths
-    if cap is not None and not batch.ended:
-        try:
-            estimate = await room.estimator.of(batch)
-        except StoreError:
-            raise
-        except OSError:
-            raise BatchProblem(
-                Problem.UNAVAILABLE,
-                "What the batch would cost can't be found out now. Start it again in a moment.",
-            ) from None
-        cost = batch.spent.cost_millionths + (_millionths(estimate.cost) or 0)
-        if cost > cap:
-            await room.store.move(context.tenant, batch.id, Move.CAP)
-            raise BatchProblem(
-                Problem.COST_CAP,
-                f"It would cost up to {Decimal(cost) / MILLIONTHS} {context.currency}, which is"
-                f" more than its costCap of {Decimal(cap) / MILLIONTHS}. Raise it with changeBatch,"
-                " and start the batch again.",
-                "costCap",
-            )
-    return await room.store.move(context.tenant, batch.id, Move.START)
+    try:
+        started = await room.starter.start(batch)
+    except OSError:
+        raise BatchProblem(
+            Problem.UNAVAILABLE,
+            "What the batch would cost can't be found out now. Start it again in a moment.",
+        ) from None
+    if started.state is State.CAPPED and started.cost_cap_millionths is not None:
+        cap = Decimal(started.cost_cap_millionths) / MILLIONTHS
+        raise BatchProblem(
+            Problem.COST_CAP,
+            f"By its estimate it would cost more than its costCap of {cap} {context.currency}."
+            " Raise that with changeBatch, and start the batch again.",
+            "costCap",
+        )
+    return started
 
 
 async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch | None]) -> Changed:

@@ -1,6 +1,7 @@
 """What resolvers need to keep, follow and read batches."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -9,10 +10,13 @@ from batches.decided import Decode
 from batches.errors import StoreError
 from batches.estimate import Estimator
 from batches.progress import Progress
-from batches.store import Store
+from batches.starting import Starter
 from providers.egress import Gate
 from resolvers.context import Context
 from resolvers.errors import PublicError
+
+if TYPE_CHECKING:
+    from batches.store import Store
 
 
 class BatchRoom(Struct, frozen=True):
@@ -22,11 +26,12 @@ class BatchRoom(Struct, frozen=True):
     addresses a webhook may have, None where there is no secret to sign one with.
     """
 
-    store: Store
+    store: "Store"
     progress: Progress
     arrivals: Arrivals
     decode: Decode
     estimator: Estimator
+    starter: Starter
     names: Sequence[str]
     gate: Gate | None
 

@@ -7,7 +7,7 @@ see `WRITTEN_OUT`. Spelling: `rapidfuzz`.
 1.0
 >>> likeness("Acme", "Acme Holdings Ltd")
 0.85
->>> likeness("Acme Ltd", "Zenith Ltd") < DIFFERENT_BELOW
+>>> likeness("Acme Ltd", "Zenith Ltd") < 0.6
 True
 """
 
@@ -20,9 +20,6 @@ from typing import cast
 from cleanco.termdata import terms_by_country, terms_by_type
 from rapidfuzz import fuzz
 
-AGREES_FROM = 0.9
-DIFFERENT_BELOW = 0.6
-"""From here on two names are taken for the same; below, for different; between, they resemble."""
 PART_OF_THE_OTHER = 0.85
 """All words of one name stand in the other: `Acme`, `Acme Holdings Germany`. Often a subsidiary,
 and sometimes somebody else."""

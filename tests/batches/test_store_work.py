@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from batches.batch import Move, NewBatch, PauseReason, State
+from batches.batch import Amendment, Move, NewBatch, PauseReason, State
 from batches.chunk import (
     ATTEMPTS_MAX,
     LAST_RITES_MAX,
@@ -17,7 +17,7 @@ from batches.chunk import (
 )
 from batches.counts import NO_COST, NOTHING, Spent, Tally
 from batches.errors import MoveRefused
-from batches.store import Amendment, Store
+from batches.store import Store
 from providers.priority import TENANT
 from tests.batches.conftest import Clock, OpenStore
 from tests.batches.given import (

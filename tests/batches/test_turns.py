@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter
 
-from batches.batch import Move, NewBatch
+from batches.batch import Amendment, Move, NewBatch
 from batches.chunk import ChunkRef
-from batches.store import Amendment, Store
+from batches.store import Store
 from tests.batches.conftest import Clock, OpenStore
 from tests.batches.given import claimed, finish, queued
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdicts import company_names
-from verdicts.company_names import AGREES_FROM, DIFFERENT_BELOW, label_likeness, likeness
+from verdicts.company_names import label_likeness, likeness
+from verdicts.consistency import AGREES_FROM, DIFFERENT_BELOW
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=60)
 

@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from verdicts import consistency
-from verdicts.company_names import AGREES_FROM, DIFFERENT_BELOW
-from verdicts.consistency import MEANING, Finding, FindingCode, Side, findings_of
+from verdicts.consistency import (
+    AGREES_FROM,
+    DIFFERENT_BELOW,
+    MEANING,
+    Finding,
+    FindingCode,
+    Side,
+    findings_of,
+)
 from verdicts.evidence import CompanyRegistration, LeiRegistration, VatRegistration
 from verdicts.verdict import (
     AddressVerdict,
