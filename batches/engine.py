@@ -33,14 +33,14 @@ class Engine:
             slots=settings.slots,
             lease_s=settings.lease_s,
         )
-        self._hints = Hints(broker_of(settings, redis_url), settings.slots, self.work.begin)
-        self.dispatch = Dispatch(store, self._hints, self.work)
+        self.hints = Hints(broker_of(settings, redis_url), settings.slots, self.work.begin)
+        self.dispatch = Dispatch(store, self.hints, self.work)
         self._sweeper = Sweeper(store, self.dispatch)
 
     def start(self) -> None:
         """Begin to work; needs a running loop."""
         self.work.start()
-        self._hints.start()
+        self.hints.start()
         self.dispatch.start()
         self._sweeper.start()
 
@@ -48,7 +48,7 @@ class Engine:
         """Take nothing new, flush what is decided, give every chunk back; bounded throughout."""
         await self.dispatch.close()
         await self.work.close()
-        await self._hints.close()
+        await self.hints.close()
         await self._sweeper.close()
 
 

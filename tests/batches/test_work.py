@@ -262,8 +262,11 @@ async def test_a_chunk_that_fails_its_workers_is_given_up_and_the_batch_complete
 
 
 async def stand_still(engine: Engine) -> None:
-    """Let it neither renew a lease nor begin anything, as if it had been stopped."""
-    for loop in (engine.dispatch.steady, engine.work.hold):
+    """Let it neither renew a lease nor begin anything, as if it had been stopped.
+
+    Nor does it take hints: of a chunk that it has, one would be lost for as long as hints count.
+    """
+    for loop in (engine.dispatch.steady, engine.work.hold, engine.hints):
         await loop.close()
 
 

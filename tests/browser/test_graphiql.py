@@ -1,6 +1,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from tests.browser.conftest import WAIT_MS, Visit
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=WAIT_MS)
+RUNS_MAX = 8
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +98,19 @@ async def test_a_subscription_runs_over_a_websocket(
             ".CodeMirror.setValue(query)",
             query,
         )
-        await page.get_by_role("button", name="Execute query").click()
         answer = page.get_by_role("region", name="Result Window")
-        await expect(answer).to_contain_text("DRAFT")
+
+        async def asked() -> None:
+            """The editor looks at a new text a moment later, and runs the old operation till then."""
+            await page.get_by_role("button", name="Execute query").click()
+            await expect(answer).to_contain_text("DRAFT", timeout=1_000)
+
+        for _ in range(RUNS_MAX - 1):
+            with suppress(AssertionError):
+                await asked()
+                break
+        else:
+            await asked()
         await store.move(TENANT, batch.id, Move.CANCEL)
         await expect(answer).to_contain_text("CANCELLED")
         await expect(page.get_by_role("button", name="Execute query")).to_be_visible()
