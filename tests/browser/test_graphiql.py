@@ -101,7 +101,7 @@ async def test_a_subscription_runs_over_a_websocket(
         answer = page.get_by_role("region", name="Result Window")
 
         async def asked() -> None:
-            """The editor looks at a new text a moment later, and runs the old operation till then."""
+            """Run it: the editor takes note of a new text a moment later, and runs the old one."""
             await page.get_by_role("button", name="Execute query").click()
             await expect(answer).to_contain_text("DRAFT", timeout=1_000)
 
