@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -59,6 +59,8 @@ class House(Struct):
     feeds: Feeds
     source: Source
     world: World
+    sockets: AsyncExitStack
+    """Closes what is opened for as long as the house stands."""
 
     @asynccontextmanager
     async def socket(
@@ -136,5 +138,9 @@ async def house(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await (sockets if scope["type"] == "websocket" else endpoint)(scope, receive, send)
 
-    async with served(before(app)) as client, aiohttp.ClientSession() as session:
-        yield House(client, session, feeds, source, world)
+    async with (
+        served(before(app)) as client,
+        aiohttp.ClientSession() as session,
+        AsyncExitStack() as opened,
+    ):
+        yield House(client, session, feeds, source, world, opened)

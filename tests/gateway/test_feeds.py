@@ -24,7 +24,9 @@ async def subscribed(here: House, number: int, query: str, **variables: object) 
     made: list[Socket] = []
     for _ in range(number):
         url = f"ws://localhost:{here.client.port}/graphql"
-        socket = Socket(await here.session.ws_connect(url, protocols=[PROTOCOL]))
+        opened = await here.session.ws_connect(url, protocols=[PROTOCOL])
+        here.sockets.push_async_callback(opened.close)
+        socket = Socket(opened)
         await socket.send(type="connection_init")
         assert await socket.receive() == {"type": "connection_ack"}
         await socket.subscribe("s", query, **variables)

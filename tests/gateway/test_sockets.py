@@ -312,6 +312,7 @@ async def test_a_server_that_stops_says_so_and_ends_the_source() -> None:
             await socket.subscribe("a", LATEST)
             await opened(here.source)
         assert await socket.closed() == RESTART
+        await socket.opened.close()
     assert here.source.closed == 1
 
 
