@@ -32,6 +32,7 @@ async def serve(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         async with assembled(settings, (*SERVICES, stand_in)) as assembly:
             assembly.batches.start(working=False)
+            await assembly.batches.opened()  # else what it imports is counted as a request's
             config = Config(
                 app_of(assembly), log_config=None, log_level="warning", **Worker.CONFIG_KWARGS
             )
