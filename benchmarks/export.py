@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from resource import RUSAGE_SELF, getrusage
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +32,7 @@ from batches.settings import StoreSettings
 from batches.source.coding import coding_of
 from batches.source.dialect import Dialect, Format
 from batches.source.mapping import mapping_of
+from benchmarks.machine import most_resident_bytes
 from benchmarks.processes import ROOT, TESTED_CPU, environment, pin_self, pinned
 from checks import email
 from checks.kinds import KINDS, load
@@ -186,7 +186,7 @@ async def export(path: Path, batch_id: str, form: str) -> Exported:
         wall_s, cpu_s = time.monotonic() - begun, time.process_time() - cpu
     finally:
         await store.close()
-    peak = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = most_resident_bytes()
     return Exported(form, batch.records, size, wall_s, cpu_s, peak)
 
 

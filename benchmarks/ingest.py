@@ -7,7 +7,6 @@ does behind HTTP: unpacking, reading, packing, writing, one sync to the disk a p
 import argparse
 import asyncio
 import gzip
-import resource
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from batches.given import Upload
 from batches.ingest import Ingest, Sent
 from batches.opening import open_store
 from batches.settings import StoreSettings
+from benchmarks.machine import most_resident_bytes
 from benchmarks.processes import OUT, ROOT, TESTED_CPU, environment, pin_self, pinned
 
 ROWS = (100_000, 1_000_000)
@@ -106,8 +106,7 @@ async def take(path: Path, folder: Path) -> Taken:
     await store.close()
     assert not batch.row_errors, "every row is good"
     stored = sum(one.stat().st_size for one in folder.iterdir())  # noqa: ASYNC240 - it is over
-    scale = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    peak = most_resident_bytes()
     return Taken(batch.records, s, cpu_s, peak, stored)
 
 

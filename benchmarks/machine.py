@@ -2,11 +2,13 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 from gateway.private_valkey import server_binary
 
@@ -22,6 +24,7 @@ PACKAGES = (
     "orjson",
 )
 CPUINFO = Path("/proc/cpuinfo")
+STATUS = Path("/proc/self/status")
 
 
 def described() -> list[str]:
@@ -35,6 +38,17 @@ def described() -> list[str]:
         f"load average at the start {os.getloadavg()[0]:.1f}",
     )
     return [f"{', '.join(facts)}.", f"{packages}, Valkey {_valkey()}."]
+
+
+def most_resident_bytes() -> int:
+    """Return the most memory that this process has had resident.
+
+    Linux counts for `getrusage` what the process was before it became another program, too.
+    """
+    if sys.platform == "linux":
+        (most,) = re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
+        return int(most) * 1024
+    return getrusage(RUSAGE_SELF).ru_maxrss
 
 
 def _processor() -> str:
