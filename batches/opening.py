@@ -1,21 +1,17 @@
 """A store is opened: its tables are brought to this version, its data keys to the present key."""
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import Column, MetaData, String, Table, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-import batches.migrations
 from batches import batch_rows
 from batches.blobs import Blobs
 from batches.database import MIGRATING, Clock, Database, Transaction
-from batches.errors import StoreTooNew, StoreUnavailable, StoreUnreadable
+from batches.errors import StoreUnavailable, StoreUnreadable
 from batches.keys import Keyring
 from batches.postgres import PostgresDatabase
 from batches.settings import StoreSettings
@@ -23,6 +19,10 @@ from batches.sqlite import SqliteDatabase
 from batches.store import Store
 from batches.tables import METADATA
 
+NEWEST = "0001"
+"""The revision of `batches.tables`: that of the newest file in `batches/migrations`."""
+VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""Where Alembic keeps the revision."""
 REWRAPPED_PER_TRIP_MAX = 500
 _SCHEMES = {"postgresql", "postgres", "postgresql+asyncpg"}
 
@@ -44,8 +44,10 @@ async def open_store(settings: StoreSettings, path: Path, clock: Clock | None = 
     url = None if settings.url is None else _url_of(settings.url.get_secret_value())
     database = await _database(url, path, settings.connections, clock)
     try:
-        revisions = await asyncio.to_thread(_revisions)
-        await database.write(_migrate, revisions)
+        if not await database.write(_is_newest):
+            # here, because most starts find newest tables, and need less memory without Alembic
+            migrating = await asyncio.to_thread(import_module, "batches.migrating")
+            await migrating.migrate(database)
         blobs = Blobs(keys)
         while await database.write(batch_rows.rewrap, blobs, REWRAPPED_PER_TRIP_MAX):
             pass
@@ -90,47 +92,26 @@ def _file(file: Path, clock: Clock | None) -> Database:
     return SqliteDatabase(file, clock)
 
 
-def _revisions() -> ScriptDirectory:
-    """Return the revisions, read from their files."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(batches.migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
-    list(scripts.walk_revisions())  # reads every file: not in the event loop, later
-    return scripts
+def _is_newest(transaction: Transaction) -> bool:
+    """Return whether the tables are those of this version; make them where there are none.
 
-
-def _migrate(transaction: Transaction, scripts: ScriptDirectory) -> None:
-    """Bring the tables to the newest of `scripts`, alone.
+    Alone, so that of several processes one makes them.
 
     Raises:
-        StoreTooNew: they are at a revision that is none of `scripts`.
         StoreUnreadable: there are tables of these names that no revision made.
     """
     transaction.hold(MIGRATING)
     connection = transaction.connection
-    present = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if present is None:
-        foreign = METADATA.tables.keys() & set(inspect(connection).get_table_names())
-        if foreign:
-            raise StoreUnreadable(
-                f"the database has tables of its own called {', '.join(sorted(foreign))}: give"
-                " Assay a database, or a file, to itself"
-            )
-    elif present not in known:
-        raise StoreTooNew(
-            f"the store is at revision {present}, which this version of Assay does not know: a"
-            " newer one has written it. Run that one, or put back a backup from before"
+    names = set(inspect(connection).get_table_names())
+    if VERSIONS.name in names:
+        return connection.scalar(select(VERSIONS.c.version_num)) == NEWEST
+    foreign = METADATA.tables.keys() & names
+    if foreign:
+        raise StoreUnreadable(
+            f"the database has tables of its own called {', '.join(sorted(foreign))}: give"
+            " Assay a database, or a file, to itself"
         )
-    if present == scripts.get_current_head():
-        return
-    config = Config()
-
-    def steps(at: str, context: object) -> object:
-        del context
-        return scripts._upgrade_revs("head", at)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - alembic's recipe
-
-    with EnvironmentContext(config, scripts, fn=steps) as context:
-        context.configure(connection=connection, target_metadata=METADATA)
-        context.run_migrations()
+    METADATA.create_all(connection)
+    VERSIONS.create(connection)
+    connection.execute(insert(VERSIONS).values(version_num=NEWEST))
+    return True

@@ -161,11 +161,8 @@ class Batches:
             raise
 
     async def _run(self, *, working: bool) -> None:
-        await asyncio.to_thread(import_module, "batches.engine")
-        from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
-        from batches.packing import ChunkPacking  # noqa: PLC0415 - as above
-        from batches.results import Results  # noqa: PLC0415 - as above
-        from batches.upkeep import Upkeep  # noqa: PLC0415 - as above
+        await asyncio.to_thread(import_module, "batches.opening")
+        from batches.results import Results  # noqa: PLC0415 - imported just now, in a thread
         from gateway.batch_room import batch_room  # noqa: PLC0415 - as above
         from providers.egress import Gate  # noqa: PLC0415 - as above
 
@@ -191,6 +188,11 @@ class Batches:
             self._room.starter,
         )
         if working:
+            await asyncio.to_thread(import_module, "batches.engine")
+            from batches.engine import Engine  # noqa: PLC0415 - imported just now, in a thread
+            from batches.packing import ChunkPacking  # noqa: PLC0415 - as above
+            from batches.upkeep import Upkeep  # noqa: PLC0415 - as above
+
             packing = ChunkPacking(self._kinds)
             settings, redis_url = self._settings.batches, self._followed.valkey.url
             self._engine = Engine(settings, store, packing, self._bench(), redis_url)

@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from batches.batch import Move, NewBatch
 from batches.chunk import NewChunk
@@ -23,7 +23,8 @@ from batches.errors import (
     StoreUnavailable,
     StoreUnreadable,
 )
-from batches.opening import open_store
+from batches.migrating import migrate, revisions
+from batches.opening import NEWEST, VERSIONS, open_store
 from batches.settings import StoreSettings
 from batches.store import Store
 from batches.tables import METADATA
@@ -43,14 +44,26 @@ def at(url: str, *keys: str) -> StoreSettings:
     )
 
 
-async def test_the_migrations_make_the_tables(store: Store) -> None:
-    def differences(transaction: Transaction) -> object:
-        context = MigrationContext.configure(
-            transaction.connection, opts={"compare_type": True, "compare_server_default": True}
-        )
-        return compare_metadata(context, METADATA)
+def differences(transaction: Transaction) -> object:
+    context = MigrationContext.configure(
+        transaction.connection, opts={"compare_type": True, "compare_server_default": True}
+    )
+    return compare_metadata(context, METADATA)
 
+
+def without_tables(transaction: Transaction) -> None:
+    METADATA.drop_all(transaction.connection)
+    VERSIONS.drop(transaction.connection)
+
+
+async def test_the_migrations_make_the_tables(store: Store) -> None:
     assert await store.database.read(differences) == []
+    await store.database.write(without_tables)
+    await migrate(store.database)
+    assert await store.database.read(differences) == []
+    assert (await asyncio.to_thread(revisions)).get_current_head() == NEWEST
+    found = select(VERSIONS.c.version_num)
+    assert await store.database.read(lambda transaction: transaction.values(found)) == [NEWEST]
 
 
 async def test_many_may_open_it_at_once(tmp_path: Path, postgres_url: str) -> None:
