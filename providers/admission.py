@@ -149,3 +149,21 @@ class Admission:
             whole.succeeded(given, now)
         elif given.probe:
             whole.failed(given, now, why)
+
+
+def told_at_last(
+    error: ProviderError, failed: ProviderError | None, way: Way, now: float
+) -> ProviderError:
+    """Return what is told of a call that ends with `error`, and before that `failed`.
+
+    It says when a breaker on its way lets calls pass again.
+    """
+    if isinstance(error, BreakerOpen):
+        if failed is None:
+            return error
+        failed.rests(error.retry_after_s)  # the failure itself says more
+        return failed
+    for _, breaker in way:
+        if (resting := breaker.resting) is not None:
+            error.rests(resting.until - now)
+    return error

@@ -22,6 +22,7 @@ from providers.standing import Standing, View
 from providers.store_clock import StoreClock
 from providers.told import Told
 from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
+from providers.untold import Untold
 from providers.waiters import Waiter, Waiters, Waiting, wants
 from verdicts.reason import ReasonCode
 
@@ -39,8 +40,6 @@ REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.08, 0.1
 SLOT_WAIT_S = 0.02
 TRIP_SPACING_S = 0.005
 """Between two trips, while waiters can't be served."""
-ENDED_MAX = 5_000
-"""Ends that wait to be told; of more the latest possible end counts, as for a killed process."""
 RATE_UNKNOWN_PER_S = 20.0
 """What an account without rates is cut from at least, when it asked too much."""
 
@@ -65,6 +64,7 @@ class Permits:
         self.keys += [
             f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
         ]
+        self.keys += [f"{tag}:alone"]
         self._fleet = fleet
         self._lane = f"{fleet.name}:{lane}"
         self._windows = Windows(rates)
@@ -92,11 +92,8 @@ class Permits:
         self._blocked: dict[tuple[str, bool], float] = {}
         self._at_once = [Permit(self, 0, 0.0, batch=batch) for batch in (False, True)]
         self._number = 0
-        self._ended: list[tuple[int, float]] = []
-        self._unused: list[int] = []
-        self._late: list[tuple[int, float]] = []
+        self._untold = Untold()
         self._bucketed = any(rate.counting == "bucket" for rate in rates)
-        self._heard: tuple[Told, float] | None = None
         self._closed = False
         fleet.when_changed(self._wake)
 
@@ -157,15 +154,15 @@ class Permits:
     async def hear(self, heard: Told) -> None:
         """Take note of what the service says is left: others may use the account, too."""
         if any(rate.limit == heard.limit for rate in self.bounds.rates):
-            self._heard = (heard, monotonic())
+            self._untold.heard = (heard, monotonic())
         elif heard.remaining == 0 and heard.reset_s:
             await self.pause(heard.reset_s, ReasonCode.RATE_LIMITED)
 
     def ended(self, permit: Permit) -> None:
         """See `Permit.end`."""
         number = permit.number
-        if number > 0 and self._logged and len(self._ended) < ENDED_MAX:
-            self._ended.append((number, monotonic()))
+        if number > 0 and self._logged:
+            self._untold.ended(number)
         elif number < 0:
             self._alone.ended(-number)
         self._give_back(permit)
@@ -173,7 +170,7 @@ class Permits:
     def unused(self, permit: Permit) -> None:
         """See `Permit.unused`."""
         if permit.number > 0:
-            self._unused.append(permit.number)
+            self._untold.unused.append(permit.number)
         elif permit.number < 0:
             self._alone.ended(-permit.number)
         self._give_back(permit)
@@ -206,7 +203,7 @@ class Permits:
         if self._closed:
             return
         if monotonic() - permit.due > self._late_s:
-            self._late.append((permit.number, monotonic()))
+            self._untold.late(permit.number)
             self._wake()
         elif turns:
             asyncio.get_running_loop().call_soon(self._sent, permit, turns - 1)
@@ -249,10 +246,14 @@ class Permits:
         due = self._blocked.get((turn.asker.tenant, turn.batch))
         return due is None or waiter.deadline < due or monotonic() >= self._next_trip
 
+    @property
+    def _to_tell(self) -> bool:
+        return bool(self._untold or self._alone.to_tell)
+
     def _wake(self) -> None:
         self._next_trip = 0.0
         self._news.set()
-        if self._pump is None and (self._waiters or self._slots.held or self._ended):
+        if self._pump is None and (self._waiters or self._slots.held or self._to_tell):
             self._pump = asyncio.get_running_loop().create_task(self._serve())
 
     async def _serve(self) -> None:
@@ -281,7 +282,7 @@ class Permits:
         self._news.clear()
         slots = self._slots
         due = self._waiters and monotonic() >= self._next_trip
-        if not (due or self._ended or self._unused or self._late or slots.to_tell):
+        if not (due or self._to_tell or slots.to_tell):
             if not self._waiters:
                 self._next_trip = monotonic() + self._report_s
             return bool(self._waiters or slots.held or slots.in_use)
@@ -293,10 +294,12 @@ class Permits:
         else:
             waiting = self._alone.within(waiting)
         began = monotonic()
-        asked = self._asked(waiting, slots.wanted(len(self._waiters)), began)
+        untold, self._untold = self._untold, Untold()
+        asked = self._asked(untold, waiting, slots.wanted(len(self._waiters)), began)
         try:
             answer = await reserve(self._reserve, self.keys, asked)
         except OSError:
+            self._untold.put_back(untold)
             slots.lease(0, began)
             self._refuse_all()
             return True
@@ -306,14 +309,11 @@ class Permits:
         free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
         self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
         self._hand_out(waiting, answer, self._clock.ours(answer.now / US))
+        self._number += self._alone.forget()  # their numbers are not to be told twice
         return True
 
-    def _asked(self, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
-        ended, self._ended = self._ended, []
-        unused, self._unused = self._unused, []
-        late, self._late = self._late, []
-        told, self._heard = self._heard, None
-        slots = self._slots
+    def _asked(self, untold: Untold, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
+        slots, told = self._slots, untold.heard
         urgent = slots.in_use - slots.batch
         urgent += sum(len(waiters) for _, batch, waiters in waiting if not batch)
         return Asked(
@@ -332,10 +332,11 @@ class Permits:
             arrival=round(self._arrival_s * US),
             longest=round(self._longest_s * US),
             windows=self._windows.encoded(),
-            ended=_ages(ended, now),
-            unused=unused,
-            late=_ages(late, now),
-            alone=[int((now - at - self._arrival_s) * US) for at in self._alone.sent()],
+            ended=untold.ended_ages(now),
+            unused=untold.unused,
+            late=untold.late_ages(now),
+            alone=self._alone.ages(now),
+            alone_counts=self._alone.counts(now),
             groups=wants(waiting, now),
             told=told and counted(self.bounds.rates, told[0], now - told[1]),
         )
@@ -358,7 +359,7 @@ class Permits:
                         break
                     self._waiters.patient(waiter, due)
                 else:  # gone meanwhile: the permit was reserved in vain
-                    self._unused.append(self._number)
+                    self._untold.unused.append(self._number)
             if given.why:
                 due = now + given.due / US
                 self._blocked[tenant, batch] = due
@@ -393,8 +394,3 @@ class Permits:
         if self._waiters:
             self._spaced_until = now + TRIP_SPACING_S
         return bool(self._waiters or self._slots.in_use)
-
-
-def _ages(moments: Sequence[tuple[int, float]], now: float) -> list[int]:
-    """Return numbers and ages, one after the other, of permits for which something happened."""
-    return [part for number, at in moments for part in (number, int((now - at) * US))]

@@ -18,7 +18,7 @@ Carry = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[str]]]]
 class _Job:
     """The calls of one ask: `chunks` wait, `hands` are the tasks that carry one now."""
 
-    __slots__ = ("asker", "carry", "chunks", "done", "hands", "open")
+    __slots__ = ("asker", "carry", "chunks", "done", "gone", "hands", "open")
 
     def __init__(
         self, chunks: deque[Sequence[str]], asker: Asker, carry: Carry, done: asyncio.Future[None]
@@ -29,6 +29,8 @@ class _Job:
         self.done = done
         self.open = len(chunks)
         self.hands: set[asyncio.Task[None]] = set()
+        self.gone: set[str] = set()
+        """Urgent values that are in none of `chunks`."""
 
 
 class Pool:
@@ -44,7 +46,8 @@ class Pool:
     async def work_off(self, chunks: deque[Sequence[str]], asker: Asker, carry: Carry) -> None:
         """Return when `carry` has returned for each of `chunks`, and for what came out of it.
 
-        A cancellation takes what is under way along. `carry` may raise nothing but that.
+        A cancellation takes what is under way along, and so does whatever `carry` raises, which is
+        raised here.
         """
         job = _Job(chunks, asker, carry, asyncio.get_running_loop().create_future())
         wanted = len(chunks)
@@ -70,10 +73,13 @@ class Pool:
         elif not self._workers:
             self._idle()
 
-    async def _drop(self, job: _Job) -> None:
+    def _forget(self, job: _Job) -> None:
         job.chunks.clear()
         if job in self._jobs:
             self._jobs.remove(job)
+
+    async def _drop(self, job: _Job) -> None:
+        self._forget(job)
         hands = list(job.hands)
         for worker in hands:
             worker.cancel()
@@ -85,12 +91,20 @@ class Pool:
         jobs = self._jobs
         while jobs:
             job = jobs.popleft()
-            values = job.asker.next_of(job.chunks)
+            values = job.asker.next_of(job.chunks, job.gone)
             if job.chunks:
                 jobs.append(job)
             job.hands.add(me)
             try:
                 again = await job.carry(values)
+            except asyncio.CancelledError:
+                job.done.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001 - who asked gets it; the others go on
+                self._forget(job)
+                if not job.done.done():
+                    job.done.set_exception(error)
+                continue
             finally:
                 job.hands.discard(me)
             if again:
@@ -105,5 +119,6 @@ class Pool:
         if not job.chunks:
             self._jobs.append(job)
         job.chunks.extend(chunks)
+        job.gone.clear()
         job.open += len(chunks)
         self._hire(len(chunks))

@@ -25,7 +25,7 @@ class Asker:
     """Whose questions travel together, and how urgently.
 
     One value of a batch may become urgent while it waits, because somebody interactive asks the
-    same question: `hurry` says so.
+    same question: `hurry` says so. It stays urgent on all its way, whoever is asked.
     """
 
     __slots__ = ("priority", "tenant", "urgent")
@@ -46,14 +46,19 @@ class Asker:
             return Priority.BATCH
         return Priority.INTERACTIVE
 
-    def next_of(self, chunks: deque[Sequence[str]]) -> Sequence[str]:
-        """Take from `chunks` what goes next: the first, or the first with an urgent value."""
-        if self.urgent:
+    def next_of(self, chunks: deque[Sequence[str]], gone: set[str]) -> Sequence[str]:
+        """Take from `chunks` what goes next: the first, or the first with an urgent value.
+
+        `gone` are urgent values that are in none of them, as was seen before; more are added.
+        """
+        if len(self.urgent) > len(gone):
+            sought = self.urgent - gone
             for at, values in enumerate(chunks):
-                if not self.urgent.isdisjoint(values):
+                if not sought.isdisjoint(values):
                     del chunks[at]
-                    self.urgent.difference_update(values)
+                    gone.update(sought.intersection(values))
                     return values
+            gone |= sought
         return chunks.popleft()
 
 

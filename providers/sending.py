@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 
 from msgspec import Struct
 
-from providers.admission import Admission, Way, way_of
+from providers.admission import Admission, Way, told_at_last, way_of
 from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
 from providers.breaker import Breaker, Phase
 from providers.breakers import Breakers, Scope
@@ -27,7 +28,7 @@ from providers.errors import (
 )
 from providers.exchange import Answer, Call, Metered
 from providers.in_flight import InFlight, make_room
-from providers.permit import Permit
+from providers.permit import HORIZON_S, Permit
 from providers.permits import Permits
 from providers.priority import Turn
 from providers.retry_tokens import RetryTokens
@@ -40,6 +41,10 @@ BULK_PATIENCE_S = 0.5
 """How long values wait for a bulk call of a limit of its own, before they go one by one."""
 PAUSE_WITHOUT_WORD_S = 1.0
 """For everybody, after an answer that says "too many" and not for how long."""
+IN_PLACE_S = 2 * HORIZON_S
+"""How long a batch's call waits for its permit in a place, where there are few of them."""
+OUT_OF_PLACE_MIN_S = 0.02
+"""Before it waits for a place again."""
 FAIR_S = 1.0
 """Who was given less, because the deadline was near, was not too slow."""
 PROBE_S = 5.0
@@ -149,14 +154,14 @@ class Sender:
                 try:
                     admission = await Admission.past(way, self.breakers, time)
                 except BreakerOpen as error:
-                    raise _told_at_last(error, failed, way, time()) from None
+                    raise told_at_last(error, failed, way, time()) from None
             try:
                 answer = await self._in_place(call, errand, admission)
             except ProviderError as error:
                 self._learn(error, admission)
                 wait_s = full_jitter(attempt, self._random)
                 if not self._may_repeat(call, errand, error, attempt, wait_s):
-                    raise _told_at_last(error, failed, way, time()) from None
+                    raise told_at_last(error, failed, way, time()) from None
                 failed = error
             except BaseException:
                 admission.left()
@@ -256,13 +261,8 @@ class Sender:
         permits = self.bulk_permits if call.bulk else self.permits
         taken: list[InFlight] = []
         try:
-            for place in places:
-                if place.cut:
-                    await place.enter(errand.deadline, batch=errand.turn.batch)
-                    taken.append(place)
-            permit = permits.ready(errand.turn)
-            if permit is None:
-                permit = await permits.take(self._patience(call, errand, admission), errand.turn)
+            patience = partial(self._patience, call, errand, admission)
+            permit = await self._permit(permits, errand, patience, taken, places)
             for place in places:
                 if place not in taken:
                     place.occupy()
@@ -280,6 +280,39 @@ class Sender:
         finally:
             for place in taken:
                 place.leave()
+
+    async def _permit(
+        self,
+        permits: Permits,
+        errand: Errand,
+        patience: Callable[[], float],
+        taken: list[InFlight],
+        places: tuple[InFlight, ...],
+    ) -> Permit:
+        """Return a permit, and have those of `places` in `taken` that are waited for.
+
+        A batch does not wait in them for long: interactive calls wait behind it.
+        """
+        turn, time = errand.turn, asyncio.get_running_loop().time
+        until = 0.0
+        while True:
+            for place in places:
+                if place.cut:
+                    await place.enter(errand.deadline, batch=turn.batch)
+                    taken.append(place)
+            if (permit := permits.ready(turn)) is not None:
+                return permit
+            until = until or patience()  # from when there was a place
+            patient = min(until, time() + IN_PLACE_S) if taken and turn.batch else until
+            try:
+                return await permits.take(patient, turn)
+            except NoPermit as error:
+                wait_s = error.retry_after_s
+                if patient >= until or wait_s is None or time() + wait_s > until:
+                    raise
+            while taken:
+                taken.pop().leave()
+            await self._rest(max(OUT_OF_PLACE_MIN_S, wait_s - IN_PLACE_S))
 
     def _patience(self, call: Call, errand: Errand, admission: Admission) -> float:
         """Return until when (loop clock) a permit is waited for."""
@@ -360,24 +393,6 @@ class Sender:
             too_much = fault.code is ReasonCode.RATE_LIMITED
             await permits.pause(pause_s, fault.code, too_much=too_much)
         return pause_s
-
-
-def _told_at_last(
-    error: ProviderError, failed: ProviderError | None, way: Way, now: float
-) -> ProviderError:
-    """Return what is told of a call that ends with `error`, and before that `failed`.
-
-    It says when a breaker on its way lets calls pass again.
-    """
-    if isinstance(error, BreakerOpen):
-        if failed is None:
-            return error
-        failed.rests(error.retry_after_s)  # the failure itself says more
-        return failed
-    for _, breaker in way:
-        if (resting := breaker.resting) is not None:
-            error.rests(resting.until - now)
-    return error
 
 
 def _is_page(answer: Answer) -> bool:

@@ -64,10 +64,12 @@ class Asked(Struct, frozen=True):
     `wanted`, of which `urgent` for interactive calls. `ended` holds numbers and ages, one after the
     other; `unused` the numbers of permits given back; `late` numbers, and ages of their sending, of
     permits that were used later than they may be, which matters to buckets; `alone` the ages of
-    calls that were made while the store was away. `lease` is for how long slots are held without a
-    further word; `horizon` and `urgent_horizon` how far ahead is reserved; `slot_wait` when to ask
-    again where slots are missing; `interval` the account's usual distance of two calls; `arrival`
-    within which a call has reached the service; `longest` the longest window of single calls.
+    calls that were made while the store was away, as far as windows need them one by one;
+    `alone_counts` ages and numbers of all of them, the oldest first. `lease` is for how long slots
+    are held without a further word; `horizon` and `urgent_horizon` how far ahead is reserved;
+    `slot_wait` when to ask again where slots are missing; `interval` the account's usual distance
+    of two calls; `arrival` within which a call has reached the service; `longest` the longest
+    window of single calls.
     """
 
     me: str
@@ -91,6 +93,7 @@ class Asked(Struct, frozen=True):
     alone: Sequence[int]
     groups: Sequence[Group]
     told: Counted | None = None
+    alone_counts: Sequence[int] = ()
 
 
 class Given(Struct, frozen=True):

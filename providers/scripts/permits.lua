@@ -7,6 +7,7 @@
 -- KEYS[4]  tenants: hash of tenants that want more than they got: "served until"
 -- KEYS[5]  dues: sorted set, where there is a bucket: the instant at which each call is let go
 -- KEYS[6…] one hash for each quota window: calls by slice or calendar period
+-- KEYS[#KEYS] alone: hash, by process, the last number of those calls made without us that were counted
 -- ARGV[1]  MessagePack, `Asked` of providers/trip.py; it says what each field means
 -- Returns  MessagePack, `Answered` of providers/trip.py
 local asked = cmsgpack.unpack(ARGV[1])
@@ -55,6 +56,28 @@ for i, age in ipairs(asked.alone) do
 end
 run_with(rows, 'ZADD', KEYS[2])
 if bucketed then run_with(rows, 'ZADD', KEYS[5]) end
+local alone = {} -- ages and numbers, without what was counted already: its answer was lost
+if asked.alone_counts and #asked.alone_counts > 0 then
+  local upto = asked.first
+  local known = (tonumber(redis.call('HGET', KEYS[#KEYS], asked.me) or 0) or 0) - upto
+  for i = 1, #asked.alone_counts, 2 do
+    local calls = asked.alone_counts[i + 1]
+    upto = upto + calls
+    alone[#alone + 1] = { age = asked.alone_counts[i], calls = math.max(0, calls - math.max(0, known)) }
+    known = known - calls
+  end
+  redis.call('HSET', KEYS[#KEYS], asked.me, text(upto))
+  redis.call('PEXPIRE', KEYS[#KEYS], STATE_MS)
+end
+
+-- How many calls were made without us, and arrived at or after `since`.
+local function made_alone(since)
+  local calls = 0
+  for _, some in ipairs(alone) do
+    if now - some.age >= since then calls = calls + some.calls end
+  end
+  return calls
+end
 
 -- 2. Slots: leased to processes, and shared out when several want more than there are.
 local others, active, lacking, mine = 0, 1, {}, nil
@@ -181,9 +204,9 @@ for i, window in ipairs(asked.windows) do
       window.used = tonumber(redis.call('HGET', window.key, text(window.at)) or 0)
       window.again = window.again + window.guard
     end
-    window.taken = -returned
+    window.taken = made_alone(window.kind == 'calendar' and window.at or now - window.period) - returned
     if told and told.window == i then
-      window.taken = window.taken + math.max(0, told.used - told.slack - window.used)
+      window.taken = math.max(window.taken, told.used - told.slack - window.used)
     end
     window.used = window.used + window.taken
     left[#left + 1] = window.limit - window.used

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from providers.pool import Pool
-from providers.priority import Asker, Priority
+from providers.priority import Asker, Priority, Turn
 
 MOST = 3
 
@@ -64,6 +64,58 @@ async def test_an_urgent_value_goes_first() -> None:
     asker.hurry("c")
     await Pool(1, lambda: None).work_off(chunks("abc"), asker, carrier.carry)
     assert carrier.begun == ["c", "a", "b"]
+
+
+async def test_an_urgent_value_of_a_batch_is_urgent_while_it_is_carried() -> None:
+    """Its permit is asked for meanwhile."""
+    asker, batch = Asker(Priority.BATCH), dict[str, bool]()
+    asker.hurry("c")
+
+    async def carry(values: Sequence[str]) -> Sequence[Sequence[str]]:
+        await asyncio.sleep(0)
+        batch[values[0]] = Turn(asker, values).batch
+        return ()
+
+    await Pool(1, lambda: None).work_off(chunks("abc"), asker, carry)
+    assert batch == {"c": False, "a": True, "b": True}
+
+
+def test_urgent_values_are_sought_once() -> None:
+    class Looked(deque[Sequence[str]]):
+        times = 0
+
+        def __iter__(self) -> Iterator[Sequence[str]]:
+            self.times += 1
+            return super().__iter__()
+
+    waiting, asker, gone = Looked(chunks("abcdefgh")), Asker(Priority.BATCH), set[str]()
+    asker.hurry("c")
+    asker.hurry("elsewhere")
+    assert [asker.next_of(waiting, gone) for _ in range(6)] == [[one] for one in "cabdef"]
+    asker.hurry("h")
+    assert asker.next_of(waiting, gone) == ["h"]
+    assert waiting.times == 3
+
+
+async def test_who_asked_gets_what_went_wrong_and_the_others_go_on() -> None:
+    carrier, tried, idle = Carrier(), list[str](), asyncio.Event()
+
+    async def broken(values: Sequence[str]) -> Sequence[Sequence[str]]:
+        tried.extend(values)
+        await asyncio.sleep(0)
+        raise LookupError(values[0])
+
+    pool = Pool(1, idle.set)
+    async with asyncio.timeout(5):
+        wrong, _ = await asyncio.gather(
+            pool.work_off(chunks("abc"), Asker(), broken),
+            pool.work_off(chunks("xyz"), Asker(), carrier.carry),
+            return_exceptions=True,
+        )
+        await idle.wait()
+    assert isinstance(wrong, LookupError)
+    assert tried == ["a"]
+    assert sorted(carrier.ended) == ["x", "y", "z"]
 
 
 async def test_what_is_to_go_again_goes_before_its_job_is_done() -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.valkey import Valkey
 from providers.breaker import RUN_MAX, Phase
 from providers.breakers import CHANNEL, KEY, Breakers, Scope
-from providers.priority import Asker
+from providers.priority import Asker, Priority
 from providers.provider import ServiceProvider
 from providers.retry_tokens import TRANSIENT_COSTS
 from providers.services import companies_house, gleif, hmrc, postcodes_io, vies, zerobounce
@@ -16,6 +16,7 @@ from tests.providers.asking import asked
 from tests.providers.conftest import Outfit
 from tests.sandbox_process import RunningSandbox
 from tests.waiting import eventually_async
+from verdicts.reason import ReasonCode
 
 GERMAN, FRENCH = "DE123456788", "FR88100000009"
 MAILBOX = "valid@example.com"
@@ -249,6 +250,23 @@ async def test_too_many_at_once_make_fewer_at_once(outfit: Outfit, sandbox: Runn
     values = [f"FR{number:011}" for number in range(10_000_000_000, 10_000_000_060)]
     await asked(provider, values)
     assert provider.sender.in_flight.limit < 8
+
+
+async def test_a_batch_that_waits_for_a_permit_is_in_nobodys_place(
+    outfit: Outfit, sandbox: RunningSandbox
+) -> None:
+    del sandbox
+    provider = outfit(companies_house, concurrency=2)
+    places, permits = provider.sender.in_flight, provider.permits
+    places.congested(0.0, 0.0)
+    assert places.limit == 1
+    await permits.pause(2.0, ReasonCode.RATE_LIMITED)
+    batch = asyncio.create_task(asked(provider, companies(3), asker=Asker(Priority.BATCH)))
+    await asyncio.sleep(0.1)  # the first of it has asked for its permit
+    await places.enter(asyncio.get_running_loop().time() + 1.0)
+    places.leave()
+    assert "UNDECIDED" not in (await batch).conclusions().values()
+    assert places.taken == 0
 
 
 async def test_a_call_that_was_cut_by_the_deadline_blames_nobody(

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 import providers.fleet
 from gateway.valkey import StoreAway, Valkey
-from providers.alone import AHEAD_S
+from providers.alone import AHEAD_S, Alone
 from providers.errors import NoPermit
 from providers.fleet import Fleet
 from providers.permit import Bounds
 from providers.permits import Permits
 from providers.rates import arrival_s, rate_of
 from providers.share import Share
-from providers.trip import Run
+from providers.slots import Slots
+from providers.trip import RESERVE, Run
+from providers.waiters import Waiters
 from tests.providers.test_permits import most_in
 from tests.waiting import eventually_async
 from verdicts.reason import ReasonCode
@@ -29,6 +31,8 @@ RATES = st.lists(
     unique=True,
 )
 UNTIL_S, CALLS = 400.0, 60
+FEW = "4/100ms"
+"""So few that others can't have used up a long window before the loss was noticed."""
 
 
 @given(
@@ -74,6 +78,8 @@ class Cut:
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
         self.off = False
+        self.answers_lost = 0
+        """So many trips are made and not answered."""
 
     def script(self, source: str) -> Run:
         run = self._valkey.script(source)
@@ -81,16 +87,31 @@ class Cut:
         async def reached(keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> object:
             if self.off:
                 raise StoreAway("cut off")
-            return await run(keys, arguments)
+            answer = await run(keys, arguments)
+            if source == RESERVE and self.answers_lost:
+                self.answers_lost -= 1
+                raise StoreAway("the answer was lost")
+            return answer
+
+        return reached
+
+
+class Nowhere:
+    """A store that nobody asks."""
+
+    def script(self, source: str) -> Run:
+        async def reached(keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> object:
+            raise StoreAway(f"{source[:9]} {keys} {arguments}")
 
         return reached
 
 
 @pytest.fixture
 async def pair(
-    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncGenerator[tuple[Cut, Fleet, Permits]]:
     """Be one of two processes that find out quickly that the store is lost."""
+    rates = tuple(map(rate_of, getattr(request, "param", ["40/500ms"])))
     for name, seconds in {"HEARTBEAT_S": 0.05, "LOST_AFTER_S": 0.3}.items():
         monkeypatch.setattr(providers.fleet, name, seconds)
     for name, seconds in {"SEEN_BY_ALL_S": 0.1, "REJOIN_S": 0.3}.items():
@@ -98,7 +119,7 @@ async def pair(
     valkeys = [Valkey(valkey_url, 2.0) for _ in range(2)]
     cut = Cut(valkeys[0])
     ours, other = Fleet(cut), Fleet(valkeys[1])
-    permits = Permits(cut, ours, "account", Bounds((rate_of("40/500ms"),), concurrency=8))
+    permits = Permits(cut, ours, "account", Bounds(rates, concurrency=8))
     for fleet in (ours, other):
         fleet.start()
     assert await eventually_async(lambda: ours.part() == 2)
@@ -134,6 +155,51 @@ async def test_a_lost_store_leaves_each_process_its_part(
     (await permits.take(monotonic() + 5)).end()
     standing = await permits.standing()
     assert standing.windows[0].used >= 1
+
+
+@pytest.mark.parametrize(
+    "pair, answers_lost",
+    [(["5000/day", FEW], 2), (["5000/d", FEW], 1), (["90/m", FEW], 1)],
+    indirect=["pair"],
+)
+async def test_what_was_sent_alone_counts_once_when_the_store_is_back(
+    pair: tuple[Cut, Fleet, Permits], answers_lost: int
+) -> None:
+    """Nobody asks for a permit then."""
+    cut, fleet, permits = pair
+    (await permits.take(monotonic() + 5)).end()
+    cut.off = True
+    assert await eventually_async(lambda: fleet.alone_since is not None)
+    for _ in range(5):
+        (await permits.take(monotonic() + 10)).end()
+    cut.answers_lost = answers_lost
+    cut.off = False
+    assert await eventually_async(lambda: fleet.alone_since is None)
+    assert await eventually_async(lambda: not cut.answers_lost)
+    assert (await permits.standing()).windows[0].used == 6
+    for _ in range(2):
+        (await permits.take(monotonic() + 5)).end()
+    assert (await permits.standing()).windows[0].used == 8
+
+
+def test_what_is_kept_of_calls_sent_alone_is_bounded() -> None:
+    """An hour of 200 a second: of a quota counts, of a window what is in it."""
+    shared = Fleet(Nowhere())
+    waiters = Waiters()
+    for text, least, most in (("5000/day", 0, 0), ("200/s", 200, 700)):
+        alone = Alone(shared, [rate_of(text)], 1.0, Slots(8, 10.0), waiters)
+        now = 1000.0
+        for at in range(200 * 3600):
+            now = 1000.0 + at / 200
+            alone.note(now)
+        assert least <= len(alone.ages(now)) <= most
+        counts = alone.counts(now)
+        assert sum(counts[1::2]) == 200 * 3600
+        assert len(counts) <= 2 * 62
+        assert counts[::2] == sorted(counts[::2], reverse=True)
+        assert alone.forget() == 200 * 3600
+        assert not alone.to_tell
+        assert alone.counts(now) == []
 
 
 async def test_who_has_just_joined_has_no_part(valkey_url: str) -> None:

@@ -313,7 +313,7 @@ async def test_a_question_is_as_urgent_as_the_most_urgent_of_its_askers(valkey_u
         assert asker.priority_of(["b@x.example"]) is Priority.INTERACTIVE
         assert asker.priority_of(["a@x.example"]) is Priority.BATCH
         waiting = deque[Sequence[str]]([["a@x.example"], ["b@x.example"]])
-        assert asker.next_of(waiting) == ["b@x.example"]
+        assert asker.next_of(waiting, set()) == ["b@x.example"]
         provider.gate.set()
         await asyncio.gather(asking, joining)
 
