@@ -6,7 +6,7 @@ has older results that were not received, so a cursor says where its pass began,
 is, and how many results were received of the chunks of this pass that may still change.
 
 Who gives a cursor back gets what comes after it, each result once; a result that was opened again
-and decided anew comes again.
+and decided anew comes again, and so does what else was received of its chunk in the same pass.
 """
 
 import re
@@ -17,7 +17,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from batches.chunk import ChunkResults, ChunkState
+from batches.decided import refs_of
 from batches.errors import BadCursor
+from batches.given import Records, unpacked_layout
 from batches.progress import Progress
 from verdicts.verdict import RecordResult, Status
 
@@ -26,7 +28,7 @@ CHUNKS_PER_TRIP_MAX = 4
 CURSOR_CHARS_MAX = 4_000
 """Room for some hundred chunks that are worked on at once."""
 _STILL = frozenset({ChunkState.DONE, ChunkState.DEAD})
-_CURSOR = re.compile(r"\d{1,18}(?:-\d{1,18})?(?:\.\d{1,9}:\d{1,5})*")
+_CURSOR = re.compile(r"\d{1,18}(?:-\d{1,18})?(?:\.\d{1,9}:\d{1,5}:\d{1,18})*")
 
 
 class Arrival(Struct, frozen=True):
@@ -64,13 +66,13 @@ class _Place:
 
     Everything up to version `began` was received, and in this pass every chunk that changed last
     up to `through`. `received` has the number of results of those that may still change, and of
-    the one that is being read.
+    the one that is being read, with the `opened` that they had.
     """
 
     def __init__(self, cursor: str | None) -> None:
         """Stand behind `cursor`; BadCursor when it is none."""
         self.began = self.through = 0
-        self.received: dict[int, int] = {}
+        self.received: dict[int, tuple[int, int]] = {}
         if cursor is None:
             return
         if len(cursor) > CURSOR_CHARS_MAX or not _CURSOR.fullmatch(cursor):
@@ -80,13 +82,13 @@ class _Place:
         self.began = int(began)
         self.through = int(through or began)
         for one in received:
-            seq, _, number = one.partition(":")
-            self.received[int(seq)] = int(number)
+            seq, number, opened = map(int, one.split(":"))
+            self.received[seq] = (number, opened)
 
     def cursor(self) -> str:
         """Return what stands for this place."""
         through = f"-{self.through}" if self.through != self.began else ""
-        received = "".join(f".{seq}:{number}" for seq, number in self.received.items())
+        received = "".join(f".{seq}:{of}:{opened}" for seq, (of, opened) in self.received.items())
         return f"{self.began}{through}{received}"
 
     def passed(self, chunk: ChunkResults, number: int) -> None:
@@ -95,7 +97,7 @@ class _Place:
         if chunk.state in _STILL:
             self.received.pop(chunk.seq, None)
         else:
-            self.received[chunk.seq] = number
+            self.received[chunk.seq] = (number, chunk.opened)
 
     def whole(self) -> None:
         """End a pass: nothing is left behind."""
@@ -143,24 +145,26 @@ class Arrivals:
                         tenant, batch_id, place.through, CHUNKS_PER_TRIP_MAX, seen=place.began
                     )
                     for chunk in chunks:
-                        for arrival in self._of(chunk, place):
+                        for arrival in self._of(chunk, place, snapshot.batch.layout):
                             yield arrival
                     more = len(chunks) == CHUNKS_PER_TRIP_MAX
                 place.whole()
 
-    def _of(self, chunk: ChunkResults, place: _Place) -> Iterator[Arrival]:
+    def _of(self, chunk: ChunkResults, place: _Place, layout: bytes) -> Iterator[Arrival]:
         """Yield what is new in a chunk, moving `place` on."""
-        received = place.received.get(chunk.seq, chunk.seen)
-        decided = list(self._decided(chunk))
+        received, opened = place.received.get(chunk.seq, (0, -1))
+        if opened != chunk.opened:
+            received = chunk.seen
+        decided = list(self._decided(chunk, layout))
         for number, result in enumerate(decided[received:], received + 1):
             if number == len(decided):
                 place.passed(chunk, number)
             else:
-                place.received[chunk.seq] = number
+                place.received[chunk.seq] = (number, chunk.opened)
             yield Arrival(result, place.cursor())
         place.passed(chunk, len(decided))
 
-    def _decided(self, chunk: ChunkResults) -> Iterator[RecordResult]:
+    def _decided(self, chunk: ChunkResults, layout: bytes) -> Iterator[RecordResult]:
         """Yield all results of a chunk that stand, in the order in which they were decided."""
         parts = chunk.parts if chunk.results is None else (chunk.results, *chunk.parts)
         reopened = chunk.reopened_parts + (chunk.results is not None)
@@ -171,5 +175,14 @@ class Arrivals:
                 if number >= reopened or result.status not in chunk.reopened:
                     open_.discard(at)
                     yield result
-        for at in sorted(open_):  # given up: the store counts them so
-            yield self._made(None, chunk.first_index + at, Status.UNKNOWN)
+        if open_:  # given up: the store counts them so
+            refs = _refs(chunk, layout)
+            for at in sorted(open_):
+                yield self._made(refs[at], chunk.first_index + at, Status.UNKNOWN)
+
+
+def _refs(chunk: ChunkResults, layout: bytes) -> Sequence[str | None]:
+    """Return the client's own names of the records of `chunk`."""
+    reading = Records(unpacked_layout(layout))
+    given = None if chunk.given is None else reading.given(chunk.given)
+    return refs_of(given, reading, chunk.records)

@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-from batches.errors import StoreUnreadable
+from batches.errors import ChunkUnreadable
 from batches.keys import NONCE_BYTES, Keyring, WrappedKey
 from cache.bounded import Bounded
 
@@ -64,7 +64,7 @@ class Blobs:
 
         Raises:
             StoreLocked: `key` can't be opened.
-            StoreUnreadable: it was changed since, or moved from elsewhere.
+            ChunkUnreadable: it was changed since, or moved from elsewhere.
         """
         sort, packed = blob[:1], blob[1:]
         try:
@@ -72,12 +72,12 @@ class Blobs:
                 nonce, sealed = packed[:NONCE_BYTES], packed[NONCE_BYTES:]
                 packed = self._cipher(key, place.batch).decrypt(nonce, sealed, place.named)
             elif sort != _PLAIN or key is not None:
-                raise StoreUnreadable(
+                raise ChunkUnreadable(
                     f"batch {place.batch}, chunk {place.seq}: not sealed as it was"
                 )
             return self._decompressor().decompress(packed)
         except (InvalidTag, ZstdError) as error:
-            raise StoreUnreadable(
+            raise ChunkUnreadable(
                 f"batch {place.batch}, chunk {place.seq}: what is in {place.table} is damaged"
             ) from error
 

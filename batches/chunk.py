@@ -107,7 +107,8 @@ class ChunkResults(Struct, frozen=True, kw_only=True):
 
     `given` is None when it is kept no longer. `seen`: of the results so decided, from the first
     on, so many are not newer than what the reader asked for. `version`: its batch's when the last
-    of them came.
+    of them came; `opened`: when the first came or, later, when some were opened again. Under
+    another `opened` the results are others, and what was counted of them is void.
     """
 
     seq: int
@@ -121,6 +122,7 @@ class ChunkResults(Struct, frozen=True, kw_only=True):
     parts: tuple[bytes, ...]
     counts: Counts
     version: int
+    opened: int
     seen: int
 
 

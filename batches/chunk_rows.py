@@ -8,8 +8,6 @@ from batches import batch_rows
 from batches.batch import WORKED, Batch, Move, State, after
 from batches.blobs import Blobs, Place
 from batches.chunk import (
-    ATTEMPTS_MAX,
-    LAST_RITES_MAX,
     ChunkRef,
     ChunkState,
     Claim,
@@ -21,10 +19,7 @@ from batches.database import Ready, Transaction, to_ms
 from batches.rows import CHUNK_COLUMNS, ChunkRow, Kept, chunk_of, pack
 from batches.tables import batches, chunks, flushed, given, results
 
-SWEPT_MAX = 100
-"""Batches that one sweep sets right at most; the next goes on."""
-_READY, _HINTED, _RUNNING, _DONE, _DEAD = (state.value for state in ChunkState)
-_DEAD_AT = ATTEMPTS_MAX + LAST_RITES_MAX
+_RUNNING, _DONE = ChunkState.RUNNING.value, ChunkState.DONE.value
 
 THIS = and_(chunks.c.batch == bindparam("of"), chunks.c.seq == bindparam("at"))
 _CHUNK = Ready(select(*CHUNK_COLUMNS).where(THIS))
@@ -59,6 +54,7 @@ _KEEP_PART = Ready(
     update(chunks)
     .where(THIS)
     .values(
+        attempts=0,  # it gets on: only what fails time after time is given up
         parts=bindparam("new_parts"),
         counts=bindparam("new_counts"),
         version=bindparam("new_version"),
@@ -318,14 +314,14 @@ def counted(
 
 
 def settled(transaction: Transaction, batch: Batch) -> Batch:
-    """Move a batch on when its last chunk is done or let go, or its cost has reached its cap."""
+    """Move a batch on when its last chunk is done or let go, or its cost has passed its cap."""
     done = batch.chunks_done == batch.chunks
     if done and after(batch.state, Move.COMPLETE) is not None:
         return batch_rows.moved(transaction, batch, Move.COMPLETE)
     if batch.state is State.CANCELLING and not batch_rows.running(transaction, batch.id):
         return batch_rows.moved(transaction, batch, Move.END)
     cap = batch.cost_cap_millionths
-    if cap is not None and batch.state in WORKED and batch.spent.cost_millionths >= cap:
+    if cap is not None and batch.state in WORKED and batch.spent.cost_millionths > cap:
         return batch_rows.moved(transaction, batch, Move.CAP)
     return batch
 

@@ -21,6 +21,8 @@ FLUSH_S = 2.0
 """What is decided is flushed so often, and so much of the work a crash costs."""
 PURSE_WAIT_S = 0.2
 """For what others of this batch have set aside, and may not need."""
+COME_BACK_S = 10.0
+"""For what is under way when a batch is paused, capped or cancelled: it is let come back."""
 STORE_REST_S, STORE_REST_MAX_S = 0.2, 5.0
 """Between two tries to tell a store that is away."""
 
@@ -76,6 +78,7 @@ class ChunkWork:
         self._said = NO_COST
         self._failures: dict[int, int] = {}
         self._stop = asyncio.Event()
+        self._leave = asyncio.Event()
         self.resting = False
         """Whether it only waits for records to be asked about again."""
         self._tell_resting: Callable[[], None] | None = None
@@ -86,8 +89,13 @@ class ChunkWork:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Let the round under way end, flush, and give the chunk back."""
+        """Let what is under way come back, flush, and give the chunk back."""
         self._stop.set()
+
+    def leave(self) -> None:
+        """Stop as `stop` does, but wait for nothing beyond the present round."""
+        self._stop.set()
+        self._leave.set()
 
     def when_resting(self, tell: Callable[[], None]) -> None:
         """Call `tell` when it begins to rest: it then needs no slot."""
@@ -96,7 +104,7 @@ class ChunkWork:
     def lose(self) -> None:
         """Take note that the chunk is somebody else's; nothing more is said of it."""
         self.lost = True
-        self._stop.set()
+        self.leave()
 
     async def run(self, rounds: Rounds, count: int) -> None:
         """Work on its `count` records in `rounds` until all is decided, or until stopped.
@@ -112,12 +120,13 @@ class ChunkWork:
                 left = await self._ask(rounds, left)
             if self.lost:
                 return
-            if not left:
-                await self._finish(rounds)
-                return
-            if self.blocked is not None or self.capped:
+            if left and (self.blocked is not None or self.capped):
                 await self._told(lambda: self._halt(self))
-            await self._release(rounds)
+            left = await self._let_come_back(rounds, left)
+            if left:
+                await self._release(rounds)
+            elif not self.lost:
+                await self._finish(rounds)
         finally:
             rounds.settle(range(count))
 
@@ -145,14 +154,17 @@ class ChunkWork:
         resting: dict[int, float] = {}
         while (left or resting) and not self.stopping:
             began = loop.time()
-            for place in [place for place, at in resting.items() if at <= began]:
+            rested = [place for place, at in resting.items() if at <= began]
+            for place in rested:
                 del resting[place]
-                left.append(place)
-            if not left:
+            left = rested + left  # in front: what they may cost is set aside already
+            asked: Sequence[int] | None = ()
+            if left:
+                asked = await self._told(lambda left=left: rounds.next_of(left))
+            if not asked and resting:
                 await self._flush(rounds)
                 await self._rest_until(min(resting.values()))
                 continue
-            asked = await self._told(lambda left=left: rounds.next_of(left))
             if not asked:
                 if not rounds.waits:
                     self.capped = asked is not None
@@ -208,6 +220,31 @@ class ChunkWork:
             said = {"batch": self.batch.id, "chunk": self.claim.seq, "records": len(left)}
             _log.error("chunk given up", extra=said)
         return []
+
+    async def _let_come_back(self, rounds: Rounds, left: list[int]) -> list[int]:
+        """Take what still comes of what was asked, though its batch goes no further.
+
+        Returns what of `left` is open then.
+        """
+        places = rounds.under_way(left)
+        if not places or self._leave.is_set():
+            return left
+        asking = asyncio.ensure_future(rounds.ask(places, COME_BACK_S))
+        leaving = asyncio.ensure_future(self._leave.wait())
+        try:
+            await asyncio.wait((asking, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not asking.done():
+                asking.cancel()
+            leaving.cancel()
+            await asyncio.gather(asking, leaving, return_exceptions=True)
+        if asking.cancelled():
+            return left
+        found = asking.result()
+        decided = [places[at] for at in found.places]
+        self._take(decided, found.decided)
+        gone = set(decided)
+        return [place for place in left if place not in gone]
 
     async def _flush(self, rounds: Rounds) -> None:
         """Tell the store what was decided since the last time."""

@@ -51,7 +51,7 @@ def decided_of(chunk: ChunkResults, records: Records | None, decode: Decode) -> 
     if chunk.given is not None and records is not None:
         given = records.given(chunk.given)
     if chunk.state is ChunkState.DEAD and None in results:
-        refs = _refs(given, records, chunk.records)
+        refs = refs_of(given, records, chunk.records)
         results = [
             RecordResult(refs[place], chunk.first_index + place, Status.UNKNOWN)
             if result is None
@@ -67,7 +67,8 @@ def decided_of(chunk: ChunkResults, records: Records | None, decode: Decode) -> 
     )
 
 
-def _refs(given: Given | None, records: Records | None, number: int) -> Sequence[str | None]:
+def refs_of(given: Given | None, records: Records | None, number: int) -> Sequence[str | None]:
+    """Return the client's own names of `number` records, None for all when those are not kept."""
     if given is None or records is None:
         return [None] * number
     return [record.ref for record in records.records(given)]

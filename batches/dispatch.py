@@ -79,8 +79,10 @@ class Dispatch:
         for ref in refs[room:]:
             work.begin_beside(ref)
         self._sent.update(dict.fromkeys(refs[:room], loop.time()))
+        away = False
         for ref in refs[:room]:
-            if not await self._hints.send(ref.batch, ref.seq):  # the broker is away: do it here
+            away = away or not await self._hints.send(ref.batch, ref.seq)
+            if away:  # the broker, for the rest too: each try takes seconds. Do it here
                 self._sent.pop(ref, None)
                 work.begin_beside(ref)
         if work.busy < work.slots and self._sent:

@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable   cannot be reached or is busy; the same may work later
 │   └── StoreFull      no room left where it lies
 ├── StoreUnreadable    what lies there is no store, or is damaged
+│   └── ChunkUnreadable  what is kept of one chunk is damaged
 ├── StoreTooNew        a newer Assay made it
 └── StoreLocked        sealed with a key that is not configured
 BatchError
@@ -32,6 +33,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreUnreadable(StoreError):
     """What lies there is no store of batches, or is damaged."""
+
+
+class ChunkUnreadable(StoreUnreadable):
+    """What is kept of one chunk is damaged: no other try will read it."""
 
 
 class StoreTooNew(StoreError):

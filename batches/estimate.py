@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from batches.batch import Batch
+from batches.chunk import ChunkResults
 from batches.given import Records, unpacked_layout
-from providers.panel import Panel
+from providers.panel import Panel, Strategy
 from providers.provider import Provider, ServiceProvider
+from providers.quorum import VOICES_WANTED
 from providers.rates import rate_of
 from providers.sending import State
 from providers.standing import Standing
@@ -137,14 +139,31 @@ class Estimator:
         number = min(batch.chunks, CHUNKS_MAX)
         reading = Records(unpacked_layout(batch.layout))
         found: list[Record] = []
+        largest = 0
         for at in range(number):
             seq = at * batch.chunks // number
             chunks = await self._store.chunk_results(batch.tenant, batch.id, seq - 1, 1)
-            for chunk in chunks:
-                if chunk.given is None or chunk.counts.records >= chunk.records:
-                    continue  # done, or kept no longer
-                found += await asyncio.to_thread(_read, reading, chunk.given)
+            largest = max(largest, *(chunk.records for chunk in chunks), 0)
+            found += await _open_ones(reading, chunks)
+        after = -1
+        while not found and batch.counts.records < batch.records:
+            chunks = await self._store.chunk_results(
+                batch.tenant, batch.id, after, CHUNKS_MAX, lambda one: one.records < largest
+            )
+            if not chunks:
+                break
+            found += await _open_ones(reading, chunks)
+            after = chunks[-1].seq
         return found
+
+
+async def _open_ones(reading: Records, chunks: Sequence[ChunkResults]) -> list[Record]:
+    """Return the records of those `chunks` that are not done, and of which they are kept."""
+    found: list[Record] = []
+    for chunk in chunks:
+        if chunk.given is not None and chunk.counts.records < chunk.records:
+            found += await asyncio.to_thread(_read, reading, chunk.given)
+    return found
 
 
 def _read(reading: Records, blob: bytes) -> Sequence[Record]:
@@ -159,8 +178,7 @@ async def _asked(one: Foreseen, panel: Panel, different: float) -> list[Provider
     for value in one.times:
         if value in one.known:
             continue
-        chosen = next(iter(panel.asked_about(value)), None)
-        if chosen is not None:
+        for chosen in _asked_first(panel, value):
             by_provider[chosen] = by_provider.get(chosen, 0) + 1
     return [
         await _of_provider(
@@ -168,6 +186,21 @@ async def _asked(one: Foreseen, panel: Panel, different: float) -> list[Provider
         )
         for at, number in by_provider.items()
     ]
+
+
+def _asked_first(panel: Panel, value: str) -> Sequence[int]:
+    """Return the places of those that are asked about `value` while nobody fails."""
+    serving = panel.asked_about(value)
+    if panel.strategy is not Strategy.QUORUM:
+        return serving[:1]
+    chosen: list[int] = []
+    paid = False
+    for at in serving:
+        price = panel.providers[at].price
+        if not (price and paid):  # a second that costs something is for a failure of the first
+            chosen.append(at)
+        paid = paid or bool(price)
+    return chosen[:VOICES_WANTED]
 
 
 async def _of_provider(provider: Provider, check: str, questions: int) -> ProviderEstimate:

@@ -110,12 +110,6 @@ def packed_records(records: Sequence[GivenRecord], lines: Sequence[int] | None =
     return _encoder.encode(_Stored(lines if lines is None else _short(lines), None, records))
 
 
-def packed_inline(records: Sequence[Record], names: Iterable[str] = ()) -> bytes:
-    """Return the bytes of a chunk of records of any class; `names` are those of its fields."""
-    made = record_class(names, strict=False)
-    return packed_records(msgspec.convert(records, list[made], from_attributes=True))
-
-
 class Records:
     """Turns the bytes of chunks of one batch into what was given, and that into records."""
 

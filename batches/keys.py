@@ -51,7 +51,7 @@ class Keyring:
     def __init__(self, present: bytes | None = None, older: Sequence[bytes] = ()) -> None:
         """Seal with `present`, nothing when it is None; read what `older` ones have sealed."""
         self.key_id = None if present is None else key_id_of(present)
-        self.older = [key_id_of(key) for key in older]
+        self.older = [one for one in map(key_id_of, older) if one != self.key_id]
         keys = older if present is None else [present, *older]
         self._masters = {key_id_of(key): AESGCM(key) for key in keys}
 

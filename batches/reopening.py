@@ -35,6 +35,8 @@ _BURY = Ready(
         until=None,
         attempts=bindparam("new_attempts"),
         counts=bindparam("new_counts"),
+        version=bindparam("new_version"),
+        stamps=bindparam("new_stamps"),
     )
 )
 _REOPEN = Ready(
@@ -71,7 +73,7 @@ def _let_go(
         transaction.run(_LET_GO, {"of": ref.batch, "at": ref.seq, "new_attempts": attempts})
         return batch, False
     lost = chunk.records - chunk.counts.records
-    unknown = Counts({Status.UNKNOWN.value: Tally(lost)}) if lost else NOTHING
+    unknown, version = _unknown(lost), batch.version + 1
     transaction.run(
         _BURY,
         {
@@ -79,9 +81,15 @@ def _let_go(
             "at": ref.seq,
             "new_attempts": attempts,
             "new_counts": pack(chunk.counts.plus(unknown)),
+            "new_version": version,
+            "new_stamps": pack([*chunk.stamps, (version, lost)]),
         },
     )
     return counted(transaction, batch, unknown, NO_COST, done=1), True
+
+
+def _unknown(records: int) -> Counts:
+    return Counts({Status.UNKNOWN.value: Tally(records)}) if records else NOTHING
 
 
 def retry(
@@ -100,24 +108,29 @@ def retry(
     if not again:
         return batch
     reopened: list[dict[str, Any]] = []
+    standing = batch.counts
     for chunk in again:
-        counts = chunk.counts.without(statuses)
-        found = sum(number for _, number in chunk.stamps)  # a dead chunk has fewer than records
-        stamps = [(chunk.version, min(counts.records, found))]
+        known = chunk.counts
+        if chunk.state is ChunkState.DEAD:  # what it was given up for is open, whatever is wanted
+            known = known.minus(_unknown(chunk.stamps[-1][1]))
+        opened = statuses | chunk.reopened  # a dead one may have been opened before
+        counts = known.without(opened)
+        standing = standing.minus(chunk.counts).plus(counts)
         reopened.append(
             {
                 "of": batch_id,
                 "at": chunk.seq,
-                "new_reopened": text_of(statuses),
+                "new_reopened": text_of(opened),
                 "new_counts": pack(counts),
-                "new_stamps": pack(stamps),
+                # the first one tells readers that what they counted before is void
+                "new_stamps": pack([(batch.version, 0), (chunk.version, counts.records)]),
             }
         )
     transaction.run(_REOPEN, reopened)
     batch = batch_rows.put(
         transaction,
         batch,
-        counts=batch.counts.without(statuses),
+        counts=standing,
         chunks_done=batch.chunks_done - len(again),
     )
     return batch_rows.moved(transaction, batch, Move.RETRY)

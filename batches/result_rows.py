@@ -99,6 +99,7 @@ def _read(
             parts=tuple(parts.get(chunk.seq, ())),
             counts=chunk.counts,
             version=chunk.version,
+            opened=chunk.stamps[0][0] if chunk.stamps else 0,
             seen=sum(number for came, number in chunk.stamps if came <= version),
         )
         for chunk in found

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from batches import batch_rows
 from batches.batch import ENDED, State
@@ -81,13 +81,11 @@ def expire(
     `given_ms` and `results_ms`: after how many milliseconds what was given, and all, is to go.
     """
     now = transaction.now_ms
-    gone = _ended_before(transaction, now - results_ms, _FORGOTTEN)
+    gone = _locked(transaction, _ended_before(now - results_ms, _FORGOTTEN))
     for batch_id in gone:
-        transaction.lock(batch_id)
         _forget(transaction, batch_id)
-    bare = _ended_before(transaction, now - given_ms, _ENDED, given_kept=True)
+    bare = _locked(transaction, _ended_before(now - given_ms, _ENDED, given_kept=True))
     for batch_id in bare:
-        transaction.lock(batch_id)
         transaction.execute(
             update(batches)
             .where(batches.c.id == batch_id)
@@ -109,11 +107,17 @@ def expire(
     return Expired(removed[GIVEN], len(gone), more), number > 0
 
 
-def _ended_before(
-    transaction: Transaction, ms: int, states: list[str], *, given_kept: bool = False
-) -> list[str]:
-    """Return batches in `states` that nothing has happened to since `ms`."""
+def _ended_before(ms: int, states: list[str], *, given_kept: bool = False) -> Select[tuple[str]]:
+    """Return what selects batches in `states` that nothing has happened to since `ms`."""
     statement = select(batches.c.id).where(batches.c.state.in_(states), ms > _SINCE)
-    if given_kept:
-        statement = statement.where(batches.c.given_kept.is_(True))
-    return transaction.values(statement.order_by(batches.c.id).limit(BATCHES_PER_TRIP_MAX))
+    return statement.where(batches.c.given_kept.is_(True)) if given_kept else statement
+
+
+def _locked(transaction: Transaction, old: Select[tuple[str]]) -> list[str]:
+    """Lock the batches that are `old`; return those that still are, now that they are ours."""
+    found: list[str] = []
+    for batch_id in transaction.values(old.order_by(batches.c.id).limit(BATCHES_PER_TRIP_MAX)):
+        transaction.lock(batch_id)
+        if transaction.row(old.where(batches.c.id == batch_id)) is not None:
+            found.append(batch_id)
+    return found

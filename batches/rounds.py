@@ -9,7 +9,7 @@ from msgspec import Struct
 from batches.batch import Batch
 from batches.counts import NO_COST, Spent
 from batches.purse import Purse
-from batches.undecided import Sorted, sorted_out
+from batches.undecided import Sorted, is_under_way, sorted_out
 from providers.priority import Priority
 from questions.judging import Needs
 from questions.terms import Terms
@@ -81,6 +81,7 @@ class Rounds:
         self._court = court
         self._purse = purse
         self._asked: set[int] = set()
+        self._under_way: set[int] = set()
         self._aside: dict[int, int] = {}
         self._first, self._again = Usage(), Usage()
 
@@ -103,9 +104,16 @@ class Rounds:
         """Whether what is set aside for this batch may come back, so that it need not stop yet."""
         return self._purse.holds(self._batch)
 
-    async def ask(self, asked: Sequence[int]) -> Sorted:
-        """Ask about the records at the places `asked`, once; see `undecided.sorted_out`."""
-        deadline = asyncio.get_running_loop().time() + ROUND_S
+    def under_way(self, left: Sequence[int]) -> list[int]:
+        """Return those of `left` of which an answer may still come though nobody waits for it."""
+        return [place for place in left if place in self._under_way]
+
+    async def ask(self, asked: Sequence[int], within_s: float | None = None) -> Sorted:
+        """Ask about the records at the places `asked`, once; see `undecided.sorted_out`.
+
+        `within_s`: for how long, ROUND_S if left out.
+        """
+        deadline = asyncio.get_running_loop().time() + (ROUND_S if within_s is None else within_s)
         fresh = [place for place in asked if place not in self._asked] if self._asked else asked
         if len(fresh) in {0, len(asked)}:
             usage = self._first if fresh else self._again
@@ -121,6 +129,9 @@ class Rounds:
         found = sorted_out(results)
         if len(found.decided) < len(results):
             self._asked.update(asked)
+        if found.soon or self._under_way:
+            self._under_way.difference_update(asked)
+            self._under_way.update(asked[at] for at in found.soon if is_under_way(results[at]))
         return found
 
     async def give_up(self, places: Sequence[int]) -> Sequence[RecordResult]:

@@ -25,7 +25,6 @@ read_spent = msgspec.msgpack.Decoder(Spent).decode
 read_stamps = msgspec.msgpack.Decoder(Stamps).decode
 
 NO_COUNTS = pack(NOTHING)
-NO_SPENT = pack(Spent())
 NO_STAMPS = pack([])
 
 BATCH_COLUMNS = tuple(

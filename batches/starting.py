@@ -2,12 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from batches.batch import Batch, Move
+from batches.batch import Batch, Move, State
 from batches.estimate import Estimator
 from verdicts.outcome import MILLION
 
 if TYPE_CHECKING:
     from batches.store import Store
+
+_ESTIMATED = frozenset({State.DRAFT, State.CAPPED})
+"""Whoever says START again of what has begun changes nothing."""
 
 
 class Starter:
@@ -29,7 +32,7 @@ class Starter:
         """
         cap = batch.cost_cap_millionths
         wanted = Move.START
-        if cap is not None and batch.records and not batch.ended:
+        if cap is not None and batch.records and batch.state in _ESTIMATED:
             estimate = await self._estimator.of(batch)
             cost = batch.spent.cost_millionths + round(estimate.cost * MILLION)
             wanted = Move.CAP if cost > cap else Move.START

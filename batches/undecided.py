@@ -26,6 +26,7 @@ SOON = frozenset(
     }
 )
 """Nothing has failed: it only takes longer than one round."""
+_LATE = frozenset({ReasonCode.DEADLINE})
 LATER = frozenset(
     {
         ReasonCode.PROVIDER_UNAVAILABLE,
@@ -83,6 +84,22 @@ def next_of(result: RecordResult) -> Next:
                 elif reason.retryable and reason.code in LATER:
                     found = Again.LATER
     return found
+
+
+def is_under_way(result: RecordResult) -> bool:
+    """Tell whether `result` is open only because its deadline came before an answer.
+
+    What was asked goes on, so the same question waits for that answer and is not sent again.
+    """
+    codes = {
+        reason.code
+        for verdict in result.verdicts
+        if verdict.status is UNKNOWN
+        for outcome in verdict.outcomes
+        if outcome.conclusion is UNDECIDED
+        for reason in outcome.reasons
+    }
+    return bool(codes) and codes <= _LATE
 
 
 class Sorted(Struct):

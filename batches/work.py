@@ -11,7 +11,7 @@ from typing import Protocol
 from batches.batch import Batch, Move, PauseReason
 from batches.chunk import ChunkRef, Claimed, Standing
 from batches.chunk_work import ChunkWork, Packing
-from batches.errors import BatchError, StoreError
+from batches.errors import BatchError, ChunkUnreadable, StoreError, StoreLocked
 from batches.purse import Purse
 from batches.rounds import ROUND_S, Court, Rounds, Window
 from batches.steady import Steady
@@ -28,6 +28,8 @@ STOP_S = ROUND_S + 4.0
 QUOTA_AGAIN_S = 900.0
 """After a quota was used up of which nobody knows when it begins anew."""
 WINDOWS_KEPT_MAX = 1000
+LOCKED_KEPT_MAX = 1000
+"""Batches of which it is remembered that their key is missing."""
 HELD_PER_SLOT = 4
 """Chunks that a process holds at most, for each slot: those that rest take none."""
 
@@ -68,6 +70,7 @@ class Work:
         self._lease_s = lease_s
         self._purse = Purse(store)
         self._windows: Bounded[str, Window] = Bounded(WINDOWS_KEPT_MAX)
+        self._locked: Bounded[str, bool] = Bounded(LOCKED_KEPT_MAX)
         self._running: dict[ChunkRef, ChunkWork] = {}
         self._tasks: dict[ChunkRef, asyncio.Task[None]] = {}
         self._freed: dict[ChunkRef, asyncio.Event] = {}
@@ -108,10 +111,6 @@ class Work:
             return self._chunk_s
         return max(self._chunk_s, asyncio.get_running_loop().time() - began)
 
-    def has(self, ref: ChunkRef) -> bool:
-        """Whether a chunk is worked on here."""
-        return ref in self._tasks
-
     def look(self) -> None:
         """Hear now, and not only at the next renewal, whether something is to stop."""
         self.hold.wake()
@@ -140,7 +139,7 @@ class Work:
         """Flush what is decided, give all chunks back, renew no lease any more."""
         self._closing = True
         for one in self._running.values():
-            one.stop()
+            one.leave()
         tasks = list(self._tasks.values())
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
@@ -152,7 +151,7 @@ class Work:
     async def _work(self, ref: ChunkRef) -> None:
         """Claim and work; whatever happens, it is known here to have ended."""
         try:
-            claimed = await self._store.claim(ref, self.owner, self._lease_s)
+            claimed = await self._claimed(ref)
             if claimed is not None:
                 loop = asyncio.get_running_loop()
                 began = self._began[ref] = loop.time()
@@ -171,13 +170,30 @@ class Work:
             for tell in self._ended:
                 tell(ref)
 
+    async def _claimed(self, ref: ChunkRef) -> Claimed | None:
+        """Claim a chunk; what can't be read now is none, and what never can ends its batch."""
+        said = {"batch": ref.batch, "chunk": ref.seq}
+        try:
+            return await self._store.claim(ref, self.owner, self._lease_s)
+        except StoreLocked:
+            if self._locked.get(ref.batch) is None:  # each chunk comes round until the key is there
+                self._locked.put(ref.batch, True)  # noqa: FBT003 - a set
+                how = "put its key into store.encryption_keys_old"
+                _log.error("batch is locked", extra=said | {"do": how})
+        except ChunkUnreadable:
+            _log.error("chunk unreadable, batch failed", extra=said)
+            batch = (await self._store.snapshots([ref.batch])).get(ref.batch)
+            if batch is not None:
+                await self._moved(batch, self._store.move(batch.tenant, batch.id, Move.FAIL))
+        return None
+
     async def _worked(self, ref: ChunkRef, claimed: Claimed) -> None:
         batch = claimed.batch
         work = ChunkWork(self._store, self._packing, claimed, self._halt)
         work.when_resting(self._freed[ref].set)
         self._running[ref] = work
         if self._closing:
-            work.stop()
+            work.leave()
         try:
             records = self._packing.records(batch, claimed.given)
             window = self._windows.get(batch.id)

@@ -75,7 +75,7 @@ class Batches:
     @property
     def away(self) -> str | None:
         """Why the store can't be used now, None when it can be."""
-        if self._store is not None:
+        if self._store is not None and self._open.is_set():
             return None
         return "it is being opened" if self._away is None else str(self._away)
 
@@ -155,6 +155,10 @@ class Batches:
     async def _begun(self, *, working: bool) -> None:
         try:
             await self._run(working=working)
+        except (StoreError, BrokerError) as error:
+            self._away = error
+            _log.error("no store of batches", extra={"error": type(error).__name__})
+            raise
         except Exception as error:
             self._away = StoreUnavailable(f"opening it failed: {type(error).__name__}")
             _log.exception("no store of batches")  # a fault of ours: nothing else depends on it

@@ -9,14 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batches.arrivals import Arrivals
+from batches.batch import Move, NewBatch, State
+from batches.chunk import NewChunk
 from batches.errors import BadCursor, NoSuchBatch
+from batches.given import packed_records
 from batches.progress import Progress
+from batches.source.record import GivenRecord
 from batches.store import Store
 from gateway.valkey import Valkey
 from providers.priority import TENANT
 from tests.batches.test_progress import FAST_S, Nowhere
 from tests.batches.worked import CODEC, claimed, started, stored
 from tests.waiting import WAIT_S
+from verdicts.verdict import Status
 
 
 @asynccontextmanager
@@ -111,11 +116,41 @@ async def _broken_off(data: st.DataObject) -> None:
         assert sorted(seen + found) == list(range(sum(sizes)))
 
 
+async def test_what_was_given_up_arrives_too() -> None:
+    """As UNKNOWN, each under the name that the client gave it."""
+    async with house() as (store, arrivals, _):
+        given = packed_records([GivenRecord(ref=str(at)) for at in range(3)])
+        made = await store.create(NewBatch(), [NewChunk(3, given)])
+        await store.move(TENANT, made.batch.id, Move.START)
+        work = await claimed(store, made.batch.id)
+        await work.flush([1])
+        _, cursor = await taken(arrivals, made.batch.id, 1)
+        await store.release(work.claim, failed=True)
+        while (await store.batch(TENANT, made.batch.id)).state is not State.COMPLETED:
+            await store.release((await claimed(store, made.batch.id)).claim, failed=True)
+        assert (await taken(arrivals, made.batch.id, 3, cursor))[0] == [0, 2]
+        assert (await taken(arrivals, made.batch.id, 4))[0] == [1, 0, 2]
+
+
+async def test_a_cursor_within_a_chunk_loses_nothing_when_it_is_opened_again() -> None:
+    async with house() as (store, arrivals, _):
+        batch = await started(store, 4)
+        work = await claimed(store, batch.id)
+        await work.flush([0, 1], Status.UNKNOWN)
+        await work.finish()
+        _, cursor = await taken(arrivals, batch.id, 3)
+        await store.retry(TENANT, batch.id, [Status.UNKNOWN])
+        again = await claimed(store, batch.id)
+        again.decided = work.decided[2:]
+        await again.finish()
+        assert (await taken(arrivals, batch.id, 5, cursor))[0] == [2, 3, 0, 1]
+
+
 async def test_what_is_no_cursor_is_refused() -> None:
     wrong = ("", "x", "-1", "1.2", "1.2:", "1:2", " 1", "1" * 30, "1-", "1-2-3")
     async with house() as (store, arrivals, _):
         batch = await started(store, 1)
-        for cursor in (*wrong, "0" + ".1:1" * 1_000):
+        for cursor in (*wrong, "0" + ".1:1:1" * 1_000):
             with pytest.raises(BadCursor):
                 await asyncio.wait_for(anext(arrivals.follow(TENANT, batch.id, cursor)), WAIT_S)
 

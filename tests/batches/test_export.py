@@ -21,13 +21,13 @@ from batches.csv_out import CsvDialect, CsvWriter
 from batches.decided import Wanted
 from batches.errors import NoSuchBatch
 from batches.export import CHUNKS_PER_TRIP, Export, Writer
-from batches.given import packed_inline
+from batches.given import packed_records
 from batches.ndjson_out import NdjsonWriter
 from batches.parquet_out import GROUP_ROWS, ParquetWriter
+from batches.source.record import Company, GivenRecord
 from batches.store import Store
 from checks.kinds import KINDS
 from providers.priority import TENANT
-from schema.records import CompanyInput, RecordInput
 from tests.batches.ended import AT, COLUMNS, Clock, Row, Running, decode, opened, started
 from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
@@ -257,10 +257,10 @@ async def test_ndjson_says_all_that_the_api_says(running: Running) -> None:
 
 async def test_records_that_were_no_table_have_their_ref(store: Store) -> None:
     records = [
-        RecordInput(ref="a", email="a@x.example"),
-        RecordInput(company=CompanyInput(name="Acme")),
+        GivenRecord(ref="a", email="a@x.example"),
+        GivenRecord(company=Company(name="Acme")),
     ]
-    created = await store.create(NewBatch(), [NewChunk(2, packed_inline(records))])
+    created = await store.create(NewBatch(), [NewChunk(2, packed_records(records))])
     running = Running(store, created.batch, [("a", "a@x.example", ""), ("", "b@x.example", "")], 2)
     await store.move(TENANT, created.batch.id, Move.START)
     await running.finish_all([V, I])

@@ -1,5 +1,6 @@
 """What a client gave comes back as it was, and makes the records that the mapping says."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 
 import msgspec
@@ -12,7 +13,6 @@ from batches.given import (
     Upload,
     empty_records,
     empty_rows,
-    packed_inline,
     packed_layout,
     packed_records,
     packed_rows,
@@ -24,6 +24,7 @@ from batches.source.mapping import TARGETS, mapping_of
 from batches.source.record import FIELDS, GivenRecord, record_class
 from schema.records import AddressInput, PhoneInput, RecordInput
 from verdicts.facts import attribute_of
+from verdicts.record import Record
 
 NAMES = ("customerNumber",)
 CELL = st.sampled_from(["", " ", "x", "y z", "\u00a0"])
@@ -89,6 +90,12 @@ def test_lines_come_back_as_they_were(steps: list[int]) -> None:
     assert list(reader.given(blob).lines or ()) == lines
 
 
+def converted(records: Sequence[Record]) -> list[GivenRecord]:
+    """Return `records` of any class as a batch keeps them."""
+    made = record_class(NAMES, strict=False)
+    return msgspec.convert(records, list[made], from_attributes=True)
+
+
 def test_inline_records_come_back_with_all_their_parts() -> None:
     made = record_class(NAMES, strict=True)
     own = msgspec.convert({"email": "e", "customerNumber": "17"}, made)
@@ -97,7 +104,7 @@ def test_inline_records_come_back_with_all_their_parts() -> None:
         RecordInput(address=AddressInput(lines=["x"], postal_code="y"), vat_number="z"),
     ]
     reader = Records(Layout(NAMES))
-    found = reader.given(packed_inline([*sent, own], NAMES))
+    found = reader.given(packed_records(converted([*sent, own])))
     assert found.lines is None
     first, second, third = reader.records(found)
     assert first.ref == "1"
@@ -111,7 +118,7 @@ def test_inline_records_come_back_with_all_their_parts() -> None:
 
 def test_a_field_that_is_configured_no_longer_does_not_hide_the_others() -> None:
     own = record_class(NAMES, strict=True)(email="e")
-    blob = packed_inline([own], NAMES)
+    blob = packed_records(converted([own]))
     reader = Records(Layout())
     assert [record.email for record in reader.records(reader.given(blob))] == ["e"]
 

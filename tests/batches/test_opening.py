@@ -233,7 +233,7 @@ async def test_what_is_sealed_can_be_read_with_its_key_alone(tmp_path: Path) -> 
 
 async def test_a_new_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'sealed.db'}"
-    for present, older in ((0, []), (1, [0]), (2, [1, 0])):
+    for present, older in ((0, [0]), (1, [0]), (2, [1, 0, 2])):
         store = await open_store(at(url, KEYS[present], *(KEYS[one] for one in older)), tmp_path)
         await store.create(NewBatch(idempotency_key=str(present)), new_chunks(1))
         await store.close()

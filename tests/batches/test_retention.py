@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from batches import store as stores
 from batches.batch import Batch, Move, NewBatch, State
@@ -13,10 +13,10 @@ from batches.chunk import NewChunk, RowError
 from batches.database import Transaction
 from batches.errors import MoveRefused, NoSuchBatch
 from batches.opening import open_store
-from batches.retention_rows import forget
+from batches.retention_rows import expire, forget
 from batches.settings import StoreSettings
 from batches.store import Store
-from batches.tables import METADATA, chunks, deletions, given, turns
+from batches.tables import METADATA, batches, chunks, deletions, given, turns
 from providers.priority import TENANT
 from tests.batches.conftest import Clock
 from tests.batches.given import SPENT, claimed, draft, queued, valid, work_off
@@ -154,3 +154,26 @@ async def test_deleted_bytes_are_in_no_file(tmp_path: Path, clock: Clock) -> Non
         assert len(files["batches.db"]) < size
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("results_ms", [1, 10**12])
+async def test_what_was_begun_again_meanwhile_is_kept(
+    store: Store, clock: Clock, results_ms: int
+) -> None:
+    """Between the look at what is old and the lock another process may have retried it."""
+
+    class Late(Transaction):
+        def lock(self, batch_id: str) -> None:
+            change = {"state": State.QUEUED.value, "finished_at": None}
+            self.execute(update(batches).where(batches.c.id == batch_id).values(**change))
+            super().lock(batch_id)
+
+    def late(transaction: Transaction) -> object:
+        late = Late(transaction.connection, transaction.dialect, clock)
+        return expire(late, 1, results_ms, 100)
+
+    batch = await work_off(store, await queued(store, 3))
+    clock.pass_s(DAY.total_seconds())
+    await store.database.write(late)
+    kept = await store.batch(TENANT, batch.id)
+    assert (kept.state, kept.given_kept) == (State.QUEUED, True)

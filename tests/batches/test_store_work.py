@@ -135,7 +135,7 @@ async def test_whoever_comes_next_goes_on_where_it_was_left(store: Store, clock:
     await store.flush(second.claim, 2, b"three", valid(1), SPENT)
     await store.release(second.claim, SPENT)
     third = await claimed(store, batch)
-    assert (third.parts, third.attempts) == ((b"one", b"two", b"three"), 1)
+    assert (third.parts, third.attempts) == ((b"one", b"two", b"three"), 0)
     await finish(store, third)
     batch = await store.batch(TENANT, batch.id)
     assert (batch.counts, batch.spent.calls_made) == (valid(4), 5)
@@ -313,6 +313,33 @@ async def test_a_dead_chunk_is_opened_again_with_its_parts(store: Store) -> None
     assert (of.parts, of.reopened_parts, of.attempts) == ((b"one",), 1, 0)
     await finish(store, of)
     assert (await store.batch(TENANT, batch.id)).counts == valid(3)
+
+
+async def test_a_dead_chunk_may_be_opened_again_and_again(store: Store) -> None:
+    """What it was given up for is open whatever statuses are wanted, and nothing counts twice."""
+    batch = await queued(store, 4)
+    of = await claimed(store, batch)
+    some = counts({Status.VALID: 1, Status.INVALID: 1})
+    await store.flush(of.claim, 0, b"two", some, SPENT)
+    await store.release(of.claim)
+    for opened in (Status.INVALID, Status.UNKNOWN):
+        while (await store.batch(TENANT, batch.id)).state is not State.COMPLETED:
+            await store.release((await claimed(store, batch)).claim, failed=True)
+        batch = await store.retry(TENANT, batch.id, [opened])
+        assert batch.counts == valid(1)
+    of = await claimed(store, batch)
+    assert of.reopened == {Status.INVALID, Status.UNKNOWN}
+    await store.flush(of.claim, 1, b"rest", valid(3), SPENT)
+    assert (await store.batch(TENANT, batch.id)).counts == valid(4)
+
+
+async def test_a_chunk_that_gets_on_is_not_given_up(store: Store) -> None:
+    batch = await queued(store, ATTEMPTS_MAX + 2)
+    for part in range(ATTEMPTS_MAX + 1):
+        of = await claimed(store, batch)
+        assert of.attempts == min(part, 1)
+        await store.flush(of.claim, part, b"one", valid(1), SPENT)
+        await store.release(of.claim, failed=True)
 
 
 async def test_where_there_is_nothing_to_retry_nothing_happens(store: Store) -> None:

@@ -123,7 +123,10 @@ async def test_a_pause_ends_by_itself_when_that_is_known(at: Place) -> None:
         await at.until(batch, State.COMPLETED)
 
 
-async def test_a_pause_that_was_asked_for_leaves_nothing_behind(at: Place) -> None:
+async def test_a_pause_that_was_asked_for_leaves_nothing_behind(
+    at: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.chunk_work.COME_BACK_S", 0.1)
     provider = TableProvider(values_per_call=1)
     provider.gate.clear()
     async with at.engine(at.judge(provider)) as engine:

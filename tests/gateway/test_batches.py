@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batches.errors import BrokerError
 from tests.assay_process import Living, Record, living
 
 WAIT_S = 60.0
@@ -123,6 +124,14 @@ async def test_a_batch_from_its_making_to_its_end(tmp_path: Path) -> None:
         assert gone["data"]["deleteBatch"]["errors"] == []
         again = await change(assay, "startBatch", "(batchId: $id)", id=batch_id)
         assert codes(again) == ["NOT_FOUND"]
+
+
+async def test_a_broker_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    async with house(tmp_path, batches={"broker": "no_such_module:Broker"}) as assay:
+        batches = assay.assembly.batches
+        with pytest.raises(BrokerError, match="no_such_module"):
+            await batches.opened()
+        assert "no_such_module" in (batches.away or "")
 
 
 async def test_one_key_makes_one_batch(tmp_path: Path) -> None:
