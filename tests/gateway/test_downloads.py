@@ -19,12 +19,14 @@ from batches.batch import Batch
 from batches.errors import StoreUnavailable
 from batches.store import Store
 from checks.kinds import KINDS
+from gateway import downloads
 from gateway.downloads import Downloads, Sources
+from gateway.stopping import Stopping
 from providers.priority import TENANT
 from tests.batches.ended import Row, Running, decode, opened, started
 from tests.gateway.http_client import served
 from tests.logged import logged
-from tests.waiting import eventually_async
+from tests.waiting import WAIT_S, eventually_async
 from verdicts.verdict import Status
 
 ROWS: list[Row] = [(str(n), f"User{n}@X.example", "=1+1") for n in range(8)]
@@ -213,6 +215,38 @@ async def test_a_store_that_is_away_says_so(house: House) -> None:
     assert response.status == 503
     assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
     assert int(response.headers["retry-after"]) > 0
+
+
+async def test_no_more_files_go_out_at_once_than_there_are_places(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "DOWNLOADS_MAX", 1)
+    response = await house.session.get(house.path() + "?wait=true")
+    await response.content.readany()
+    assert await house.code(house.path()) == (503, "BUSY")
+    await house.running.finish_all(STATUSES)
+    assert len(cells(await response.read())) >= 8
+
+    async def free() -> bool:
+        return (await house.get(house.path()))[0].status == 200
+
+    async with asyncio.timeout(WAIT_S):
+        while not await free():  # noqa: ASYNC110 - the place is free when the server is through
+            await asyncio.sleep(0.01)
+
+
+async def test_a_file_that_waits_is_cut_off_when_the_server_stops(house: House) -> None:
+    async def there() -> Sources:
+        return house.sources[-1]
+
+    stopping = Stopping(Starlette(routes=Downloads(there).routes()))
+    async with served(stopping) as client:
+        address = f"http://127.0.0.1:{client.port}{house.path()}?wait=true"
+        async with house.session.get(address) as response:
+            await response.content.readany()
+            stopping.begin()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
 
 
 async def test_a_batch_that_goes_away_cuts_the_file_off(house: House) -> None:
