@@ -13,8 +13,8 @@ from batches.errors import (
     NoSuchBatch,
     NotADraft,
     OffsetMismatch,
+    StoreError,
     StoreFull,
-    StoreUnavailable,
 )
 from batches.given import Upload
 from batches.ingest import NoUpload, Superseded, TooManyUploads, upload_of
@@ -110,7 +110,8 @@ def _next(batch: Batch, upload: Upload) -> str:
         )
     return (
         "Look at columns and rowErrors, then start it:"
-        f' mutation {{ startBatch(batchId: "{batch.id}") {{ batch {{ state }} }} }}.'
+        f' mutation {{ startBatch(batchId: "{batch.id}") {{ batch {{ status {{ state }} }}'
+        " errors { message } } }."
         " start=true does that at once."
     )
 
@@ -151,7 +152,7 @@ _PROBLEMS: Mapping[type, Problem] = {
         "STORE_FULL",
         "No room is left for batches. What was acknowledged is kept; go on when there is.",
     ),
-    StoreUnavailable: Problem(
+    StoreError: Problem(
         503,
         "STORE_UNAVAILABLE",
         "The store of batches does not answer. What was acknowledged is kept; go on later.",
