@@ -146,12 +146,12 @@ class Downloads:
             wanted, dialect, wait = _asked(request, names)
             batch = await sources.store.batch(TENANT, request.path_params["batch_id"])
         except NoSuchBatch as error:
-            raise Refusal(404, "NO_SUCH_BATCH", f"{error}.") from None
+            raise Refusal(404, "NOT_FOUND", f"{error}.") from None
         except StoreError as error:
             _log.warning("download refused", extra={"error": type(error).__name__})
             raise Refusal(
                 503,
-                "STORE_UNAVAILABLE",
+                "UNAVAILABLE",
                 "The store of batches does not answer. Ask again soon.",
                 {"retry-after": str(AGAIN_S)},
             ) from None
@@ -274,7 +274,7 @@ def _members(
 
 
 def _bad(message: str) -> Refusal:
-    return Refusal(400, "BAD_PARAMETER", message)
+    return Refusal(400, "BAD_INPUT", message)
 
 
 def _listed(names: Collection[str]) -> str:

@@ -184,10 +184,13 @@ async def results(
     A page for which CHUNKS_LOOKED_MAX chunks were unpacked ends there, though it may hold fewer.
 
     Raises:
-        PublicError: NOT_FOUND, BAD_OPTION, BAD_CURSOR, UNAVAILABLE.
+        PublicError: NOT_FOUND, BAD_OPTION, BAD_INPUT, BAD_CURSOR, UNAVAILABLE.
     """
     _check_size(first, PAGE_MAX)
     room, batch = await room_of(context), view.batch
+    for kind in sorted(wanted.kinds - set(room.names))[:1]:
+        known = ", ".join(room.names)
+        raise PublicError("BAD_INPUT", f"kinds: there is no {kind!r}; there are {known}.")
     behind = _place(after)
     where = None if wanted.everything else wanted.may_be_in
     records = Records(unpacked_layout(batch.layout))

@@ -307,6 +307,8 @@ async def test_what_nobody_gave_out_is_refused_as_such(tmp_path: Path) -> None:
                 "BAD_CURSOR",
                 True,
             )
+        answer = await assay.ask(RESULTS, {"id": batch_id, "first": 1, "kinds": ["emails"]})
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_INPUT"
         seen = "query ($id: ID!) { batch(id: $id) { id } }"
         assert (await assay.ask(seen, {"id": batch_id[:-1] + "\0"}))["data"] == {"batch": None}
         gone = await change(assay, "startBatch", "(batchId: $id)", id="\0")

@@ -190,12 +190,12 @@ async def test_whoever_only_asks_for_the_head_gets_it(house: House) -> None:
 @pytest.mark.parametrize(
     "query, code",
     [
-        ("status=GOOD", "BAD_PARAMETER"),
-        ("reason=BAD", "BAD_PARAMETER"),
-        ("kind=emails", "BAD_PARAMETER"),
-        ("dialect=tsv", "BAD_PARAMETER"),
-        ("wait=maybe", "BAD_PARAMETER"),
-        ("stauts=VALID", "BAD_PARAMETER"),
+        ("status=GOOD", "BAD_INPUT"),
+        ("reason=BAD", "BAD_INPUT"),
+        ("kind=emails", "BAD_INPUT"),
+        ("dialect=tsv", "BAD_INPUT"),
+        ("wait=maybe", "BAD_INPUT"),
+        ("stauts=VALID", "BAD_INPUT"),
     ],
 )
 async def test_a_wrong_parameter_is_named(house: House, query: str, code: str) -> None:
@@ -204,16 +204,16 @@ async def test_a_wrong_parameter_is_named(house: House, query: str, code: str) -
 
 async def test_what_there_is_not(house: House) -> None:
     assert await house.code(house.path("xlsx")) == (404, "NO_SUCH_FORM")
-    assert await house.code(f"/batches/{NOBODY}/results.csv") == (404, "NO_SUCH_BATCH")
+    assert await house.code(f"/batches/{NOBODY}/results.csv") == (404, "NOT_FOUND")
     await house.store.delete(TENANT, house.running.batch.id)
-    assert await house.code(house.path()) == (404, "NO_SUCH_BATCH")
+    assert await house.code(house.path()) == (404, "NOT_FOUND")
 
 
 async def test_a_store_that_is_away_says_so(house: House) -> None:
     house.sources.append(Sources(AwayStore(house.store), decode, KINDS))
     response, body = await house.get(house.path())
     assert response.status == 503
-    assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
+    assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
     assert int(response.headers["retry-after"]) > 0
 
 
