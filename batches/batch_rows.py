@@ -21,6 +21,7 @@ from batches.errors import (
     NoSuchBatch,
     NotADraft,
     OffsetMismatch,
+    RecordsMismatch,
 )
 from batches.keys import WrappedKey
 from batches.rows import (
@@ -67,6 +68,8 @@ _ADD_CHUNK, _ADD_GIVEN = Ready(insert(chunks)), Ready(insert(given))
 
 def find(transaction: Transaction, batch_id: str, tenant: str | None = None) -> Kept | None:
     """Return a batch, of `tenant` if that is said; None when there is none."""
+    if not batch_id.isprintable():
+        return None  # a database refuses a NUL
     rows = transaction.run(_BY_ID, {"id": batch_id})
     kept = kept_of(rows[0]) if rows else None
     return kept if kept is None or tenant in {None, kept.batch.tenant} else None
@@ -82,6 +85,8 @@ def get(transaction: Transaction, tenant: str, batch_id: str) -> Kept:
 
 def locked(transaction: Transaction, tenant: str, batch_id: str) -> Kept:
     """Return a batch of `tenant` that nobody else changes meanwhile. Raise NoSuchBatch."""
+    if not batch_id.isprintable():
+        raise NoSuchBatch(batch_id)
     transaction.lock(batch_id)
     return get(transaction, tenant, batch_id)
 
@@ -159,6 +164,7 @@ def append(  # noqa: PLR0913 - what `Store.append` takes
     *,
     errors: Sequence[RowError],
     offsets: tuple[int, int] | None,
+    records_before: int | None,
     layout: bytes | None,
 ) -> Batch:
     """Add to a draft, as `Store.append` says."""
@@ -168,6 +174,8 @@ def append(  # noqa: PLR0913 - what `Store.append` takes
         raise NotADraft(batch_id, batch.state)
     if offsets is not None and offsets[0] != batch.offset:
         raise OffsetMismatch(batch_id, batch.offset)
+    if records_before is not None and records_before != batch.records:
+        raise RecordsMismatch(batch_id, batch.records)
     _add(transaction, blobs, batch_id, kept.key, parts, (batch.chunks, batch.records))
     wanted = errors[: max(0, ROW_ERRORS_MAX - batch.row_errors)]
     if wanted:
@@ -315,7 +323,8 @@ def _place_of(cursor: str) -> tuple[int, str]:
 
 def snapshots(transaction: Transaction, batch_ids: Collection[str]) -> dict[str, Batch]:
     """Return those batches that there are."""
-    rows = transaction.rows(select(*BATCH_COLUMNS).where(batches.c.id.in_(batch_ids)))
+    ids = [batch_id for batch_id in batch_ids if batch_id.isprintable()]
+    rows = transaction.rows(select(*BATCH_COLUMNS).where(batches.c.id.in_(ids)))
     found = [kept_of(row).batch for row in rows]
     return {batch.id: batch for batch in found}
 

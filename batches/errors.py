@@ -12,6 +12,7 @@ BatchError
 ├── MoveRefused        its state does not allow it
 ├── NotADraft          it takes no more records
 ├── OffsetMismatch     what arrives does not go on where the last part ended
+├── RecordsMismatch    records do not go on behind those that it has
 ├── IdempotencyConflict  the key was used for something else
 └── BadCursor          a place in a list that this store did not give
 """
@@ -92,6 +93,15 @@ class OffsetMismatch(BatchError):
         super().__init__(f"batch {batch_id} has {offset} bytes of its file: go on from there")
         self.batch_id = batch_id
         self.offset = offset
+
+
+class RecordsMismatch(BatchError):
+    """The batch has another number of records than who adds to it said."""
+
+    def __init__(self, batch_id: str, records: int) -> None:
+        super().__init__(f"batch {batch_id} has {records} records: go on behind those")
+        self.batch_id = batch_id
+        self.records = records
 
 
 class IdempotencyConflict(BatchError):

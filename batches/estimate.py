@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CHUNKS_MAX = 40
 """Chunks that are looked at: 20,000 records."""
+ESTIMATES_MAX = 2
+"""Estimates that a process makes at once; each holds its records. The others wait."""
 SHARE_MIN = 0.01
 """Of its rate an account is taken to use, however far it was cut."""
 USUAL_LATENCY_S = 0.5
@@ -94,6 +96,7 @@ class Estimator:
         """Read `store`; `sight` says who would be asked about a batch."""
         self._store = store
         self._sight = sight
+        self._places = asyncio.Semaphore(ESTIMATES_MAX)
 
     async def of(self, batch: Batch) -> Estimate:
         """Return what the records of `batch` will take that are not decided yet.
@@ -103,6 +106,10 @@ class Estimator:
             StoreError: the store can't be read.
             OSError: the shared store is away.
         """
+        async with self._places:
+            return await self._of(batch)
+
+    async def _of(self, batch: Batch) -> Estimate:
         sight = self._sight(batch)
         records = await self._records(batch)
         left = batch.records - batch.counts.records

@@ -91,18 +91,21 @@ class Store:
         *,
         errors: Sequence[RowError] = (),
         offsets: tuple[int, int] | None = None,
+        records_before: int | None = None,
         layout: bytes | None = None,
     ) -> Batch:
         """Add `chunks` to a DRAFT, in their order, behind those that it has.
 
         All `errors` are counted, and the first `ROW_ERRORS_MAX` of a batch kept. `offsets` are the
         bytes of the client's file that these came from: the first must be the batch's `offset`,
-        the second becomes it. What was said twice is so taken once.
+        the second becomes it. What was said twice is so taken once; or by `records_before`, how
+        many records the batch must have.
 
         Raises:
             NoSuchBatch: there is none.
             NotADraft: it was started.
             OffsetMismatch: it goes on elsewhere; the error says where.
+            RecordsMismatch: it has not `records_before`; the error says how many.
         """
         batch = await self.database.write(
             batch_rows.append,
@@ -112,6 +115,7 @@ class Store:
             chunks,
             errors=errors,
             offsets=offsets,
+            records_before=records_before,
             layout=layout,
         )
         return self._told(batch)

@@ -216,7 +216,8 @@ class Batches:
                 return await open_store(self._settings.store, path)
             except StoreError as error:
                 if type(error) is not type(self._away):
-                    _log.error("no store of batches", extra={"error": type(error).__name__})
+                    told = {"error": type(error).__name__, "reason": str(error)}
+                    _log.error("no store of batches", extra=told)
                 self._away = error
                 if isinstance(error, LASTING):
                     return None

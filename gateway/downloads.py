@@ -4,6 +4,7 @@ Each refusal is typed JSON, as those of /graphql. What goes wrong once the file 
 connection, so that nobody takes half a file for a whole one.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from enum import Enum
@@ -14,6 +15,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from batches.batch import Batch
 from batches.csv_out import CsvDialect, CsvWriter
@@ -24,6 +26,7 @@ from batches.given import unpacked_layout
 from batches.ndjson_out import NdjsonWriter
 from checks.kinds import KindModule
 from gateway.endpoint import Refusal
+from gateway.stopping import stop_of
 from providers.priority import TENANT
 from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 PATH = "/batches/{batch_id}/results.{format}"
 AGAIN_S = 5
 """When to try again what the store could not do."""
+DOWNLOADS_MAX = 16
+"""Files that a process gives out at once; each has a thread and some chunks of results."""
 PARAMETERS = frozenset({"status", "reason", "kind", "dialect", "wait"})
 _SWITCH: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
 _log = logging.getLogger(__name__)
@@ -66,12 +71,57 @@ class Sources(Struct, frozen=True):
     kinds: Sequence[KindModule]
 
 
+class _Stopped(Exception):
+    """The server stops while a file waits for more: it is cut off, and not taken for whole."""
+
+
+class _Places(Struct):
+    """How many files are given out."""
+
+    taken: int = 0
+
+
+class _Download(StreamingResponse):
+    """A file on its way, which holds one of `places` until it ends, or until `stop`."""
+
+    def __init__(
+        self,
+        parts: AsyncGenerator[bytes],
+        headers: Mapping[str, str],
+        media_type: str,
+        places: _Places,
+        stop: asyncio.Event | None,
+    ) -> None:
+        super().__init__(parts, headers=headers, media_type=media_type)
+        self._places = places
+        self._stop = stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raise what cuts it off."""
+        self._places.taken += 1
+        tasks: list[asyncio.Task[object]] = []
+        try:
+            tasks.append(asyncio.create_task(super().__call__(scope, receive, send)))
+            if self._stop is not None:
+                tasks.append(asyncio.create_task(self._stop.wait()))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                raise _Stopped
+            await tasks[0]
+        finally:
+            self._places.taken -= 1
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Downloads:
     """Answers downloads out of what `sources` returns for each request."""
 
     def __init__(self, sources: Callable[[], Awaitable[Sources]]) -> None:
         """Call `sources` when a request comes, and not before."""
         self._sources = sources
+        self._places = _Places()
 
     def routes(self) -> list[Route]:
         """Return the addresses of all forms."""
@@ -96,12 +146,12 @@ class Downloads:
             wanted, dialect, wait = _asked(request, names)
             batch = await sources.store.batch(TENANT, request.path_params["batch_id"])
         except NoSuchBatch as error:
-            raise Refusal(404, "NO_SUCH_BATCH", f"{error}.") from None
+            raise Refusal(404, "NOT_FOUND", f"{error}.") from None
         except StoreError as error:
             _log.warning("download refused", extra={"error": type(error).__name__})
             raise Refusal(
                 503,
-                "STORE_UNAVAILABLE",
+                "UNAVAILABLE",
                 "The store of batches does not answer. Ask again soon.",
                 {"retry-after": str(AGAIN_S)},
             ) from None
@@ -117,6 +167,13 @@ class Downloads:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
             return Response(headers=headers, media_type=MEDIA_TYPES[form])
+        if self._places.taken >= DOWNLOADS_MAX:
+            raise Refusal(
+                503,
+                "BUSY",
+                f"{DOWNLOADS_MAX} files are being downloaded. Try again.",
+                {"retry-after": str(AGAIN_S)},
+            )
         export = Export(
             sources.store,
             sources.decode,
@@ -126,8 +183,12 @@ class Downloads:
             wait=wait,
             gzip=packs,
         )
-        return StreamingResponse(
-            _told(export.parts(), batch.id), headers=headers, media_type=MEDIA_TYPES[form]
+        return _Download(
+            _told(export.parts(), batch.id),
+            headers,
+            MEDIA_TYPES[form],
+            self._places,
+            stop_of(request.scope) if wait else None,
         )
 
 
@@ -213,7 +274,7 @@ def _members(
 
 
 def _bad(message: str) -> Refusal:
-    return Refusal(400, "BAD_PARAMETER", message)
+    return Refusal(400, "BAD_INPUT", message)
 
 
 def _listed(names: Collection[str]) -> str:

@@ -13,8 +13,8 @@ from batches.errors import (
     NoSuchBatch,
     NotADraft,
     OffsetMismatch,
+    StoreError,
     StoreFull,
-    StoreUnavailable,
 )
 from batches.given import Upload
 from batches.ingest import NoUpload, Superseded, TooManyUploads, upload_of
@@ -110,7 +110,8 @@ def _next(batch: Batch, upload: Upload) -> str:
         )
     return (
         "Look at columns and rowErrors, then start it:"
-        f' mutation {{ startBatch(batchId: "{batch.id}") {{ batch {{ state }} }} }}.'
+        f' mutation {{ startBatch(batchId: "{batch.id}") {{ batch {{ status {{ state }} }}'
+        " errors { message } } }."
         " start=true does that at once."
     )
 
@@ -128,11 +129,11 @@ def problem_of(error: Exception) -> Problem | None:
 
 
 _PROBLEMS: Mapping[type, Problem] = {
-    NoSuchBatch: Problem(404, "NO_SUCH_BATCH", ""),
-    OffsetMismatch: Problem(409, "OFFSET_MISMATCH", ""),
-    NotADraft: Problem(409, "WRONG_STATE", ""),
-    MoveRefused: Problem(409, "WRONG_STATE", ""),
-    IdempotencyConflict: Problem(409, "IDEMPOTENCY_CONFLICT", ""),
+    NoSuchBatch: Problem(404, "NOT_FOUND", ""),
+    OffsetMismatch: Problem(409, "OUT_OF_STEP", ""),
+    NotADraft: Problem(409, "NOT_A_DRAFT", ""),
+    MoveRefused: Problem(409, "NOT_NOW", ""),
+    IdempotencyConflict: Problem(409, "KEY_USED", ""),
     OtherFile: Problem(
         409,
         "OTHER_FILE",
@@ -148,14 +149,16 @@ _PROBLEMS: Mapping[type, Problem] = {
     ),
     StoreFull: Problem(
         507,
-        "STORE_FULL",
-        "No room is left for batches. What was acknowledged is kept; go on when there is.",
+        "UNAVAILABLE",
+        "STORE_FULL: no room is left for batches. What was acknowledged is kept; go on when there"
+        " is.",
     ),
-    StoreUnavailable: Problem(
+    StoreError: Problem(
         503,
-        "STORE_UNAVAILABLE",
-        "The store of batches does not answer. What was acknowledged is kept; go on later.",
+        "UNAVAILABLE",
+        "The store of batches can't be used now. What was acknowledged is kept; go on later.",
         retry_after_s=AGAIN_S,
     ),
 }
-"""What to tell of each; without a message the error's own."""
+"""What to tell of each, by the codes of `resolvers.batch_changes.Problem` where they mean the same;
+without a message the error's own."""

@@ -162,7 +162,7 @@ def _parameters(query: bytes) -> dict[str, list[str]]:
         if name not in PARAMETERS:
             raise Refusal(
                 400,
-                "BAD_PARAMETER",
+                "BAD_INPUT",
                 f"There is no parameter {name[:50]!r}; there are {', '.join(PARAMETERS)}.",
             )
         said.setdefault(name, []).append(value)
@@ -211,4 +211,4 @@ def _fingerprint(said: Mapping[str, list[str]], wishes: Wishes) -> bytes:
 
 
 def _bad(name: str, wanted: str) -> Refusal:
-    return Refusal(400, "BAD_PARAMETER", f"{name}: must be {wanted}.")
+    return Refusal(400, "BAD_INPUT", f"{name}: must be {wanted}.")

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from batches.batch import Batch
 from batches.errors import BatchError, OffsetMismatch, StoreError
-from batches.ingest import Ingest, upload_of
+from batches.ingest import Ingest, TooManyUploads, upload_of
 from batches.source.errors import SourceError
 from gateway.asked import Refusal
 from gateway.hosts import Origins
@@ -227,7 +227,8 @@ class _Request:
             }
         if problem.retry_after_s is not None:
             headers["retry-after"] = str(problem.retry_after_s)
-        batch = await self.left(forget=isinstance(error, SourceError))
+        unheard = isinstance(error, TooManyUploads) and not self.headers.get("idempotency-key")
+        batch = await self.left(forget=isinstance(error, SourceError) or unheard)
         if batch is not None:
             headers |= headers_of(batch)
             extensions |= {"batchId": batch.id, "offset": batch.offset}

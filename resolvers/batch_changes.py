@@ -18,7 +18,7 @@ from batches.errors import (
     MoveRefused,
     NoSuchBatch,
     NotADraft,
-    OffsetMismatch,
+    RecordsMismatch,
     StoreError,
     StoreFull,
 )
@@ -30,6 +30,7 @@ from resolvers.batch_status import MILLIONTHS
 from resolvers.batches import BatchView, view_of
 from resolvers.context import Context
 from resolvers.errors import PublicError
+from resolvers.max_age import max_age_s_of
 from verdicts.record import Record
 from verdicts.verdict import Status
 
@@ -66,15 +67,18 @@ class Told(Struct, frozen=True):
 
 
 class BatchProblem(Exception):
-    """A change is not made, and the client is told why."""
+    """A change is not made, and the client is told why; `batch` is what is there all the same."""
 
-    def __init__(self, code: Problem, message: str, field: str | None = None) -> None:
+    def __init__(
+        self, code: Problem, message: str, field: str | None = None, batch: Batch | None = None
+    ) -> None:
         super().__init__(message)
         self.told = Told(code, message, field)
+        self.batch = batch
 
 
 class Changed(Struct, frozen=True):
-    """The batch after a change, or why it was not made."""
+    """The batch after a change, or why it was not made; both where it is kept, and not started."""
 
     batch: BatchView | None
     errors: list[Told]
@@ -116,7 +120,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 async def create(context: Context, wish: Creation) -> Changed:
-    """Make a batch, and start it if that is wished."""
+    """Make a batch, and start it if that is wished; sent again with its key it says the same."""
     room = await room_of(context)
 
     async def made() -> Batch:
@@ -137,13 +141,13 @@ async def create(context: Context, wish: Creation) -> Changed:
             currency=context.currency,
             webhook=wish.webhook,
             sandbox=wish.sandbox,
-            max_age_s=None if wish.max_age is None else wish.max_age.total_seconds(),
+            max_age_s=max_age_s_of(wish.max_age),
             layout=packed_layout(Layout(names=tuple(room.names))),
             idempotency_key=wish.idempotency_key,
         )
         new = msgspec.structs.replace(new, fingerprint=_fingerprint(new, chunks, start=wish.start))
         created = await room.store.create(new, chunks)
-        if wish.start and created.batch.state.value == "DRAFT":
+        if wish.start and created.batch.state in {State.DRAFT, State.CAPPED}:
             return await _started(context, room, created.batch)
         return created.batch
 
@@ -160,8 +164,7 @@ async def add_records(
         chunks = _chunks(context, room, records)
         if not chunks:
             raise BatchProblem(Problem.BAD_INPUT, "There are no records to add.", "records")
-        offsets = None if after is None else (after, after + len(records))
-        return await room.store.append(context.tenant, batch_id, chunks, offsets=offsets)
+        return await room.store.append(context.tenant, batch_id, chunks, records_before=after)
 
     return await _changed(context, room, added())
 
@@ -224,13 +227,24 @@ async def delete(context: Context, batch_id: str) -> Changed:
 
 
 async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
-    """Start `batch`, unless the estimate says that it would exceed its cap."""
+    """Start `batch`, unless the estimate says that it would exceed its cap.
+
+    Raises:
+        BatchProblem: it is there, and not started.
+        NoSuchBatch: it was deleted meanwhile.
+    """
     try:
         started = await room.starter.start(batch)
+    except NoSuchBatch:
+        raise
+    except (BatchError, StoreError) as error:
+        told = _told(error)
+        raise BatchProblem(told.code, told.message, told.field, batch) from error
     except OSError:
         raise BatchProblem(
             Problem.UNAVAILABLE,
             "What the batch would cost can't be found out now. Start it again in a moment.",
+            batch=batch,
         ) from None
     if started.state is State.CAPPED and started.cost_cap_millionths is not None:
         cap = Decimal(started.cost_cap_millionths) / MILLIONTHS
@@ -239,42 +253,40 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
             f"By its estimate it would cost more than its costCap of {cap} {context.currency}."
             " Raise that with changeBatch, and start the batch again.",
             "costCap",
+            started,
         )
     return started
 
 
 async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch | None]) -> Changed:
     """Return what came of a change."""
+    errors: list[Told] = []
     try:
         batch = await changing
     except BatchProblem as problem:
-        return Changed(None, [problem.told])
-    except BatchError as error:
-        return Changed(None, [_told(error)])
-    except StoreFull:
-        return Changed(None, [Told(Problem.UNAVAILABLE, "The store of batches is full.")])
-    except StoreError:
-        return Changed(
-            None, [Told(Problem.UNAVAILABLE, "The store of batches is away. Try again.")]
-        )
-    if batch is None:
-        return Changed(None, [])
-    return Changed(view_of(context, room, batch), [])
+        batch, errors = problem.batch, [problem.told]
+    except (BatchError, StoreError) as error:
+        batch, errors = None, [_told(error)]
+    return Changed(None if batch is None else view_of(context, room, batch), errors)
 
 
-def _told(error: BatchError) -> Told:
+def _told(error: BatchError | StoreError) -> Told:
     """Return what a client may read of `error`."""
     match error:
+        case StoreFull():
+            return Told(Problem.UNAVAILABLE, "The store of batches is full.")
+        case StoreError():
+            return Told(Problem.UNAVAILABLE, "The store of batches is away. Try again.")
         case NoSuchBatch():
             return Told(Problem.NOT_FOUND, "There is no such batch.", "batchId")
         case MoveRefused():
             return Told(Problem.NOT_NOW, f"{error}.")
         case NotADraft():
             return Told(Problem.NOT_A_DRAFT, f"{error}.")
-        case OffsetMismatch():
+        case RecordsMismatch():
             return Told(
                 Problem.OUT_OF_STEP,
-                f"The batch has {error.offset} records by now: go on behind those.",
+                f"The batch has {error.records} records by now: go on behind those.",
                 "after",
             )
         case IdempotencyConflict():
@@ -319,13 +331,17 @@ def _check(
                 f"{field} has {len(text)} characters; give 1 to {TEXT_MAX}.",
                 field,
             )
+        if text is not None and not text.isprintable():
+            raise BatchProblem(
+                Problem.BAD_INPUT, f"{field} has a character that can't be printed.", field
+            )
     if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
         raise BatchProblem(
             Problem.BAD_INPUT,
             f"priority is {priority}; give {-PRIORITY_MAX} to {PRIORITY_MAX}.",
             "priority",
         )
-    if cap is not None and not 0 <= cap <= COST_MAX:
+    if cap is not None and not (cap.is_finite() and 0 <= cap <= COST_MAX):
         raise BatchProblem(
             Problem.BAD_INPUT, f"costCap is {cap}; give 0 to {COST_MAX:f}.", "costCap"
         )

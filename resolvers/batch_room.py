@@ -47,4 +47,6 @@ async def room_of(context: Context) -> BatchRoom:
     try:
         return await context.room()
     except StoreError as error:
-        raise PublicError("UNAVAILABLE", f"{error}. Try again.") from error
+        raise PublicError(
+            "UNAVAILABLE", "Batches can't be used now. Try again in a moment."
+        ) from error

@@ -159,10 +159,10 @@ async def batch_results(
         raise told(error) from error
 
 
-def told(error: NoSuchBatch | BadCursor | StoreError) -> PublicError:
-    """Return what a client may read of `error`."""
+def told(error: NoSuchBatch | BadCursor | StoreError, of: str = "an event") -> PublicError:
+    """Return what a client may read of `error`; cursors are `of` an event, or of a page."""
     if isinstance(error, NoSuchBatch):
         return PublicError(NOT_FOUND, "There is no such batch. It may have been deleted.")
     if isinstance(error, BadCursor):
-        return PublicError(BAD_CURSOR, "`after` is no cursor of this field: take one of an event.")
-    return PublicError(UNAVAILABLE, "The store of batches can't be read now. Subscribe again.")
+        return PublicError(BAD_CURSOR, f"`after` is no cursor of this field: take one of {of}.")
+    return PublicError(UNAVAILABLE, "The store of batches can't be read now. Ask again.")

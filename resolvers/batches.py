@@ -1,7 +1,9 @@
 """Batches asked for: one, a page of them, and of one its results, its errors, what it will take."""
 
+import asyncio
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,8 +11,8 @@ from decimal import Decimal
 from msgspec import Struct
 
 from batches.batch import Batch
-from batches.chunk import RowError
-from batches.decided import Wanted, decided_of
+from batches.chunk import ChunkResults, ChunkState, RowError
+from batches.decided import Decode, Wanted, decided_of
 from batches.errors import BadCursor, NoSuchBatch, StoreError
 from batches.estimate import Estimate
 from batches.given import Records, unpacked_layout
@@ -26,7 +28,10 @@ PAGE_MAX = 1000
 BATCHES_MAX = 100
 """Batches in one page at most."""
 CHUNKS_PER_TRIP = 2
+CHUNKS_LOOKED_MAX = 40
+"""Chunks that are unpacked for one page at most: 20,000 records. Then it ends, full or not."""
 CURSOR_CHARS_MAX = 64
+_PLACE = re.compile(r"(\d{1,9}):(\d{1,9})")
 
 
 class MappedColumn(Struct, frozen=True):
@@ -176,34 +181,58 @@ async def results(
 ) -> ResultPage:
     """Return decided results that are `wanted`, in input order, behind the cursor `after`.
 
+    A page for which CHUNKS_LOOKED_MAX chunks were unpacked ends there, though it may hold fewer.
+
     Raises:
-        PublicError: NOT_FOUND, BAD_OPTION, BAD_CURSOR, UNAVAILABLE.
+        PublicError: NOT_FOUND, BAD_OPTION, BAD_INPUT, BAD_CURSOR, UNAVAILABLE.
     """
     _check_size(first, PAGE_MAX)
     room, batch = await room_of(context), view.batch
-    seq, place = _place(after)
+    for kind in sorted(wanted.kinds - set(room.names))[:1]:
+        known = ", ".join(room.names)
+        raise PublicError("BAD_INPUT", f"kinds: there is no {kind!r}; there are {known}.")
+    behind = _place(after)
     where = None if wanted.everything else wanted.may_be_in
     records = Records(unpacked_layout(batch.layout))
     edges: list[ResultEdge] = []
-    reading = seq - 1
+    reading, looked, end, more = behind[0] - 1, 0, after, True
     with _public():
-        while len(edges) <= first:
+        while len(edges) <= first and looked < CHUNKS_LOOKED_MAX:
             chunks = await room.store.chunk_results(
                 context.tenant, batch.id, reading, CHUNKS_PER_TRIP, where
             )
             if not chunks:
+                more = False
                 break
-            for chunk in chunks:
-                decided = decided_of(chunk, records, room.decode)
-                edges += [
-                    ResultEdge(_cursor(chunk.seq, at), result)
-                    for at in wanted.places(decided)
-                    if (chunk.seq, at) > (seq, place) and (result := decided.results[at])
-                ]
-            reading = chunks[-1].seq
-    more, edges = len(edges) > first, edges[:first]
-    end = edges[-1].cursor if edges else after
+            found = await asyncio.to_thread(_found, chunks, records, room.decode, wanted, behind)
+            edges += [ResultEdge(_cursor(*place), result) for place, result in found]
+            reading, looked = chunks[-1].seq, looked + len(chunks)
+            end = _cursor(reading, chunks[-1].records - 1)
+    if len(edges) > first or not more:
+        edges = edges[:first]
+        end = edges[-1].cursor if edges else after
     return ResultPage(edges, [edge.node for edge in edges], PageInfo(more, end))
+
+
+def _found(
+    chunks: Sequence[ChunkResults],
+    records: Records,
+    decode: Decode,
+    wanted: Wanted,
+    behind: tuple[int, int],
+) -> list[tuple[tuple[int, int], RecordResult]]:
+    """Return the wanted results of `chunks` behind a place, with their places. For a thread."""
+    found: list[tuple[tuple[int, int], RecordResult]] = []
+    for chunk in chunks:
+        # refs of what was never decided are read out of what was given
+        given = records if chunk.state is ChunkState.DEAD else None
+        decided = decided_of(chunk, given, decode)
+        found += [
+            ((chunk.seq, at), result)
+            for at in wanted.places(decided)
+            if (chunk.seq, at) > behind and (result := decided.results[at])
+        ]
+    return found
 
 
 def wanted_of(
@@ -221,7 +250,7 @@ def _public() -> Generator[None]:
     try:
         yield
     except (NoSuchBatch, BadCursor, StoreError) as error:
-        raise told(error) from error
+        raise told(error, "a page") from error
 
 
 def _check_size(first: int, most: int) -> None:
@@ -239,9 +268,9 @@ def _place(cursor: str | None) -> tuple[int, int]:
         return 0, -1
     try:
         padded = cursor[:CURSOR_CHARS_MAX] + "=" * (-len(cursor) % 4)
-        seq, place = urlsafe_b64decode(padded).decode("ascii").split(":")
-        return int(seq), int(place)
+        found = _PLACE.fullmatch(urlsafe_b64decode(padded).decode("ascii"))
     except ValueError:
-        raise PublicError(
-            "BAD_CURSOR", "`after` is no cursor of this field: take one of a page."
-        ) from None
+        found = None
+    if found is None:
+        raise PublicError("BAD_CURSOR", "`after` is no cursor of this field: take one of a page.")
+    return int(found[1]), int(found[2])

@@ -13,12 +13,11 @@ from questions.terms import Terms
 from questions.usage import Usage
 from resolvers.context import Context
 from resolvers.errors import PublicError
+from resolvers.max_age import max_age_s_of
 from verdicts.record import Record
 from verdicts.verdict import RecordResult
 
 DEADLINE_MS_MAX = 120_000
-MAX_AGE_S_MAX = 3_155_760_000.0
-"""A century: no outcome is older, and the clock reaches back so far."""
 
 
 class Options(Protocol):
@@ -57,8 +56,7 @@ async def validate(
     if options is not None:
         if options.deadline_ms is not None:
             deadline_ms = options.deadline_ms
-        if options.max_age is not None:
-            max_age_s = min(options.max_age.total_seconds(), MAX_AGE_S_MAX)
+        max_age_s = max_age_s_of(options.max_age)
         priority = options.priority or priority
         if options.sandbox:
             if context.rehearsal is None:

@@ -19,10 +19,7 @@ Id = strawberry.ID
 Behind = Annotated[
     int | None,
     strawberry.argument(
-        description=(
-            "How many records the batch has before these: makes sending them again safe. Say it"
-            " each time, from 0 on, or never."
-        )
+        description="How many records the batch has before these: makes sending them again safe."
     ),
 ]
 

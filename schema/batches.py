@@ -147,7 +147,10 @@ def batch_types(result: Any) -> BatchTypes:  # noqa: ANN401 - a type, perhaps ma
             name,
             "The batch after the change, or why it was not made.",
             {
-                "batch": (cast("Any", batch) | None, "The batch; null when there are errors."),
+                "batch": (
+                    cast("Any", batch) | None,
+                    "The batch; with errors only where it is kept all the same, and not started.",
+                ),
                 "errors": (list[BatchError], "What you can act on; empty when it was done."),
             },
         )

@@ -132,7 +132,7 @@ async def _parts(wanted: Wanted, distant: Distant, patience: Patience) -> AsyncG
     ) as flow:
         if flow.status != OK:
             code, message = refusal(distant, flow.status, await whole(flow))
-            if code == "NO_SUCH_BATCH":
+            if code == "NOT_FOUND":
                 raise distant.unknown(wanted.batch_id)
             if flow.status in LATER:
                 raise Away(message)

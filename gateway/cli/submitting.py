@@ -160,9 +160,8 @@ async def started(distant: Distant, id_: str) -> dict[str, Any]:
     except Refused as error:
         if error.code != "COST_CAP":
             raise
-        told = str(error).partition(" Raise it")[0]
         raise CommandError(
-            f"{told} Nothing was asked. Raise it and start the batch:"
+            f"{error} Nothing was asked. Here that is:"
             f" {distant.hint('start', id_, '--cost-cap', 'AMOUNT')}"
         ) from None
     assert batch is not None, "it was not deleted"

@@ -21,9 +21,11 @@ READ_BYTES = 1 << 18
 OK, CREATED = 200, 201
 LATER = frozenset({408, 429, 502, 503, 504})
 """Answers that say: try again."""
+FULL = 507
+"""The disk of its store is full."""
 OURS = 500
 """From here on a status says that it is not the client's fault."""
-OUT_OF_STEP = frozenset({"OFFSET_MISMATCH", "SUPERSEDED"})
+OUT_OF_STEP = frozenset({"OUT_OF_STEP", "SUPERSEDED"})
 """Of a piece that arrived although nobody could tell us so."""
 
 
@@ -163,7 +165,7 @@ class Uploading:
         code, message = refusal(self._distant, flow.status, body)
         if flow.status in LATER or code in OUT_OF_STEP:
             raise Away(message)
-        if code == "STORE_FULL":
+        if flow.status == FULL:
             raise CommandError(f"{message} {self._left}")
         raise Refusal(message, WRONG_USAGE if flow.status < OURS else SOMETHING_FAILED)
 

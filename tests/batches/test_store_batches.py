@@ -17,6 +17,7 @@ from batches.errors import (
     NoSuchBatch,
     NotADraft,
     OffsetMismatch,
+    RecordsMismatch,
 )
 from batches.store import Store
 from providers.priority import TENANT
@@ -92,6 +93,24 @@ async def test_a_part_of_a_file_is_taken_once(store: Store) -> None:
     assert refusal.value.offset == 100
     batch = await store.append(TENANT, batch.id, part, offsets=(100, 230))
     assert (batch.offset, batch.records) == (230, 4)
+
+
+async def test_records_are_added_behind_as_many_as_were_said(store: Store) -> None:
+    batch = await draft(store, 3)
+    batch = await store.append(TENANT, batch.id, new_chunks(2), records_before=3)
+    assert (batch.records, batch.offset) == (5, 0)
+    with pytest.raises(RecordsMismatch) as refusal:
+        await store.append(TENANT, batch.id, new_chunks(2), records_before=3)
+    assert refusal.value.records == 5
+
+
+async def test_an_id_that_nobody_can_print_is_no_batch(store: Store) -> None:
+    for batch_id in ("\0", "a\0b", "\ud800"):
+        with pytest.raises(NoSuchBatch):
+            await store.batch(TENANT, batch_id)
+        with pytest.raises(NoSuchBatch):
+            await store.delete(TENANT, batch_id)
+        assert await store.snapshots([batch_id]) == {}
 
 
 async def test_two_who_send_the_same_part_do_not_both_add_it(store: Store) -> None:

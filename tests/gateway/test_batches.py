@@ -1,6 +1,7 @@
 """Batches by the API, from their making to their end, with real providers' stand-ins behind it."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,8 +9,16 @@ from typing import Any
 
 import pytest
 
+from batches.batch import Batch
 from batches.errors import BrokerError
+from batches.estimate import Estimate, Estimator
+from gateway import batch_assembly
+from gateway.app import app_of
+from resolvers import batches
+from resolvers.max_age import MAX_AGE_S_MAX
+from schema.scalars import parse_duration
 from tests.assay_process import Living, Record, living
+from tests.gateway.http_client import served
 
 WAIT_S = 60.0
 SEEN = """batch { id name priority costCap startAfter webhook maxAge sandbox createdAt
@@ -80,11 +89,11 @@ async def test_a_batch_from_its_making_to_its_end(tmp_path: Path) -> None:
         assert (made["batch"]["status"]["state"], made["errors"]) == ("DRAFT", [])
         more = {"id": batch_id, "records": RECORDS[3:]}
         added = await change(
-            assay, "addRecords", "(batchId: $id, records: $records, after: 0)", **more
+            assay, "addRecords", "(batchId: $id, records: $records, after: 3)", **more
         )
         assert codes(added) == []
         again = await change(
-            assay, "addRecords", "(batchId: $id, records: $records, after: 0)", **more
+            assay, "addRecords", "(batchId: $id, records: $records, after: 3)", **more
         )
         assert codes(again) == ["OUT_OF_STEP"], "and nothing is added twice"
         started = await change(assay, "startBatch", "(batchId: $id)", id=batch_id)
@@ -159,6 +168,7 @@ async def test_an_estimate_asks_nobody_and_a_cap_below_it_holds(tmp_path: Path) 
         assert float(estimate["cost"]) == pytest.approx(0.06)
         started = await change(assay, "startBatch", "(batchId: $id)", id=batch_id)
         assert codes(started) == ["COST_CAP"]
+        assert started["batch"]["status"]["state"] == "CAPPED"
         raised = await change(
             assay,
             "changeBatch",
@@ -204,8 +214,11 @@ async def test_pause_resume_and_cancel_follow_the_moves(tmp_path: Path) -> None:
         ({"idempotencyKey": ""}, "BAD_INPUT", "idempotencyKey"),
         ({"priority": 101}, "BAD_INPUT", "priority"),
         ({"costCap": "-1"}, "BAD_INPUT", "costCap"),
+        ({"costCap": "NaN"}, "BAD_INPUT", "costCap"),
+        ({"costCap": "Infinity"}, "BAD_INPUT", "costCap"),
+        ({"name": "a\0b"}, "BAD_INPUT", "name"),
+        ({"idempotencyKey": "a\nb"}, "BAD_INPUT", "idempotencyKey"),
         ({"webhook": "https://example.com/hook"}, "WEBHOOKS_OFF", "webhook"),
-        ({"start": True}, "NOT_NOW", None),
     ],
 )
 async def test_what_can_be_acted_on_is_told(
@@ -216,6 +229,122 @@ async def test_what_can_be_acted_on_is_told(
         (error,) = payload["errors"]
         assert (payload["batch"], error["code"], error["field"]) == (None, code, field)
         assert error["message"].endswith(".")
+
+
+async def test_what_is_made_and_not_started_is_returned_each_time(tmp_path: Path) -> None:
+    async with house(tmp_path, working=False) as assay:
+        wish = {"records": RECORDS, "costCap": "0.01", "start": True, "idempotencyKey": "k"}
+        first = await created(assay, **wish)
+        assert (codes(first), first["batch"]["status"]["state"]) == (["COST_CAP"], "CAPPED")
+        assert await created(assay, **wish) == first
+        empty = await created(assay, start=True)
+        assert (codes(empty), empty["batch"]["status"]["state"]) == (["NOT_NOW"], "DRAFT")
+        answer = await assay.ask("{ batches(first: 10) { nodes { id } } }")
+        nodes = answer["data"]["batches"]["nodes"]
+        assert {one["id"] for one in nodes} == {first["batch"]["id"], empty["batch"]["id"]}
+
+
+async def test_what_a_batch_would_cost_and_cannot_be_told_leaves_a_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(self: Estimator, batch: Batch) -> Estimate:
+        raise ConnectionError(self, batch)
+
+    async with house(tmp_path, working=False) as assay:
+        wish = {"records": RECORDS, "costCap": "9", "start": True, "idempotencyKey": "k"}
+        with monkeypatch.context() as patch:
+            patch.setattr(Estimator, "of", away)
+            first = await created(assay, **wish)
+            assert (codes(first), first["batch"]["status"]["state"]) == (["UNAVAILABLE"], "DRAFT")
+            assert await created(assay, **wish) == first
+        again = await created(assay, **wish)
+        assert (codes(again), again["batch"]["status"]["state"]) == ([], "QUEUED")
+        assert again["batch"]["id"] == first["batch"]["id"]
+
+
+async def test_records_are_added_once_behind_those_that_came_with_the_batch(tmp_path: Path) -> None:
+    async with house(tmp_path, working=False) as assay:
+        batch_id = (await created(assay, records=RECORDS[:3]))["batch"]["id"]
+        add = "(batchId: $id, records: $records, after: 3)"
+        more = {"id": batch_id, "records": RECORDS[3:]}
+        assert codes(await change(assay, "addRecords", add, **more)) == []
+        (error,) = (await change(assay, "addRecords", add, **more))["errors"]
+        assert (error["code"], error["field"]) == ("OUT_OF_STEP", "after")
+        assert f"{len(RECORDS)} records" in error["message"]
+
+
+async def test_an_age_beyond_all_time_is_a_century(tmp_path: Path) -> None:
+    async with house(tmp_path) as assay:
+        made = await created(assay, records=RECORDS[:2], maxAge="P9999999D", start=True)
+        assert made["errors"] == []
+        assert parse_duration(made["batch"]["maxAge"]).total_seconds() == MAX_AGE_S_MAX
+        assert await to_its_end(assay, made["batch"]["id"]) == "COMPLETED"
+
+
+async def test_pages_end_early_when_much_was_looked_at_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "CHUNKS_LOOKED_MAX", 2)
+    async with house(tmp_path) as assay:
+        made = await created(assay, records=RECORDS[:2])
+        batch_id = made["batch"]["id"]
+        for at in range(2, len(RECORDS)):
+            more = {"id": batch_id, "records": RECORDS[at : at + 1]}
+            await change(assay, "addRecords", "(batchId: $id, records: $records)", **more)
+        await change(assay, "startBatch", "(batchId: $id)", id=batch_id)
+        assert await to_its_end(assay, batch_id) == "COMPLETED"
+        refs: list[str] = []
+        pages, after, more_to_come = 0, None, True
+        while more_to_come:
+            variables = {"id": batch_id, "first": 100, "after": after}
+            page = (await assay.ask(RESULTS, variables))["data"]["batch"]["results"]
+            refs += [edge["node"]["ref"] for edge in page["edges"]]
+            after, more_to_come = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+            pages += 1
+        assert refs == [one["ref"] for one in RECORDS]
+        assert pages > 2
+
+
+async def test_what_nobody_gave_out_is_refused_as_such(tmp_path: Path) -> None:
+    async with house(tmp_path, working=False) as assay:
+        batch_id = (await created(assay, records=RECORDS))["batch"]["id"]
+        for place in (f"{10**30}:0", "0:-1", "-1:0", "1", "1:2:3", "\u0663:0"):
+            cursor = urlsafe_b64encode(place.encode()).decode().rstrip("=")
+            answer = await assay.ask(RESULTS, {"id": batch_id, "first": 1, "after": cursor})
+            (error,) = answer["errors"]
+            assert (error["extensions"]["code"], "a page" in error["message"]) == (
+                "BAD_CURSOR",
+                True,
+            )
+        answer = await assay.ask(RESULTS, {"id": batch_id, "first": 1, "kinds": ["emails"]})
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+        seen = "query ($id: ID!) { batch(id: $id) { id } }"
+        assert (await assay.ask(seen, {"id": batch_id[:-1] + "\0"}))["data"] == {"batch": None}
+        gone = await change(assay, "startBatch", "(batchId: $id)", id="\0")
+        assert codes(gone) == ["NOT_FOUND"]
+
+
+async def test_a_store_that_cannot_be_opened_is_told_without_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_assembly, "PATIENCE_S", 0.05)
+    (tmp_path / "batches.db").write_bytes(b"no database at all" * 100)
+    async with house(tmp_path, working=False) as assay:
+        async with asyncio.timeout(WAIT_S):
+            while (away := assay.assembly.batches.away) == "it is being opened":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert away is not None
+        assert str(tmp_path) in away
+        answer = await assay.ask('{ batch(id: "x") { id } }')
+        (error,) = answer["errors"]
+        assert error["extensions"]["code"] == "UNAVAILABLE"
+        assert error["message"] == "Batches can't be used now. Try again in a moment."
+        app = await asyncio.to_thread(app_of, assay.assembly)
+        async with served(app) as client:
+            ready = await client.send("GET", "/readyz")
+            upload = await client.send("POST", "/batches", b"email\na@b.example\n")
+        assert ready.json == {"status": "ready", "batches": "they can't be used now"}
+        assert (upload.status, str(tmp_path) in str(upload.body)) == (503, False)
 
 
 async def test_a_webhook_that_leads_inside_is_refused(tmp_path: Path) -> None:
@@ -246,5 +375,6 @@ async def test_pages_of_batches_go_on_where_they_ended(tmp_path: Path) -> None:
             assert refused["errors"][0]["extensions"]["code"] == "BAD_OPTION"
         bad = await assay.ask(query, {"first": 1, "after": "nonsense"})
         assert bad["errors"][0]["extensions"]["code"] == "BAD_CURSOR"
+        assert bad["errors"][0]["message"].endswith("take one of a page.")
         nobody = await assay.ask('{ batch(id: "nobody") { id } }')
         assert nobody["data"] == {"batch": None}

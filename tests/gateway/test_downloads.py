@@ -19,12 +19,14 @@ from batches.batch import Batch
 from batches.errors import StoreUnavailable
 from batches.store import Store
 from checks.kinds import KINDS
+from gateway import downloads
 from gateway.downloads import Downloads, Sources
+from gateway.stopping import Stopping
 from providers.priority import TENANT
 from tests.batches.ended import Row, Running, decode, opened, started
 from tests.gateway.http_client import served
 from tests.logged import logged
-from tests.waiting import eventually_async
+from tests.waiting import WAIT_S, eventually_async
 from verdicts.verdict import Status
 
 ROWS: list[Row] = [(str(n), f"User{n}@X.example", "=1+1") for n in range(8)]
@@ -188,12 +190,12 @@ async def test_whoever_only_asks_for_the_head_gets_it(house: House) -> None:
 @pytest.mark.parametrize(
     "query, code",
     [
-        ("status=GOOD", "BAD_PARAMETER"),
-        ("reason=BAD", "BAD_PARAMETER"),
-        ("kind=emails", "BAD_PARAMETER"),
-        ("dialect=tsv", "BAD_PARAMETER"),
-        ("wait=maybe", "BAD_PARAMETER"),
-        ("stauts=VALID", "BAD_PARAMETER"),
+        ("status=GOOD", "BAD_INPUT"),
+        ("reason=BAD", "BAD_INPUT"),
+        ("kind=emails", "BAD_INPUT"),
+        ("dialect=tsv", "BAD_INPUT"),
+        ("wait=maybe", "BAD_INPUT"),
+        ("stauts=VALID", "BAD_INPUT"),
     ],
 )
 async def test_a_wrong_parameter_is_named(house: House, query: str, code: str) -> None:
@@ -202,17 +204,49 @@ async def test_a_wrong_parameter_is_named(house: House, query: str, code: str) -
 
 async def test_what_there_is_not(house: House) -> None:
     assert await house.code(house.path("xlsx")) == (404, "NO_SUCH_FORM")
-    assert await house.code(f"/batches/{NOBODY}/results.csv") == (404, "NO_SUCH_BATCH")
+    assert await house.code(f"/batches/{NOBODY}/results.csv") == (404, "NOT_FOUND")
     await house.store.delete(TENANT, house.running.batch.id)
-    assert await house.code(house.path()) == (404, "NO_SUCH_BATCH")
+    assert await house.code(house.path()) == (404, "NOT_FOUND")
 
 
 async def test_a_store_that_is_away_says_so(house: House) -> None:
     house.sources.append(Sources(AwayStore(house.store), decode, KINDS))
     response, body = await house.get(house.path())
     assert response.status == 503
-    assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "STORE_UNAVAILABLE"
+    assert orjson.loads(body)["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
     assert int(response.headers["retry-after"]) > 0
+
+
+async def test_no_more_files_go_out_at_once_than_there_are_places(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "DOWNLOADS_MAX", 1)
+    response = await house.session.get(house.path() + "?wait=true")
+    await response.content.readany()
+    assert await house.code(house.path()) == (503, "BUSY")
+    await house.running.finish_all(STATUSES)
+    assert len(cells(await response.read())) >= 8
+
+    async def free() -> bool:
+        return (await house.get(house.path()))[0].status == 200
+
+    async with asyncio.timeout(WAIT_S):
+        while not await free():  # noqa: ASYNC110 - the place is free when the server is through
+            await asyncio.sleep(0.01)
+
+
+async def test_a_file_that_waits_is_cut_off_when_the_server_stops(house: House) -> None:
+    async def there() -> Sources:
+        return house.sources[-1]
+
+    stopping = Stopping(Starlette(routes=Downloads(there).routes()))
+    async with served(stopping) as client:
+        address = f"http://127.0.0.1:{client.port}{house.path()}?wait=true"
+        async with house.session.get(address) as response:
+            await response.content.readany()
+            stopping.begin()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
 
 
 async def test_a_batch_that_goes_away_cuts_the_file_off(house: House) -> None:

@@ -1,5 +1,6 @@
 """Files over HTTP, over real sockets: taken, refused, broken off and gone on with."""
 
+import asyncio
 import gzip
 import re
 from hashlib import blake2b
@@ -8,8 +9,10 @@ from urllib.parse import quote
 
 import pytest
 import zstandard
+from graphql import build_schema, parse, validate
 
 from batches import sqlite
+from batches.errors import StoreError, StoreLocked, StoreTooNew, StoreUnreadable
 from batches.source import unpacking
 from gateway.upload_request import PARAMETERS
 from providers.priority import TENANT
@@ -24,6 +27,7 @@ from tests.gateway.upload_server import (
     shown,
     told,
 )
+from tests.waiting import POLL_S, WAIT_S
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
@@ -53,6 +57,8 @@ async def test_a_file_is_taken_and_what_was_understood_is_told(here: Running) ->
     why = "has 1 cell and the header 2 columns"
     assert found["rowErrors"] == {"count": 1, "first": [{"line": 40_002, "why": why}]}
     assert f'startBatch(batchId: "{batch_id}")' in found["next"]
+    (hint,) = re.findall(r"mutation \{.*\}", found["next"])
+    assert validate(build_schema((ROOT / "schema.graphql").read_text("utf-8")), parse(hint)) == []
     assert answer.headers["location"] == path
     assert answer.headers["upload-offset"] == str(size)
     assert answer.headers["upload-complete"] == "?1"
@@ -112,15 +118,15 @@ async def test_objects_are_taken(here: Running) -> None:
         (CONTENT, "encoding=utf-9", {}, 400, "BAD_ENCODING"),
         (CONTENT, "map=Mail%3Demail", {}, 400, "BAD_MAP"),
         (CONTENT, "delimiter=ab", {}, 400, "BAD_DELIMITER"),
-        (CONTENT, "format=xml", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "start=maybe", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "nmae=x", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "name=x&name=y", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "name=" + "x" * 201, {}, 400, "BAD_PARAMETER"),
+        (CONTENT, "format=xml", {}, 400, "BAD_INPUT"),
+        (CONTENT, "start=maybe", {}, 400, "BAD_INPUT"),
+        (CONTENT, "nmae=x", {}, 400, "BAD_INPUT"),
+        (CONTENT, "name=x&name=y", {}, 400, "BAD_INPUT"),
+        (CONTENT, "name=" + "x" * 201, {}, 400, "BAD_INPUT"),
         (CONTENT, "name=%ff", {}, 400, "BAD_REQUEST"),
-        (CONTENT, "costCap=much", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "costCap=-1", {}, 400, "BAD_PARAMETER"),
-        (CONTENT, "idempotencyKey=a%20b", {}, 400, "BAD_PARAMETER"),
+        (CONTENT, "costCap=much", {}, 400, "BAD_INPUT"),
+        (CONTENT, "costCap=-1", {}, 400, "BAD_INPUT"),
+        (CONTENT, "idempotencyKey=a%20b", {}, 400, "BAD_INPUT"),
         (CONTENT, "sandbox=true", {}, 400, "SANDBOX_OFF"),
         (CONTENT, "", {"origin": "https://evil.example"}, 403, "CROSS_ORIGIN"),
         (CONTENT, "", {"upload_complete": "yes"}, 400, "BAD_REQUEST"),
@@ -208,11 +214,41 @@ def test_the_page_names_every_parameter_and_every_code() -> None:
     assert sorted(code for code in codes if f"`{code}`" not in page) == []
 
 
+async def test_what_is_not_taken_for_want_of_a_place_leaves_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, at_once_max=1) as here:
+        head = "POST /batches HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n"
+        _, writer = await asyncio.open_connection("127.0.0.1", here.client.port)
+        writer.write(head.encode())
+        async with asyncio.timeout(WAIT_S):
+            while await here.batches() < 1:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(POLL_S)
+        answer = await here.post(CONTENT)
+        assert (answer.status, answer.code) == (503, "BUSY")
+        assert await here.batches() == 1
+        kept = await here.post(CONTENT, idempotency_key="k")
+        assert (kept.status, await here.batches()) == (503, 2)
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("error", [StoreUnreadable, StoreLocked, StoreTooNew])
+async def test_whatever_is_wrong_with_the_store_may_pass(
+    here: Running, error: type[StoreError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise error("/a/secret/path")
+
+    monkeypatch.setattr(here.ingest.store, "create", fails)
+    answer = await here.post(CONTENT)
+    assert answer.status == 503
+    assert "secret" not in str(answer.body)
+
+
 async def test_a_full_store_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pragmas = (*sqlite._PRAGMAS, "max_page_count=120")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
     rows = [f"{blake2b(str(at).encode()).hexdigest()}@b.example;x\n" for at in range(20_000)]
     async with running(tmp_path) as here:
         answer = await here.post(HEADER + "".join(rows).encode())
-    assert (answer.status, answer.code) == (507, "STORE_FULL")
+    assert (answer.status, answer.code) == (507, "UNAVAILABLE")
     assert int(answer.headers["upload-offset"]) > 0
