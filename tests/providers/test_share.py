@@ -72,6 +72,9 @@ def test_all_parts_together_are_within_the_limits(
             assert sum(start <= at < start + rate.period_s for at in calls) <= rate.limit
 
 
+DATABASE = 7
+
+
 class Cut:
     """A store that can be cut off."""
 
@@ -116,17 +119,20 @@ async def pair(
         monkeypatch.setattr(providers.fleet, name, seconds)
     for name, seconds in {"SEEN_BY_ALL_S": 0.1, "REJOIN_S": 0.3}.items():
         monkeypatch.setattr(providers.fleet, name, seconds)
-    valkeys = [Valkey(valkey_url, 2.0) for _ in range(2)]
+    # a database of their own: processes of other tests would be taken for some of these
+    valkeys = [Valkey(f"{valkey_url}?db={DATABASE}", 2.0) for _ in range(2)]
     cut = Cut(valkeys[0])
     ours, other = Fleet(cut), Fleet(valkeys[1])
     permits = Permits(cut, ours, "account", Bounds(rates, concurrency=8))
     for fleet in (ours, other):
         fleet.start()
-    assert await eventually_async(lambda: ours.part() == 2)
-    yield cut, ours, permits
-    await permits.close()
-    for closing in (ours, other, *valkeys):
-        await closing.close()
+    try:
+        assert await eventually_async(lambda: ours.part() == 2)
+        yield cut, ours, permits
+    finally:
+        await permits.close()
+        for closing in (ours, other, *valkeys):
+            await closing.close()
 
 
 async def test_a_lost_store_leaves_each_process_its_part(
