@@ -21,7 +21,7 @@ from batches.batch import Move, State
 
 
 class StoreError(Exception):
-    """The store could not do what it was asked; nothing of it was done."""
+    """The store could not do what it was asked; its subclasses say what became of it."""
 
 
 class StoreUnavailable(StoreError):

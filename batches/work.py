@@ -61,7 +61,7 @@ class Work:
         slots: int,
         lease_s: float = LEASE_S,
     ) -> None:
-        """Work on up to `slots` chunks as `owner`, and on as many more as `beyond` allows."""
+        """Work on up to `slots` chunks as `owner`, and hold up to `HELD_PER_SLOT` times as many."""
         self.slots = slots
         self.owner = owner
         self._store = store

@@ -23,6 +23,7 @@ from gateway.feeds import Follower, Told
 from gateway.stopping import stop_of
 from schema.lane.errors import origin
 from schema.lane.response import Response
+from schema.lane.subscribing import RESUME_AFTER
 
 EVENT_STREAM = b"text/event-stream"
 MULTIPART = b"multipart/mixed"
@@ -32,8 +33,6 @@ EVENTS_PING_S = 15.0
 PARTS_PING_S = 5.0
 """As Apollo's routers send them."""
 LAST_EVENT_ID = b"last-event-id"
-RESUME_AFTER = "lastEventId"
-"""The request extension under which a resolver finds the id of the last event that was received."""
 _ACCEPTS_KEPT_MAX = 256
 
 _log = logging.getLogger(__name__)

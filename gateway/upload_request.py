@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import orjson
 from msgspec import Struct
 
+from batches import bounds
 from batches.batch import NewBatch
 from batches.given import Upload
 from batches.ingest import Sent
@@ -17,10 +18,7 @@ from batches.source.unpacking import PLAIN
 from gateway.asked import Refusal
 from gateway.endpoint import QUERY_STRING_BYTES_MAX
 
-NAME_CHARACTERS_MAX = 200
-KEY_CHARACTERS_MAX = 200
 MAPS_MAX = 1000
-COST_CAP_MAX = 1_000_000_000
 PARAMETERS = (
     "name", "map", "delimiter", "encoding", "format", "start", "sandbox", "costCap",
     "idempotencyKey",
@@ -49,7 +47,6 @@ CONTENT: Mapping[str, tuple[Format | None, str | None, str | None]] = {
 }
 """For each media type format, delimiter and packing of the body; None: as it looks."""
 CODINGS = {"": None, "identity": None, "gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
-_KEY = re.compile(r"[!-~]+")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 
 
@@ -70,11 +67,11 @@ def told_by(scope_query: bytes, headers: Mapping[str, str], tenant: str, currenc
     said = _parameters(scope_query)
     format_, delimiter, _ = content_of(headers)
     key = said.get("idempotencyKey", [headers.get("idempotency-key", "")])[0]
-    if key and (len(key) > KEY_CHARACTERS_MAX or _KEY.fullmatch(key) is None):
-        raise _bad("idempotencyKey", f"up to {KEY_CHARACTERS_MAX} printable ASCII characters")
+    if key and not bounds.is_key(key):
+        raise _bad("idempotencyKey", bounds.KEY)
     name = _one(said, "name")
-    if name is not None and (len(name) > NAME_CHARACTERS_MAX or not name.isprintable()):
-        raise _bad("name", f"up to {NAME_CHARACTERS_MAX} printable characters")
+    if name is not None and not bounds.is_name(name):
+        raise _bad("name", bounds.NAME)
     charset = _CHARSET.search(headers.get("content-type", ""))
     maps = tuple(said.get("map", ()))
     if len(maps) > MAPS_MAX:
@@ -197,9 +194,9 @@ def _cost_cap(told: str | None) -> int | None:
         amount = Decimal(told)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= COST_CAP_MAX:
-        raise _bad("costCap", "an amount such as 12.50")
-    return int(amount * 1_000_000)
+    if not bounds.is_cost_cap(amount):
+        raise _bad("costCap", bounds.COST_CAP)
+    return bounds.millionths(amount)
 
 
 def _fingerprint(said: Mapping[str, list[str]], wishes: Wishes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from batches import bounds
 from batches.batch import Amendment, Batch, Move, NewBatch, State
 from batches.chunk import RECORDS_USUAL, NewChunk
 from batches.errors import (
@@ -26,19 +27,17 @@ from batches.given import Layout, empty_records, packed_layout, packed_records
 from batches.source.record import GivenRecord, record_class
 from providers.egress import AddressRefused
 from resolvers.batch_room import BatchRoom, room_of
-from resolvers.batch_status import MILLIONTHS
 from resolvers.batches import BatchView, view_of
 from resolvers.context import Context
 from resolvers.errors import PublicError
 from resolvers.max_age import max_age_s_of
+from verdicts.outcome import MILLION
 from verdicts.record import Record
 from verdicts.verdict import Status
 
-TEXT_MAX = 200
-"""Characters of a name, and of an idempotency key."""
 URL_MAX = 2_000
 PRIORITY_MAX = 100
-COST_MAX = Decimal(1_000_000_000)
+PRIORITY = f"a whole number from {-PRIORITY_MAX} to {PRIORITY_MAX}"
 
 
 class Problem(Enum):
@@ -247,7 +246,7 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
             batch=batch,
         ) from None
     if started.state is State.CAPPED and started.cost_cap_millionths is not None:
-        cap = Decimal(started.cost_cap_millionths) / MILLIONTHS
+        cap = Decimal(started.cost_cap_millionths) / MILLION
         raise BatchProblem(
             Problem.COST_CAP,
             f"By its estimate it would cost more than its costCap of {cap} {context.currency}."
@@ -324,27 +323,15 @@ def _check(
     webhook: str | None,
     room: BatchRoom,
 ) -> None:
-    for field, text in (("name", name), ("idempotencyKey", key)):
-        if text is not None and not 1 <= len(text) <= TEXT_MAX:
-            raise BatchProblem(
-                Problem.BAD_INPUT,
-                f"{field} has {len(text)} characters; give 1 to {TEXT_MAX}.",
-                field,
-            )
-        if text is not None and not text.isprintable():
-            raise BatchProblem(
-                Problem.BAD_INPUT, f"{field} has a character that can't be printed.", field
-            )
-    if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
-        raise BatchProblem(
-            Problem.BAD_INPUT,
-            f"priority is {priority}; give {-PRIORITY_MAX} to {PRIORITY_MAX}.",
-            "priority",
-        )
-    if cap is not None and not (cap.is_finite() and 0 <= cap <= COST_MAX):
-        raise BatchProblem(
-            Problem.BAD_INPUT, f"costCap is {cap}; give 0 to {COST_MAX:f}.", "costCap"
-        )
+    rules = [
+        ("name", name is None or bounds.is_name(name), bounds.NAME),
+        ("idempotencyKey", key is None or bounds.is_key(key), bounds.KEY),
+        ("priority", -PRIORITY_MAX <= priority <= PRIORITY_MAX, PRIORITY),
+        ("costCap", cap is None or bounds.is_cost_cap(cap), bounds.COST_CAP),
+    ]
+    for field, right, wanted in rules:
+        if not right:
+            raise BatchProblem(Problem.BAD_INPUT, f"{field}: must be {wanted}.", field)
     if webhook is not None:
         if room.gate is None:
             raise BatchProblem(
@@ -359,7 +346,7 @@ def _check(
 
 
 def _millionths(amount: Decimal | None) -> int | None:
-    return None if amount is None else int(amount * MILLIONTHS)
+    return None if amount is None else bounds.millionths(amount)
 
 
 def _moment(given: datetime | None) -> datetime | None:

@@ -15,10 +15,10 @@ from batches.snapshot import Snapshot
 from resolvers.batch_room import room_of
 from resolvers.context import Context
 from resolvers.errors import PublicError
+from verdicts.outcome import MILLION
 from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
 
-MILLIONTHS = 1_000_000
 NOT_FOUND = "NOT_FOUND"
 BAD_CURSOR = "BAD_CURSOR"
 UNAVAILABLE = "UNAVAILABLE"
@@ -90,7 +90,7 @@ def status_of(snapshot: Snapshot, currency: str) -> BatchStatus:
         reasons=reason_counts(counts),
         calls_made=spent.calls_made,
         calls_saved=calls_saved(spent),
-        cost=Decimal(spent.cost_millionths) / MILLIONTHS,
+        cost=Decimal(spent.cost_millionths) / MILLION,
         currency=batch.currency or currency,
         rate_per_second=snapshot.rate_per_s,
         eta=snapshot.eta,

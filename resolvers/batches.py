@@ -17,9 +17,10 @@ from batches.errors import BadCursor, NoSuchBatch, StoreError
 from batches.estimate import Estimate
 from batches.given import Records, unpacked_layout
 from resolvers.batch_room import BatchRoom, room_of
-from resolvers.batch_status import MILLIONTHS, BatchStatus, status_of, told
+from resolvers.batch_status import BatchStatus, status_of, told
 from resolvers.context import Context
 from resolvers.errors import PublicError
+from verdicts.outcome import MILLION
 from verdicts.reason import ReasonCode
 from verdicts.verdict import RecordResult, Status
 
@@ -100,7 +101,7 @@ def view_of(context: Context, room: BatchRoom, batch: Batch) -> BatchView:
         priority=batch.priority,
         created_at=batch.created_at,
         start_after=batch.start_after,
-        cost_cap=None if cap is None else Decimal(cap) / MILLIONTHS,
+        cost_cap=None if cap is None else Decimal(cap) / MILLION,
         webhook=batch.webhook,
         sandbox=batch.sandbox,
         max_age=None if batch.max_age_s is None else timedelta(seconds=batch.max_age_s),

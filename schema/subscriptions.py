@@ -8,12 +8,9 @@ import strawberry
 from resolvers.batch_status import batch_results, batch_status
 from resolvers.context import Context
 from schema.batch_status import BatchStatus
-from schema.lane.subscribing import NEWEST, Marked
+from schema.lane.subscribing import NEWEST, RESUME_AFTER, Marked
 
 Info = strawberry.Info[Context, None]
-
-RESUME_AFTER = "lastEventId"
-"""The request extension that says which event a client received last (`gateway.streams`)."""
 
 STATUS = (
     "The batch as it is now, then after each change, at most four times a second, until it has"

@@ -13,6 +13,8 @@ from strawberry.types.graphql import OperationType
 from schema.lane.generated import NotPlain
 from schema.lane.plan import Execution, Plan
 
+RESUME_AFTER = "lastEventId"
+"""The request extension that says which event a client received last (`gateway.streams`)."""
 NEWEST = "newest"
 """Metadata of a subscription's field: each event says all there is, so only the newest counts.
 

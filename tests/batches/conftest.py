@@ -12,6 +12,8 @@ from pydantic import SecretStr
 from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.store import Store
+from checks.kinds import load
+from tests.batches.house import Place, place
 from tests.postgres_process import PostgresProcess, postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
@@ -85,3 +87,11 @@ async def open_another(
 async def store(open_another: OpenStore) -> Store:
     """Give an empty store whose clock is `clock`."""
     return await open_another()
+
+
+@pytest.fixture
+async def at(tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
+    """Give a place in which batches are worked on, the local checks' tables read."""
+    load()
+    async with place(tmp_path, valkey_url) as found:
+        yield found

@@ -1,9 +1,8 @@
 """What a batch with a cost cap may spend: all of that, no more, and it never stands still."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import Collection
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,26 +15,14 @@ from batches.estimate import CHUNKS_MAX, Estimator, Sight
 from batches.purse import Purse
 from batches.starting import Starter
 from batches.store import Store
-from checks.kinds import load
 from providers.panel import Panel, Strategy
 from providers.priority import TENANT
 from questions.foresight import Foresight
 from tests.batches.given import claimed, queued, valid
-from tests.batches.house import KINDS, Bench, Place, emails, place
+from tests.batches.house import KINDS, Bench, Place, emails
 from tests.questions.house import UNREACHABLE, TableProvider
 
 PRICE = 10_000
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> None:
-    load()
-
-
-@pytest.fixture
-async def at(tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
-    async with place(tmp_path, valkey_url) as found:
-        yield found
 
 
 async def test_what_rested_is_asked_before_what_the_cap_has_no_room_for(

@@ -1,8 +1,7 @@
 """An engine works a batch off, whatever comes in between."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +14,10 @@ from batches.errors import StoreUnavailable
 from batches.rounds import Window
 from batches.store import Store
 from batches.undecided import Again, Blocked, again_in_s, next_of
-from checks.kinds import load
 from questions.judging import Judge, Needs
 from questions.terms import Terms
 from schema.records import RecordInput
-from tests.batches.house import Bench, Place, emails, place
+from tests.batches.house import Bench, Place, emails
 from tests.logged import logged
 from tests.questions.house import TableProvider, terms
 from tests.waiting import eventually_async
@@ -33,17 +31,6 @@ REFUTED = Found(Conclusion.REFUTED, (because(ReasonCode.MAILBOX_NOT_FOUND, "mail
 
 def undecided(code: ReasonCode, *, retryable: bool = True) -> Found:
     return Found(Conclusion.UNDECIDED, (because(code, "mailbox", retryable=retryable),))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> None:
-    load()
-
-
-@pytest.fixture
-async def at(tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
-    async with place(tmp_path, valkey_url) as found:
-        yield found
 
 
 async def test_a_batch_is_worked_on_to_its_end(at: Place) -> None:

@@ -1,7 +1,5 @@
 """What becomes of the work on a batch that goes no further."""
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,24 +14,12 @@ from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.source.record import GivenRecord
 from batches.tables import given
-from checks.kinds import load
-from tests.batches.house import Place, emails, place
+from tests.batches.house import Place, emails
 from tests.logged import logged
 from tests.questions.house import TableProvider
 from tests.waiting import eventually_async
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> None:
-    load()
-
-
-@pytest.fixture
-async def at(tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
-    async with place(tmp_path, valkey_url) as found:
-        yield found
 
 
 async def test_a_batch_that_cannot_be_read_any_more_has_failed(at: Place) -> None:
