@@ -1,6 +1,7 @@
 """The shared Valkey away: no answer is wrong, nothing exceeds a limit, and it ends by itself."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -29,6 +30,12 @@ LOCAL: list[Record] = [{"iban": "DE89370400440532013000"}, {"email": "ada@@x.exa
 BACK_S_MAX = 15.0
 DEADLINE_MS = 3000
 BRIEF = {"ttl": {"undecided": 0.1}}
+
+
+@pytest.fixture
+def new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a process stay one that has just joined, and so has no part of a limit while alone."""
+    monkeypatch.setattr("providers.fleet.SEEN_BY_ALL_S", math.inf)
 
 
 @asynccontextmanager
@@ -73,6 +80,7 @@ async def until_back(assay: Living) -> Any:  # noqa: ANN401, JSON
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.usefixtures("new")
 async def test_a_store_that_goes_away_and_comes_back(sandbox: RunningSandbox) -> None:
     async with store() as (valkey, url):
         given = sections(sandbox, url, redis={"timeout_ms": 500}, cache=BRIEF)
@@ -99,6 +107,7 @@ async def test_a_store_that_goes_away_and_comes_back(sandbox: RunningSandbox) ->
     assert [one["status"] for one in payload["results"]] == ["VALID", "RISKY", "INVALID", "VALID"]
 
 
+@pytest.mark.usefixtures("new")
 async def test_a_frozen_store_costs_no_request_more_than_its_patience(
     sandbox: RunningSandbox,
 ) -> None:
