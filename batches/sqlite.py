@@ -41,9 +41,12 @@ LOG_PAGES = 4_000
 """Pages in the log after which they are written into the file: each time costs two syncs."""
 OLDEST = (3, 35, 0)
 """The first that knows RETURNING."""
+BUSY_AGAIN_S = 0.01
+"""After which the one thing is tried again for which SQLite itself does not wait."""
+_WAL = "journal_mode=WAL"
 _PRAGMAS = (
     "auto_vacuum=INCREMENTAL",
-    "journal_mode=WAL",
+    _WAL,
     "synchronous=FULL",
     "secure_delete=ON",
     "cache_size=-16000",
@@ -306,7 +309,25 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
     del record
     connection.isolation_level = None
     for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+        (_begin_log if pragma is _WAL else _set)(connection, pragma)
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_log(connection: sqlite3.Connection, pragma: str) -> None:
+    """Write a log ahead: of several that begin one in a new file, SQLite refuses all but one."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            _set(connection, pragma)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_AGAIN_S)
+        else:
+            return
 
 
 @contextmanager

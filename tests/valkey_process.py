@@ -1,11 +1,11 @@
-"""A throw-away Valkey for tests: `valkey_url` for most, `throwaway_valkey` to be alone with one."""
+"""A throw-away Valkey for tests: `valkey_url` for most, the others to be alone with one."""
 
 from __future__ import annotations
 
 import socket
 import tempfile
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -24,15 +24,22 @@ async def throwaway_valkey() -> AsyncGenerator[str]:
             yield url
 
 
-@pytest.fixture(scope="session")
-def valkey_server_url() -> Generator[str]:
-    """Give the one server that the tests of this process share."""
+@contextmanager
+def running_valkey() -> Generator[str]:
+    """Do the same where no loop runs."""
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         valkey = PrivateValkey(Path(folder), persistent=False)
         try:
             yield valkey.start()
         finally:
             valkey.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_server_url() -> Generator[str]:
+    """Give the one server that the tests of this process share."""
+    with running_valkey() as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import random
 import sqlite3
 import tempfile
 from base64 import b64encode
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,19 @@ async def test_many_may_open_it_at_once(tmp_path: Path, postgres_url: str) -> No
         assert [await one.batch(TENANT, batch.id) for one in stores] == [batch] * 4
         for one in stores:
             await one.close()
+
+
+async def test_whoever_writes_into_a_new_file_is_waited_for(tmp_path: Path) -> None:
+    """SQLite does not wait by itself where a log ahead is begun."""
+    path = tmp_path / "batches.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.executescript("CREATE TABLE some (a); DROP TABLE some; BEGIN IMMEDIATE")
+        opening = asyncio.create_task(open_store(StoreSettings(), path))
+        await asyncio.sleep(0.3)
+        assert not opening.done()
+        other.execute("COMMIT")
+    store = await opening
+    await store.close()
 
 
 async def test_without_a_url_it_lies_in_the_data_directory(tmp_path: Path) -> None:

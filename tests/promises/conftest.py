@@ -17,6 +17,7 @@ from tests.assay_process import (
     sections,
 )
 from tests.sandbox_process import RunningSandbox, started_sandbox
+from tests.valkey_process import running_valkey
 
 LIMITS = {20: 1, 50: 4}
 """Calls in so many seconds that `twilio` of the two processes may make."""
@@ -49,15 +50,15 @@ def usual(sandbox: RunningSandbox, valkey_url: str) -> Sections:
 
 @pytest.fixture(scope="session")
 def assay_processes(
-    sandbox_process: tuple[str, str, int], valkey_server_url: str
+    sandbox_process: tuple[str, str, int],
 ) -> Generator[list[AssayProcess]]:
-    """Two Assays that share the sandbox and the Valkey of this test process.
+    """Two Assays that share the sandbox of this test process, and a Valkey of their own.
 
-    What they remember outlives a test: each test asks about values of its own. Their `twilio`
-    has limits, for the tests of limits; `hmrc` has several attempts.
+    Over the one of the other tests they would hear of every breaker that opens there. What they
+    remember outlives a test: each test asks about values of its own. Their `twilio` has limits,
+    for the tests of limits; `hmrc` has several attempts.
     """
     http, dns, _ = sandbox_process
-    given = sections(None, valkey_server_url)
     gateway = {"sandbox": True, "sandbox_url": http, "sandbox_dns": dns}
     rates = [f"{count}/{window_s}s" for count, window_s in LIMITS.items()]
     usual: dict[str, Any] = {"rates": [], "bulk_rates": [], "attempts": 1, "timeout": 5.0}
@@ -66,8 +67,10 @@ def assay_processes(
         "twilio_lookup": {**usual, "rates": rates},
         "hmrc": {**usual, "attempts": 5},
     }
-    with processes({**given, "gateway": gateway, "providers": providers}, 2) as both:
-        yield both
+    with running_valkey() as url:
+        given = {**sections(None, url), "gateway": gateway, "providers": providers}
+        with processes(given, 2) as both:
+            yield both
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ LOST = Events(lose_at=1.5, resume_at=2.5)
 """One process is killed, one is stopped and goes on later, with permits that are too old."""
 USED_MIN = 0.5
 """Of the calls that are permitted: how many are made is for the scoreboard, on a calm machine."""
-FOUR: list[dict[str, object]] = [{}] * 4
+FOUR: list[dict[str, object]] = [{"workers": 25, "every_s": 0.5}] * 4
+"""All want more than they get, and none so much that it leaves nothing of a window to others."""
 
 
 @pytest.mark.parametrize(
