@@ -154,7 +154,7 @@ def _kept_s(rate: Rate) -> float:
     match rate.counting:
         case "log":
             return rate.guarded_s + SETTLED_S
-        case "bucket":
+        case "bucket" | "paced":
             interval_s, burst = rate.pace
             return burst * interval_s + SETTLED_S
         case _:

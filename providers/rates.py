@@ -86,8 +86,8 @@ class Rate(Struct, frozen=True):
 
     @property
     def long(self) -> bool:
-        """Whether it is so long that it can't be waited out when the shared store is lost."""
-        return self.period_s >= LONG_FROM_S
+        """Whether it may be used up at once, and can't be waited out when the store is lost."""
+        return self.period_s >= LONG_FROM_S and not self.is_paced
 
     @property
     def guarded_s(self) -> float:

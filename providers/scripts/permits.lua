@@ -54,7 +54,7 @@ for i, age in ipairs(asked.alone) do
   rows[#rows + 1] = text(now - age)
   rows[#rows + 1] = asked.me .. 'a' .. text(asked.first + i)
 end
-run_with(rows, 'ZADD', KEYS[2])
+if asked.longest > 0 then run_with(rows, 'ZADD', KEYS[2]) end
 if bucketed then run_with(rows, 'ZADD', KEYS[5]) end
 local alone = {} -- ages and numbers, without what was counted already: its answer was lost
 if asked.alone_counts and #asked.alone_counts > 0 then
@@ -182,6 +182,7 @@ for i, window in ipairs(asked.windows) do
     window.bucket = bucket_of(window, window.next, dues, gone + 1)
   elseif window.kind == 'paced' then
     window.next = state['w' .. i] - returned * window.interval
+    for _, age in ipairs(asked.alone) do window.next = math.max(window.next, now - age) + window.interval end
   else
     quota_key = quota_key + 1
     window.key, window.used = KEYS[quota_key], 0
@@ -336,10 +337,10 @@ end
 run_with(added, 'ZADD', KEYS[2])
 run_with(listed, 'ZADD', KEYS[5])
 if gone > 0 then redis.call('ZREMRANGEBYRANK', KEYS[5], 0, gone - 1) end
-local fields = {}
+local fields, moved = {}, given + returned + #asked.alone > 0
 if given + returned > 0 and interval > 0 then fields = { 'pace', text(pace) } end
 for i, window in ipairs(asked.windows) do
-  if window.kind == 'bucket' and gone > 0 or given + returned > 0 and window.kind == 'paced' then
+  if window.kind == 'bucket' and gone > 0 or window.kind == 'paced' and moved then
     fields[#fields + 1] = 'w' .. i
     fields[#fields + 1] = text(window.next)
   elseif window.taken and window.taken ~= 0 then

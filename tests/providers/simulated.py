@@ -8,7 +8,7 @@ import heapq
 import math
 import random
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, cast
@@ -182,8 +182,13 @@ class World:
         for counter in self._counters:
             counter.take(self.now)
 
-    def reserve(self, process: Process, ended: list[tuple[int, float]]) -> Answered:
-        """Make one trip for `process`, who wants as much as it can get."""
+    def reserve(
+        self, process: Process, ended: list[tuple[int, float]], alone: Sequence[float] = ()
+    ) -> Answered:
+        """Make one trip for `process`, who wants as much as it can get.
+
+        `alone` are the instants of calls that it made while the store was away.
+        """
         today = datetime.fromtimestamp(self.now, UTC)
         windows = msgspec.msgpack.encode([window_of(rate, today) for rate in self.rates])
         logs = [rate.guarded_s for rate in self.rates if rate.counting == "log"]
@@ -210,7 +215,7 @@ class World:
             ended=[part for n, at in ended for part in (n, int((self.now - at) * US))],
             unused=unused,
             late=[part for n, at in late for part in (n, int((self.now - at) * US))],
-            alone=[],
+            alone=[int((self.now - at) * US) for at in alone],
             groups=[Group(process.tenant, process.batch, wanted, round(5 * US))],
         )
         body = msgspec.msgpack.encode(asked)

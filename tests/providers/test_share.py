@@ -18,14 +18,28 @@ from providers.permits import Permits
 from providers.rates import arrival_s, rate_of
 from providers.share import Share
 from providers.slots import Slots
-from providers.trip import RESERVE, Run
+from providers.trip import RESERVE, US, Run
 from providers.waiters import Waiters
+from tests.providers.simulated import Way, World
 from tests.providers.test_permits import most_in
 from tests.waiting import eventually_async
 from verdicts.reason import ReasonCode
 
 RATES = st.lists(
-    st.sampled_from(["20/s", "3/s", "100/5s", "600/5m", "5000/d", "50000/day", "200/s burst 9"]),
+    st.sampled_from(
+        [
+            "20/s",
+            "3/s",
+            "100/5s",
+            "600/5m",
+            "5000/d",
+            "50000/day",
+            "200/s burst 9",
+            "600/m burst 9",
+            "5000/s",
+            "3000/m",
+        ]
+    ),
     min_size=1,
     max_size=3,
     unique=True,
@@ -70,6 +84,32 @@ def test_all_parts_together_are_within_the_limits(
         assert len(early) <= (rate.limit * (1 - used) if rate.long else 0)
         for start in calls:
             assert sum(start <= at < start + rate.period_s for at in calls) <= rate.limit
+
+
+@given(texts=RATES)
+def test_the_store_says_of_each_long_window_what_is_left(
+    valkey_server_url: str, texts: list[str]
+) -> None:
+    """Of one too many or too few the others would take theirs for its own."""
+    rates = tuple(map(rate_of, texts))
+    world = World(valkey_server_url, rates, "sliding", Way(0.0, 0.0, 0.0), seed=1)
+    answer = world.reserve(world.process("p"), [])
+    assert len(answer.left) == sum(rate.long for rate in rates)
+
+
+def test_a_paced_window_knows_of_the_calls_that_were_made_alone(valkey_server_url: str) -> None:
+    """Their burst was used, and whoever asks next does not get it once more."""
+    rate = rate_of("5000/s")
+    interval_s, burst = rate.pace
+    for alone, free in ((0, burst), (burst // 2, burst - burst // 2), (burst, 0)):
+        world = World(valkey_server_url, (rate,), "sliding", Way(0.0, 0.0, 0.0), seed=1)
+        process = world.process("p")
+        answer = world.reserve(process, [], [world.now] * alone)
+        delays = answer.groups[0].delays
+        assert sum(delay == 0 for delay in delays) == min(free, len(delays))
+        assert delays[-1] / US == pytest.approx(
+            max(0, alone + len(delays) - burst) * interval_s, 0.1
+        )
 
 
 DATABASE = 7
