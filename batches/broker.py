@@ -99,7 +99,7 @@ class HintBroker(RedisStreamBroker):
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Yield hints, as long as there are free slots for them, until `closed`."""
         rest_s = AWAY_FIRST_S
-        while not self.closed:  # redis-py may take a cancellation for a failure
+        while not (self.closed or _is_cancelled()):  # redis-py may lose a cancellation
             try:
                 entries = await self._next()
             except (RedisError, OSError) as error:
@@ -177,6 +177,12 @@ class HintBroker(RedisStreamBroker):
         elif error is None and self._away:
             _log.warning("broker back")
         self._away = error is not None
+
+
+def _is_cancelled() -> bool:
+    """Return whether the task that runs was told to end, whoever took that for something else."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _entries(found: object) -> list[_Entry]:

@@ -217,13 +217,24 @@ class Permits:
         self._slots.give_back(batch=permit.batch)
         if not self._waiters and self._pump is not None:
             return  # told with what comes next, soon
-        if monotonic() < self._free_until and self._slots.free:
-            for waiter in self._waiters:
-                if not waiter.told.done():
-                    self._give(waiter, monotonic(), 0, batch=waiter.turn.batch)
-                    return
+        if self._give_free():
+            return
         if self._pump is None or not self._slots.held > self._slots.in_use + 1:
             self._wake()  # somebody waits for this slot
+
+    def _give_free(self) -> bool:
+        """Let who waits use the slots that nobody uses; return whether anybody got one.
+
+        All of them, or whoever ends a call would have to wait behind those who are left, for ever.
+        """
+        now, given = monotonic(), False
+        while now < self._free_until and self._slots.free:
+            waiter = self._waiters.first()
+            if waiter is None:
+                break
+            self._give(waiter, now, 0, batch=waiter.turn.batch)
+            given = True
+        return given
 
     def _give(self, waiter: Waiter, due: float, number: int, *, batch: bool) -> None:
         """Let `waiter`, who waits, have a permit at the instant `due`, and wait no more."""
@@ -309,6 +320,7 @@ class Permits:
         free = not (self.bounds.rates or answer.pause or answer.slow) and began > self._heeded
         self._free_until = began + min(KNOWN_FOR_S, slots.lease_s) if free else 0.0
         self._hand_out(waiting, answer, self._clock.ours(answer.now / US))
+        self._give_free()
         self._number += self._alone.forget()  # their numbers are not to be told twice
         return True
 

@@ -57,6 +57,17 @@ class Waiters(dict[Waiter, None]):
             raise NoPermit(ReasonCode.STOPPING)
         self[waiter] = None
 
+    def first(self) -> Waiter | None:
+        """Return who is next for a slot: interactive before batches, then who came first."""
+        batch = None
+        for waiter in self:
+            if waiter.told.done():
+                continue
+            if not waiter.turn.batch:
+                return waiter
+            batch = batch or waiter
+        return batch
+
     def patient(
         self, waiter: Waiter, due: float, why: ReasonCode = ReasonCode.RATE_LIMITED
     ) -> bool:

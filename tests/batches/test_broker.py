@@ -15,7 +15,7 @@ from taskiq import InMemoryBroker
 
 from batches.broker import GROUP, STREAM, HintBroker, broker_named
 from batches.errors import BrokerError
-from batches.hints import Hints
+from batches.hints import CLOSE_S, Hints
 from gateway.private_valkey import PrivateValkey
 from tests.logged import logged
 from tests.valkey_process import ask_valkey, throwaway_valkey
@@ -138,6 +138,28 @@ async def test_a_valkey_that_comes_back_is_listened_to_again() -> None:
         finally:
             await asyncio.to_thread(valkey.stop)
     assert [one["event"] for one in said] == ["broker away", "broker back"]
+
+
+async def test_a_stop_that_the_client_takes_for_a_failure_is_one(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does redis-py now and then, and whoever cancelled does not cancel again."""
+    run = HintBroker._run  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - stands for redis-py
+    lost = asyncio.Event()
+
+    async def losing(broker: HintBroker, *command: str | int) -> object:
+        try:
+            return await run(broker, *command)
+        except asyncio.CancelledError:
+            lost.set()
+            raise ConnectionError from None
+
+    monkeypatch.setattr(HintBroker, "_run", losing)
+    async with asyncio.timeout(CLOSE_S):
+        async with delivering(valkey_url) as (hints, taken):
+            assert await hints.send("batch", 0)
+            assert await came(taken, 1)
+        assert lost.is_set()
 
 
 async def sent(hints: Hints, seq: int) -> bool:

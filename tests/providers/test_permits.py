@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from time import monotonic
+from time import monotonic, perf_counter
 
 import pytest
 from msgspec.structs import replace
@@ -116,6 +116,29 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(valkey: Valkey, other: 
     assert 55 < standing.paused_s <= 60
     assert standing.why is WHY
     assert standing.windows == ()
+
+
+async def test_nobody_waits_for_long_beside_a_slot_that_nobody_uses(valkey: Valkey) -> None:
+    """As many callers as slots, in a busy loop: mostly each finds its own, and asks nobody."""
+    permits = permits_of(valkey, concurrency=64)
+    waited = 0
+
+    async def caller() -> None:
+        nonlocal waited
+        for _ in range(100):
+            permit = permits.ready()
+            if permit is None:
+                waited += 1
+                permit = await permits.take(monotonic() + PATIENCE_S)
+            busy_until = perf_counter() + 50e-6
+            while perf_counter() < busy_until:
+                pass
+            await asyncio.sleep(0.001)
+            permit.end()
+
+    await asyncio.gather(*(caller() for _ in range(64)))
+    assert waited < 64 * 100 / 2
+    await permits.close()
 
 
 async def test_without_any_rate_a_permit_is_ready_while_a_slot_is_held(valkey: Valkey) -> None:
