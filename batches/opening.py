@@ -13,7 +13,6 @@ from batches.blobs import Blobs
 from batches.database import MIGRATING, Clock, Database, Transaction
 from batches.errors import StoreUnavailable, StoreUnreadable
 from batches.keys import Keyring
-from batches.postgres import PostgresDatabase
 from batches.settings import StoreSettings
 from batches.sqlite import SqliteDatabase
 from batches.store import Store
@@ -75,9 +74,16 @@ def _url_of(text: str) -> URL:
 async def _database(url: URL | None, path: Path, connections: int, clock: Clock | None) -> Database:
     if url is not None and url.drivername in _SCHEMES:
         # SQLAlchemy looks for files, and imports what it needs
-        return await asyncio.to_thread(PostgresDatabase, url, connections, clock)
+        return await asyncio.to_thread(_server, url, connections, clock)
     file = Path(url.database) if url is not None and url.database else path
     return await asyncio.to_thread(_file, file, clock)
+
+
+def _server(url: URL, connections: int, clock: Clock | None) -> Database:
+    """Return the PostgreSQL database at `url`."""
+    from batches.postgres import PostgresDatabase  # noqa: PLC0415 - a SQLite needs none of it
+
+    return PostgresDatabase(url, connections, clock)
 
 
 def _file(file: Path, clock: Clock | None) -> Database:

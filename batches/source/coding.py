@@ -3,7 +3,6 @@
 import codecs
 from functools import cached_property
 
-from charset_normalizer import from_bytes
 from msgspec import Struct
 
 SAMPLE_BYTES = 1 << 20
@@ -132,6 +131,8 @@ def _guess(head: bytes) -> tuple[str, bool]:
     wrong = [line for line in foreign if not _is_utf8(line)]
     if len(wrong) * 2 <= len(foreign):
         return UTF8, False
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - most files are UTF-8
+
     matches = from_bytes(b"\n".join(wrong), cp_isolation=LIKELY_ENCODINGS)
     best = matches.best()
     if best is None:

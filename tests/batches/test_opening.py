@@ -3,6 +3,8 @@
 import asyncio
 import random
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from base64 import b64encode
 from contextlib import closing
@@ -34,6 +36,7 @@ from tests.batches.conftest import OpenStore
 from tests.batches.given import claimed, draft, new_chunks
 from tests.postgres_process import PostgresProcess
 
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = [b64encode(bytes([at]) * 32).decode() for at in range(3)]
 
 
@@ -87,6 +90,26 @@ async def test_whoever_writes_into_a_new_file_is_waited_for(tmp_path: Path) -> N
         other.execute("COMMIT")
     store = await opening
     await store.close()
+
+
+def test_a_file_needs_no_library_of_a_server(tmp_path: Path) -> None:
+    """Nor any for older tables: they are a seventh of what an idle process takes of memory."""
+    heavy = ("alembic", "asyncpg", "charset_normalizer", "sqlalchemy.orm")
+    script = (
+        "import asyncio, sys, pathlib\n"
+        "import batches.ingest\n"
+        "from batches.opening import open_store\n"
+        "from batches.settings import StoreSettings\n"
+        "async def main():\n"
+        f"    store = await open_store(StoreSettings(), pathlib.Path({str(tmp_path / 'b.db')!r}))\n"
+        "    await store.close()\n"
+        "asyncio.run(main())\n"
+        f"print(sorted(set({heavy!r}) & set(sys.modules)))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "[]\n"
 
 
 async def test_without_a_url_it_lies_in_the_data_directory(tmp_path: Path) -> None:
