@@ -15,6 +15,7 @@ from time import monotonic
 from providers.alone import Alone
 from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
+from providers.permit_keys import permit_keys
 from providers.priority import Asker, Turn
 from providers.rates import arrival_s, shortest_s, usual_interval_s
 from providers.slots import Slots
@@ -57,14 +58,7 @@ class Permits:
         """Reserve for `account` within all `bounds` together."""
         self.bounds = bounds
         rates = bounds.rates
-        whole = f"permits:{{{account}}}"  # one hash slot for all keys of an account
-        tag = f"{whole}:{lane}" if lane else whole
-        self.keys = [f"{tag}:state", f"{tag}:calls", f"{whole}:slots", f"{tag}:tenants"]
-        self.keys += [f"{tag}:dues"]
-        self.keys += [
-            f"{tag}:{rate.text}" for rate in rates if rate.counting in {"slices", "calendar"}
-        ]
-        self.keys += [f"{tag}:alone"]
+        self.keys = permit_keys(account, lane, rates)
         self._fleet = fleet
         self._lane = f"{fleet.name}:{lane}"
         self._windows = Windows(rates)
@@ -223,10 +217,7 @@ class Permits:
             self._wake()  # somebody waits for this slot
 
     def _give_free(self) -> bool:
-        """Let who waits use the slots that nobody uses; return whether anybody got one.
-
-        All of them, or whoever ends a call would have to wait behind those who are left, for ever.
-        """
+        """Let who waits use every slot that is free; return whether anybody got one."""
         now, given = monotonic(), False
         while now < self._free_until and self._slots.free:
             waiter = self._waiters.first()
