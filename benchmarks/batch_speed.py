@@ -3,7 +3,8 @@
 One worker works off a batch of e-mails of which 30 % come again, at the yardstick's upstream (no
 latency, no limit). CPU time of the worker, and of whoever puts the batch into the store, by record;
 the bound commits its input first and its verdicts in transactions of 500, with a full sync. In
-alternating pairs on the same CPU, and the median of the ratios.
+alternating pairs on the same CPU, and the median of the ratios. The yardstick's naive server, which
+keeps nothing and asks again what it knows, is measured in the same turns, where FastAPI is here.
 """
 
 import argparse
@@ -29,10 +30,13 @@ from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.source.record import GivenRecord
 from batches.store import Store as Batches
+from benchmarks.naive import RECORDS as NAIVE_RECORDS
+from benchmarks.naive import naive_us
 from benchmarks.processes import (
     OUT,
     ROOT,
     TESTED_CPU,
+    NotHere,
     Running,
     Store,
     Upstream,
@@ -59,15 +63,17 @@ GOALS: Mapping[str, float] = {
     "again, all known": 0.6,
 }
 BULK, SINGLE, AGAIN_KNOWN = GOALS
+NAIVE_GOALS: Mapping[str, float] = {BULK: 7.0, SINGLE: 1.7, AGAIN_KNOWN: 8.0}
 _SPENT = re.compile(r"cpu\s+([\d.]+) us/rec")
 
 
 class Pair(Struct):
-    """One measurement of a way: CPU µs a record, and the bound's right before or after."""
+    """One measurement of a way: CPU µs a record; the bound's, and a naive server's, beside it."""
 
     way: str
     us: float
     bound_us: float
+    naive_us: float | None
 
     @property
     def share(self) -> float:
@@ -170,8 +176,16 @@ def pair(up: Upstream, shared: Store, seed: int, count: int, *, bulk: int) -> li
     shared.command("FLUSHALL")
     cold, known = asyncio.run(spent(up, asking_settings(shared, up, bulk=bulk), seed, count))
     theirs = theirs or bound()
-    first = Pair(BULK if bulk > 1 else SINGLE, cold, theirs[0])
-    return [first, Pair(AGAIN_KNOWN, known, theirs[1])]
+    naive = _naive(up, count)
+    first = Pair(BULK if bulk > 1 else SINGLE, cold, theirs[0], naive)
+    return [first, Pair(AGAIN_KNOWN, known, theirs[1], naive)]
+
+
+def _naive(up: Upstream, count: int) -> float | None:
+    try:
+        return naive_us(up, min(count, NAIVE_RECORDS))
+    except NotHere:
+        return None
 
 
 def measure(pairs: int = PAIRS, count: int = RECORDS, *, say: bool = False) -> list[Pair]:
@@ -209,6 +223,27 @@ def table(measured: Sequence[Pair]) -> list[str]:
             f" | **{share:.2f}** ({min(shares):.2f}-{max(shares):.2f})"
             f" | {goal} | {'yes' if share >= goal else '**no**'}"
             f" | {min(one.bound_us for one in of) / min(one.us for one in of):.2f} |"
+        )
+    return lines + _beside_naive(measured)
+
+
+def _beside_naive(measured: Sequence[Pair]) -> list[str]:
+    """Return the lines of a table of how many times the naive server's speed it has."""
+    lines = [
+        "",
+        "| way | Assay µs a record | naive µs | times its speed (range) | goal | met |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for way, goal in NAIVE_GOALS.items():
+        of = [(one.us, one.naive_us) for one in measured if one.way == way and one.naive_us]
+        if not of:
+            return ["", "Beside a naive server: not measured, there is no FastAPI."]
+        times = [naive / us for us, naive in of]
+        lines.append(
+            f"| {way} | {statistics.median(us for us, _ in of):.1f}"
+            f" | {statistics.median(naive for _, naive in of):.1f}"
+            f" | **{statistics.median(times):.1f}** ({min(times):.1f}-{max(times):.1f})"
+            f" | {goal} | {'yes' if statistics.median(times) >= goal else '**no**'} |"
         )
     return lines
 

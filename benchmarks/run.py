@@ -1,6 +1,6 @@
 """`make bench`: measures everything, prints the tables, writes benchmarks/RESULTS.md.
 
-Some five minutes on a quiet machine. What needs the yardsticks (ASSAY_YARDSTICKS, by default
+Some ten minutes on a quiet machine. What needs the yardsticks (ASSAY_YARDSTICKS, by default
 ../shared/yardsticks) or a C compiler is left out where they are missing, and the file says so.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from benchmarks import (
+    batch_size,
     batch_speed,
     beside_peers,
     cached,
@@ -45,6 +46,10 @@ def _way(quick: bool) -> list[str]:  # noqa: FBT001 - the one choice there is
 
 def _batches(quick: bool) -> list[str]:  # noqa: FBT001
     return batch_speed.table(batch_speed.measure(1, 2_000) if quick else batch_speed.measure())
+
+
+def _sizes(quick: bool) -> list[str]:  # noqa: FBT001
+    return batch_size.table(batch_size.measure((1_000,) if quick else batch_size.SIZES))
 
 
 def _peers(quick: bool) -> list[str]:  # noqa: FBT001
@@ -88,6 +93,12 @@ SECTIONS: Mapping[str, Section] = {
         " input and its verdicts likewise. CPU µs a record, putting it into the store included; the"
         " share is that of the bound's speed, higher is better.",
         _batches,
+    ),
+    "sizes": Section(
+        "Batches of every size",
+        "E-mails, 30 % of which come again, in bulk calls; a worker begun anew for each size,"
+        " SQLite with a full sync. The disk holds what was given and what was found.",
+        _sizes,
     ),
     "peers": Section(
         "Beside Strawberry written by hand",

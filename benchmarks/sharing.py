@@ -108,6 +108,7 @@ def shared(
         seen: list[Seen] = []
         for process in running[lost:]:
             out, _ = process.communicate(timeout=seconds + END_WAIT_S)
+            assert process.returncode == 0, f"one that shares ended with {process.returncode}"
             seen.append(msgspec.json.decode(out, type=Seen))
         calls = sandbox.calls(MOUNT)
         at_once: int = sandbox.control("GET", "statistics")[MOUNT]["in_flight_peak"]

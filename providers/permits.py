@@ -17,7 +17,7 @@ from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
 from providers.permit_keys import permit_keys
 from providers.priority import Asker, Turn
-from providers.rates import arrival_s, shortest_s, usual_interval_s
+from providers.rates import arrival_s, shortest_s, spread_s, usual_interval_s
 from providers.slots import Slots
 from providers.standing import Standing, View
 from providers.store_clock import StoreClock
@@ -28,7 +28,7 @@ from providers.waiters import Waiter, Waiters, Waiting, wants
 from verdicts.reason import ReasonCode
 
 PERMITS_PER_TRIP_MAX = 500
-URGENT_HORIZON_S = 0.25
+URGENT_HORIZON_S = 0.06
 """How far ahead is reserved for interactive calls."""
 OF_HORIZON = 0.7
 """What is reserved of a horizon; the rest is for the way there and for timers."""
@@ -73,7 +73,7 @@ class Permits:
         self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
         self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
         self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
-        self._interval_s = usual_interval_s(rates)
+        self._interval_s, self._spread_s = usual_interval_s(rates), spread_s(rates)
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
         self._clock = StoreClock()
         self._view = View(shared, self.keys, rates)
@@ -334,6 +334,7 @@ class Permits:
             interval=self._interval_s * US,
             arrival=round(self._arrival_s * US),
             longest=round(self._longest_s * US),
+            spread=self._spread_s * US,
             windows=self._windows.encoded(),
             ended=untold.ended_ages(now),
             unused=untold.unused,

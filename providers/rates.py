@@ -39,6 +39,8 @@ OF_PERIOD = 0.25
 BUCKET_AHEAD_CALLS = 20
 BUCKET_AHEAD_MIN_S = 0.05
 """How far ahead is reserved of a bucket: what a stalled process reserved is nobody's meanwhile."""
+SPREAD_SHARE, SPREAD_MAX_S = 0.7, 1.0
+"""Of a period, of a second at most: over so long are those calls spread that have to wait."""
 SLICES = 96
 """Of a quota window: it is counted as if it began with a slice."""
 CALENDAR_GUARD_S = 2.0
@@ -217,6 +219,20 @@ def usual_interval_s(rates: "tuple[Rate, ...]") -> float:
         if not rate.quota
     ]
     return max(paces, default=0.0)
+
+
+def spread_s(rates: "tuple[Rate, ...]") -> float:
+    """Return the seconds between two interactive calls that have to wait; nought for at once.
+
+    A whole window that goes in one instant would be lost with whoever is killed in that instant.
+    What is paced is spread anyway.
+    """
+    if any(rate.is_paced for rate in rates):
+        return 0.0
+    logs = [rate for rate in rates if rate.counting == "log"]
+    return max(
+        (SPREAD_SHARE * min(rate.period_s, SPREAD_MAX_S) / rate.limit for rate in logs), default=0.0
+    )
 
 
 def rate_of(text: str) -> Rate:

@@ -86,6 +86,7 @@ class Asked(Struct, frozen=True):
     interval: float
     arrival: int
     longest: int
+    spread: float
     windows: Raw
     ended: Sequence[int]
     unused: Sequence[int]

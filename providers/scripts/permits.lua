@@ -1,7 +1,8 @@
 -- Reserve permits of one account: over all windows, slots and tenants together, on Valkey's clock.
 -- Comes after slowness.lua and buckets.lua, whose functions it uses.
--- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), and w<i>, the instant of paced window
---          or bucket i; of a bucket, before what is listed in KEYS[5]
+-- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), spread and urgent_at (the instants from
+--          which the next interactive call goes that has to wait, and at which somebody asked for one), and
+--          w<i>, the instant of paced window or bucket i; of a bucket, before what is listed in KEYS[5]
 -- KEYS[2]  calls: sorted set, the latest instant at which each call can have arrived at the service
 -- KEYS[3]  slots: hash of who holds slots: "held wanted until since"
 -- KEYS[4]  tenants: hash of tenants that want more than they got: "served until"
@@ -19,6 +20,7 @@ local STATE_MS = 1800000
 local KEPT_US, KEPT_MAX = 400000, 200 -- for so long, and so many, calls of buckets are listed
 local ROWS_MAX = 4000
 local SPREAD_MIN = 5 -- permits at least that a process has of what is reserved ahead
+local URGENT_US, OF_HORIZON = 1000000, 0.2 -- after an interactive call batches reserve so little ahead
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -117,7 +119,7 @@ end
 local room = held - asked.in_use
 
 -- 3. Pace: the account's own, or slower after it was told to slow down.
-local names = { 'pause', 'pace', 'cut_at', 'cut_to', 'ceiling', 'base' }
+local names = { 'pause', 'pace', 'cut_at', 'cut_to', 'ceiling', 'base', 'spread', 'urgent_at' }
 for i, window in ipairs(asked.windows) do
   if window.interval then names[#names + 1] = 'w' .. i end
 end
@@ -131,6 +133,7 @@ local usual = asked.interval > 0 and asked.interval or state.base
 local interval = usual / factor
 local catch_up = factor < 1 and 1 or CATCH_UP -- what comes back comes without a burst
 local returned = #asked.unused
+if now - state.urgent_at < URGENT_US then asked.horizon = asked.horizon * OF_HORIZON end
 
 -- 4. Windows: what each leaves at which instant, without what this trip will take.
 local total = 0
@@ -239,6 +242,7 @@ end
 -- 6. Give, the most urgent group first: the instant is the latest that any window asks for.
 local given, pace, earliest = 0, state.pace - returned * interval, math.max(now, state.pause)
 local paused_for = state.pause > now and redis.call('HGET', KEYS[1], 'why') or ''
+local spread = state.spread -- before which no interactive call goes that has to wait
 local function due_of(batch, horizon)
   local due, why = earliest, earliest > now and paused_for or ''
   if apart > math.max(due, now + horizon / 2) then due, why = apart, 'turn' end
@@ -259,6 +263,7 @@ local function due_of(batch, horizon)
     end
     if at > due then due, why = at, tostring(i) end
   end
+  if not batch and asked.spread > 0 and (due > now or spread > now) then due = math.max(due, spread) end
   local settled = not dues
   while not settled do -- what suits one bucket may be too early for another
     settled = true
@@ -299,6 +304,7 @@ for g, group in ipairs(asked.groups) do
     end
     given = given + 1
     me.served = me.served + 1
+    if not batch and due > now then spread = due + asked.spread end
     if interval > 0 then pace = math.max(pace, due) + interval end
     for _, window in ipairs(asked.windows) do
       if window.kind == 'log' then
@@ -339,6 +345,14 @@ run_with(listed, 'ZADD', KEYS[5])
 if gone > 0 then redis.call('ZREMRANGEBYRANK', KEYS[5], 0, gone - 1) end
 local fields, moved = {}, given + returned + #asked.alone > 0
 if given + returned > 0 and interval > 0 then fields = { 'pace', text(pace) } end
+if spread > state.spread then
+  fields[#fields + 1] = 'spread'
+  fields[#fields + 1] = text(spread)
+end
+if asked.urgent > 0 then
+  fields[#fields + 1] = 'urgent_at'
+  fields[#fields + 1] = text(now)
+end
 for i, window in ipairs(asked.windows) do
   if window.kind == 'bucket' and gone > 0 or window.kind == 'paced' and moved then
     fields[#fields + 1] = 'w' .. i

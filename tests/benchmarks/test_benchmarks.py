@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    batch_size,
+    batch_speed,
     beside_peers,
     cached,
     export,
@@ -46,6 +48,16 @@ if yardsticks_are_here():
             found = way.pair(up, shared, 1, 400, bulk=100)
         assert [one.way for one in found] == [way.BULK, way.SHARED, way.NEAR]
         assert all(one.us > 0 and one.bound_us > 0 for one in found)
+
+    def test_a_batch_is_measured_beside_the_bound() -> None:
+        found = batch_speed.measure(1, 400)
+        assert [one.way for one in found[2:]] == [batch_speed.BULK, batch_speed.AGAIN_KNOWN]
+        assert "| times its speed (range) |" in "\n".join(batch_speed.table(found))
+
+    def test_batches_of_several_sizes_are_measured() -> None:
+        found = batch_size.measure((300, 600))
+        assert [one.records for one in found] == [300, 600]
+        assert "| bytes a record on the disk |" in "\n".join(batch_size.table(found))
 
     def test_peers_are_measured_in_turns() -> None:
         with processes.upstream(latency_ms=1) as up, processes.store() as shared:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 from redis import Redis
 
-from providers.rates import Rate, arrival_s, usual_interval_s, window_of
+from providers.rates import Rate, arrival_s, spread_s, usual_interval_s, window_of
 from providers.trip import RESERVE, US, Answered, Asked, Group
 from sandbox.limits import COUNTERS, Counting, Window
 
@@ -206,11 +206,12 @@ class World:
             urgent=0 if process.batch else wanted,
             lease=round(3 * US),
             horizon=round(min(0.07, ahead_s) * US),
-            urgent_horizon=round(min(0.2, ahead_s) * US),
+            urgent_horizon=round(min(0.06, ahead_s) * US),
             slot_wait=round(0.02 * US),
             interval=usual_interval_s(self.rates) * US,
             arrival=round(arrival_s(self.rates) * US),
             longest=round(max(logs, default=0) * US),
+            spread=spread_s(self.rates) * US,
             windows=Raw(windows),
             ended=[part for n, at in ended for part in (n, int((self.now - at) * US))],
             unused=unused,

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from providers.rates import arrival_s, rate_of
+from providers.trip import US
 from sandbox.limits import Counting
 from tests.providers.simulated import Stalls, Way, World
 
@@ -138,3 +139,43 @@ def test_slots_are_never_too_many_and_everybody_gets_some(
         assert sum(process.in_use for process in ours) <= concurrency
     fair = max(1, concurrency // processes) if concurrency >= processes else 0
     assert min(process.given for process in ours) >= 4 * fair * SECONDS
+
+
+@whenever
+@given(at_s=st.floats(1.5, 2.6), seed=seeds)
+def test_who_is_killed_takes_few_permits_along(
+    valkey_server_url: str, at_s: float, seed: int
+) -> None:
+    """Two of four go at any moment: a fifth of a second's calls are lost at most, not all."""
+
+    def arrived(lost: int) -> int:
+        way = Way(0.0, 0.002, 0.008)
+        world = World(valkey_server_url, (rate_of("200/s"),), "sliding", way, seed)
+        ours = [world.process(f"p{at}-") for at in range(4)]
+        world.run(at_s)
+        for one in ours[:lost]:
+            one.dead = True
+        world.run(4.5 - at_s)
+        assert world.refused == 0
+        return len(world.arrived)
+
+    assert arrived(0) - arrived(2) <= 40
+
+
+def test_batches_reserve_less_ahead_while_somebody_interactive_asks(valkey_server_url: str) -> None:
+    world = World(valkey_server_url, (rate_of("100/s"),), "sliding", Way(0.0, 0.0, 0.0), 1)
+    many = world.process("batch-", batch=True)
+    one = world.process("one-")
+
+    def ahead_s() -> float:
+        answer = world.reserve(many, [])
+        many.number += len(answer.groups[0].delays)
+        return max(answer.groups[0].delays) / US
+
+    assert 0.03 < ahead_s() <= 0.07
+    world.now += 0.5
+    world.reserve(one, [])
+    world.now += 0.9
+    assert ahead_s() <= 0.014
+    world.now += 0.2
+    assert ahead_s() > 0.03

@@ -1,0 +1,58 @@
+"""The yardstick's naive server: what somebody would have written instead, in an afternoon.
+
+FastAPI, one call a record, a semaphore; no dedupe, no cache, no limits, nothing durable.
+"""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+from benchmarks.processes import (
+    OTHER_CPU,
+    ROOT,
+    TESTED_CPU,
+    NotHere,
+    Upstream,
+    await_port,
+    environment,
+    free_port,
+    pinned,
+    started,
+    yardsticks,
+)
+
+RECORDS, LIST, CLIENTS = 40_000, 500, 4
+WAIT_S = 120.0
+_SPENT = re.compile(r"server cpu\s+([\d.]+) us/record\s+ok=(\d+)")
+
+
+def naive_us(up: Upstream, records: int = RECORDS) -> float:
+    """Return the CPU µs a record of the naive server, which asks `up`.
+
+    Raises:
+        NotHere: there are no yardsticks, or no FastAPI.
+    """
+    folder = yardsticks() / "naive"
+    if find_spec("fastapi") is None:
+        raise NotHere("there is no FastAPI for the yardstick's naive server")
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(folder), "--port", str(port)]
+    command += ["--no-access-log", "--log-level", "warning", "app:app"]
+    variables = {"UPSTREAM": f"http://127.0.0.1:{up.port}"}
+    with started(command, TESTED_CPU, variables=variables) as process:
+        await_port(process, port)
+        asked = [str(number) for number in (port, process.pid, records, LIST, CLIENTS)]
+        said = subprocess.run(
+            pinned([sys.executable, str(folder / "load.py"), *asked], OTHER_CPU),
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=WAIT_S,
+        ).stdout
+    found = _SPENT.search(said)
+    assert found is not None, said
+    assert int(found[2]) == records, "the naive server failed on some"
+    return float(found[1])
