@@ -125,7 +125,7 @@ async def _disk_bytes(batches: Batches, file: Path) -> int:
 def table(found: Sequence[Size]) -> list[str]:
     """Return the lines of two tables: what was measured, and what that says of the goals."""
     lines = [
-        "| records | CPU µs a record | records/s | most resident, MB | bytes on the disk, a record |",
+        "| records | CPU µs a record | records/s | most resident, MB | bytes on disk, a record |",
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [

@@ -122,9 +122,12 @@ class Rate(Struct, frozen=True):
 
     @property
     def late_s(self) -> float:
-        """How late after its instant a paced call may still be sent, and not be one too many."""
+        """How late after its instant a paced call may still be sent, and not be one too many.
+
+        Of a window that is half of its guard; the rest is for its way, and for clocks.
+        """
         if self.burst is None:
-            return PACED_GUARD_MIN_S
+            return PACED_GUARD_MIN_S / 2
         interval_s, ours = self.pace
         return max(0.001, (self.burst - ours - 1) * interval_s)
 
