@@ -1,4 +1,4 @@
-"""The only place that speaks HTTP to the outside: one aiohttp session a process."""
+"""The only place that speaks HTTP to the outside: one aiohttp session a process, and its lane."""
 
 import asyncio
 import re
@@ -11,6 +11,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from providers.decoding import inflated
@@ -24,6 +25,7 @@ from providers.errors import (
     Untrusted,
 )
 from providers.exchange import Answer, Call
+from providers.lane import Lane, whole
 from providers.patience import Patience
 
 ANSWER_BYTES_MAX = 1 << 20
@@ -35,7 +37,6 @@ DNS_TTL_S = 300
 BASES_KEPT_MAX = 256
 CONNECT_S = 10.0
 """Until there is a connection for something that flows; a call has a time of its own."""
-_CHUNK_BYTES = 1 << 16
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, section 2.3
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
 """Each call has a time of its own, connecting and reading together; see `Transport.send`."""
@@ -107,6 +108,7 @@ class Transport:
         # aiohttp would send a GET again by itself when a reused connection breaks: retries are
         # ours to decide and to count, and a paid call may have been charged
         self._session._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self._lane = Lane(self._session)
 
     async def send(self, base_url: str, call: Call, timeout_s: float) -> Answer:
         """Send `call` below `base_url` and return the whole answer within `timeout_s` seconds.
@@ -123,7 +125,7 @@ class Transport:
             return await self._patience.within(timeout_s, self._exchange(base_url, call))
         except TimeoutError:
             raise TimedOut(f"no answer within {timeout_s:.1f} s") from None
-        except (aiohttp.ClientError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, HttpProcessingError, ValueError) as error:
             raise _failure(error) from None
 
     @asynccontextmanager
@@ -169,6 +171,29 @@ class Transport:
         await self._session.close()
 
     async def _exchange(self, base_url: str, call: Call) -> Answer:
+        base = _base(base_url)
+        if self._gate is not None:  # nobody looks up a host that is an address already
+            try:
+                self._gate.check(base)
+            except AddressRefused as error:
+                raise Unreachable(type(error).__name__) from None
+        bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else self._answer_bytes_max
+        if self._lane.takes(base, call):
+            status, headers, raw = await self._lane.exchange(
+                base, _target(base, call), call, bytes_max
+            )
+        else:
+            status, headers, raw = await self._by_session(base, call, bytes_max)
+        packing = headers.get("Content-Encoding", "identity")
+        if packing == "gzip":
+            raw = inflated(raw, bytes_max)
+        elif packing != "identity":
+            raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
+        return Answer(status, headers, raw)
+
+    async def _by_session(
+        self, base: URL, call: Call, bytes_max: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
         headers = dict(call.headers) if call.headers else None
         body: bytes | aiohttp.FormData | None = None
         if call.json is not None:
@@ -176,28 +201,16 @@ class Transport:
             headers = {"Content-Type": "application/json", **(headers or {})}
         elif call.form is not None:
             body = aiohttp.FormData(call.form)
-        url = _url(base_url, call)
-        if self._gate is not None:  # nobody looks up a host that is an address already
-            try:
-                self._gate.check(url)
-            except AddressRefused as error:
-                raise Unreachable(type(error).__name__) from None
         response = await self._session.request(
-            call.method, url, data=body, headers=headers, allow_redirects=False
+            call.method, _url(base, call), data=body, headers=headers, allow_redirects=False
         )
         try:
-            bytes_max = BULK_ANSWER_BYTES_MAX if call.bulk else self._answer_bytes_max
-            raw = await _bounded(response.content, bytes_max)
+            raw = await whole(response.content, bytes_max)
         finally:
             # one that was read to its end has gone back to its connection's pool already, and
             # closing it does nothing; any other takes its connection along
             response.close()
-        packing = response.headers.get("Content-Encoding", "identity")
-        if packing == "gzip":
-            raw = inflated(raw, bytes_max)
-        elif packing != "identity":
-            raise ProtocolBroken(f"the answer is packed as {packing[:20]!r}, unasked")
-        return Answer(response.status, response.headers, raw)
+        return response.status, response.headers, raw
 
 
 class _Checked(AbstractResolver):
@@ -234,24 +247,22 @@ def _failure(error: Exception) -> ProviderError:
         case aiohttp.ClientConnectorError():
             refused = isinstance(error.os_error, AddressRefused)
             return Unreachable(type(error.os_error).__name__ if refused else name)
-        case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError():
+        case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | OSError():
             return Broken(name)
         case _:
             return ProtocolBroken(name)
 
 
-def _url(base_url: str, call: Call) -> URL:
-    base = _base(base_url)
-    return URL.build(  # of its parts, which is half the work of taking it apart
-        scheme=base.scheme,
-        user=base.raw_user,
-        password=base.raw_password,
-        host=base.host_subcomponent or "",
-        port=base.explicit_port,
-        path=base.raw_path.rstrip("/") + call.path,
-        query_string="&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in call.query]),
-        encoded=True,
-    )
+def _url(base: URL, call: Call) -> URL:
+    return base.join(URL(_target(base, call), encoded=True))
+
+
+def _target(base: URL, call: Call) -> str:
+    path = base.raw_path.rstrip("/") + call.path
+    if not call.query:
+        return path or "/"
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in call.query])
+    return f"{path or '/'}?{query}"
 
 
 @lru_cache(BASES_KEPT_MAX)
@@ -264,22 +275,3 @@ def _quoted(text: str) -> str:
     if _UNRESERVED(text.replace("@", "", 1)):
         return text.replace("@", "%40")
     return quote(text, safe="")
-
-
-async def _bounded(stream: aiohttp.StreamReader, bytes_max: int) -> bytes:
-    first = await stream.readany()
-    if stream.at_eof():
-        _check(len(first), bytes_max)
-        return first
-    parts = [first]
-    size = len(first)
-    while part := await stream.read(_CHUNK_BYTES):
-        size += len(part)
-        _check(size, bytes_max)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _check(size: int, bytes_max: int) -> None:
-    if size > bytes_max:
-        raise ProtocolBroken(f"the answer is larger than {bytes_max} bytes")

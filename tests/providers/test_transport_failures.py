@@ -16,6 +16,8 @@ from providers.transport import Transport
 
 BASE = "https://service.example"
 CALL = Call("GET", "/v1/status")
+FORM = Call("POST", "/v1/status", form=(("grant_type", "client_credentials"),))
+"""A call that takes the session's way, where CALL takes the lane."""
 TIMEOUT_S = 5.0
 KEY = ConnectionKey("service.example", 443, True, True, None, None, None)  # noqa: FBT003 - aiohttp's own
 NETWORK_DOWN = OSError(errno.ENETUNREACH, "network unreachable")
@@ -29,7 +31,7 @@ async def transport() -> AsyncGenerator[Transport]:
     await one.close()
 
 
-@pytest.mark.parametrize(
+FAILURES = pytest.mark.parametrize(
     "failure, error, sent",
     [
         (aiohttp.ClientConnectorDNSError(KEY, OSError("no such name")), Unreachable, False),
@@ -49,15 +51,38 @@ async def transport() -> AsyncGenerator[Transport]:
         (ValueError("nonsense"), ProtocolBroken, True),
     ],
 )
+
+
+@FAILURES
 async def test_every_failure_has_its_place_in_the_tree(
     transport: Transport, failure: Exception, error: type[ProviderError], *, sent: bool
 ) -> None:
     with aioresponses() as answers:
-        answers.get(  # pyright: ignore[reportUnknownMemberType] - the library has no types
+        answers.post(  # pyright: ignore[reportUnknownMemberType] - the library has no types
             f"{BASE}/v1/status", exception=failure
         )
         with pytest.raises(error) as caught:
-            await transport.send(BASE, CALL, TIMEOUT_S)
+            await transport.send(BASE, FORM, TIMEOUT_S)
+    assert type(caught.value) is error
+    assert caught.value.sent is sent
+    assert "service.example" not in str(caught.value), "a message may be logged: it names no URL"
+
+
+@FAILURES
+async def test_every_failure_in_the_lane_has_the_same(
+    transport: Transport,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    error: type[ProviderError],
+    *,
+    sent: bool,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", fail)
+    with pytest.raises(error) as caught:
+        await transport.send(BASE, CALL, TIMEOUT_S)
     assert type(caught.value) is error
     assert caught.value.sent is sent
     assert "service.example" not in str(caught.value), "a message may be logged: it names no URL"
