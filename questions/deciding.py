@@ -63,17 +63,27 @@ class Deciding:
 
     def _decided(self, local: Sequence[Outcome], answers: Sequence[Outcome]) -> Decided:
         outcomes = (*local, *answers)
-        dated = [answer for answer in answers if answer.found_at is not None]
-        times = [answer.found_at for answer in dated if answer.found_at is not None]
-        ends = [answer.expires_at for answer in dated if answer.expires_at is not None]
+        oldest = newest = expires_at = None
+        for answer in answers:
+            found_at = answer.found_at
+            if found_at is None:
+                continue
+            if oldest is None or newest is None:
+                oldest = newest = found_at
+            else:
+                oldest, newest = min(oldest, found_at), max(newest, found_at)
+            ends = answer.expires_at
+            if ends is not None and (expires_at is None or ends < expires_at):
+                expires_at = ends
         source = LOCAL
-        if times:
-            source = PROVIDER if max(times) >= self._started else CACHE
+        if newest is not None:
+            source = PROVIDER if newest >= self._started else CACHE
         status, reasons, counted = VALID, (), outcomes
         if self._apart:
             counted = tuple(one for one in outcomes if one.check not in self._apart)
-        if any(one.conclusion is not CONFIRMED or one.reasons for one in counted):
-            status = decide(counted, self._waived)
-            reasons = tuple(reason for one in counted for reason in one.reasons)
-        decided_at = min(times, default=self._started)
-        return Decided(status, reasons, outcomes, decided_at, min(ends, default=None), source)
+        for one in counted:
+            if one.conclusion is not CONFIRMED or one.reasons:
+                status = decide(counted, self._waived)
+                reasons = tuple(reason for one in counted for reason in one.reasons)
+                break
+        return Decided(status, reasons, outcomes, oldest or self._started, expires_at, source)
