@@ -26,6 +26,7 @@ from console.page import (
     graphiql_page,
 )
 from gateway.assembly import Assembly, assembled
+from gateway.batch_room import webhook_gate
 from gateway.declarations import Declarations, declarations_of
 from gateway.downloads import Downloads, Sources
 from gateway.endpoint import Endpoint
@@ -160,6 +161,7 @@ def _files(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRou
         Origins(_names(settings)),
         currency=settings.gateway.currency,
         sandbox=settings.gateway.sandbox,
+        gate=webhook_gate(settings) if settings.webhooks.secret is not None else None,
     )
     return [*uploads.routes(), *Downloads(sources).routes()]
 

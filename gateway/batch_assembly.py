@@ -167,15 +167,13 @@ class Batches:
     async def _run(self, *, working: bool) -> None:
         await asyncio.to_thread(import_module, "batches.opening")
         from batches.results import Results  # noqa: PLC0415 - imported just now, in a thread
-        from gateway.batch_room import batch_room  # noqa: PLC0415 - as above
-        from providers.egress import Gate  # noqa: PLC0415 - as above
+        from gateway.batch_room import batch_room, webhook_gate  # noqa: PLC0415 - as above
 
         store = await self._store_opened()
         if store is None:
             return
         self._store = store
-        sandbox = self._settings.gateway.sandbox
-        gate = Gate(local=self._settings.webhooks.local or sandbox)
+        gate = webhook_gate(self._settings)
         self._room = batch_room(
             store,
             self._followed,

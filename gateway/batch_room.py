@@ -12,6 +12,7 @@ from batches.progress import Progress
 from batches.starting import Starter
 from checks.declared import result_class
 from checks.kinds import KindModule
+from gateway.settings import Settings
 from gateway.valkey import Valkey
 from providers.egress import Gate
 from resolvers.batch_room import BatchRoom
@@ -29,6 +30,11 @@ class Followed(Struct, frozen=True):
 
     valkey: Valkey
     sight: Callable[[Batch], Sight]
+
+
+def webhook_gate(settings: Settings) -> Gate:
+    """Return what says which addresses a webhook may have."""
+    return Gate(local=settings.webhooks.local or settings.gateway.sandbox)
 
 
 def batch_room(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from urllib.parse import parse_qsl
@@ -17,11 +18,15 @@ from batches.source.dialect import Format, Wishes
 from batches.source.unpacking import PLAIN
 from gateway.asked import Refusal
 from gateway.endpoint import QUERY_STRING_BYTES_MAX
+from providers.egress import AddressRefused, Gate
+from resolvers.batch_changes import NO_WEBHOOKS
+from resolvers.max_age import max_age_s_of
+from schema.scalars import parse_duration
 
 MAPS_MAX = 1000
 PARAMETERS = (
-    "name", "map", "delimiter", "encoding", "format", "start", "sandbox", "costCap",
-    "idempotencyKey",
+    "name", "map", "delimiter", "encoding", "format", "start", "startAfter", "priority",
+    "sandbox", "costCap", "maxAge", "webhook", "idempotencyKey",
 )  # fmt: skip
 """What a query string may say; `map` as often as there are columns."""
 
@@ -47,6 +52,7 @@ CONTENT: Mapping[str, tuple[Format | None, str | None, str | None]] = {
 }
 """For each media type format, delimiter and packing of the body; None: as it looks."""
 CODINGS = {"": None, "identity": None, "gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
+_WHOLE = re.compile(r"[+-]?[0-9]{1,4}")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 
 
@@ -58,8 +64,16 @@ class Told(Struct, frozen=True):
     sent: Sent
 
 
-def told_by(scope_query: bytes, headers: Mapping[str, str], tenant: str, currency: str) -> Told:
+def told_by(
+    scope_query: bytes,
+    headers: Mapping[str, str],
+    tenant: str,
+    currency: str,
+    gate: Gate | None,
+) -> Told:
     """Return what a request to make a batch says.
+
+    `gate` says which addresses a webhook may have; None takes no webhooks.
 
     Raises:
         Refusal: something of it can't be used; the message says what.
@@ -82,11 +96,14 @@ def told_by(scope_query: bytes, headers: Mapping[str, str], tenant: str, currenc
         _one(said, "encoding") or (charset[1] if charset else None),
         maps,
     )
-    cap = _cost_cap(_one(said, "costCap"))
     new = NewBatch(
         tenant=tenant,
         name=name,
-        cost_cap_millionths=cap,
+        priority=_priority(_one(said, "priority")),
+        start_after=_moment(_one(said, "startAfter")),
+        max_age_s=_max_age_s(_one(said, "maxAge")),
+        webhook=_webhook(_one(said, "webhook"), gate),
+        cost_cap_millionths=_cost_cap(_one(said, "costCap")),
         currency=currency,
         sandbox=_flag(said, "sandbox"),
         idempotency_key=key or None,
@@ -197,6 +214,41 @@ def _cost_cap(told: str | None) -> int | None:
     if not bounds.is_cost_cap(amount):
         raise _bad("costCap", bounds.COST_CAP)
     return bounds.millionths(amount)
+
+
+def _priority(told: str | None) -> int:
+    number = told or "0"
+    right = _WHOLE.fullmatch(number) is not None and bounds.is_priority(int(number))
+    if not right:
+        raise _bad("priority", bounds.PRIORITY)
+    return int(number)
+
+
+def _moment(told: str | None) -> datetime | None:
+    try:
+        moment = None if told is None else datetime.fromisoformat(told)
+    except ValueError:
+        raise _bad("startAfter", "a moment such as 2026-12-24T22:00:00Z") from None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _max_age_s(told: str | None) -> float | None:
+    try:
+        return None if told is None else max_age_s_of(parse_duration(told))
+    except ValueError as error:
+        raise Refusal(400, "BAD_INPUT", f"maxAge: {error}.") from None
+
+
+def _webhook(told: str | None, gate: Gate | None) -> str | None:
+    if told is None:
+        return None
+    if gate is None:
+        raise Refusal(400, "WEBHOOKS_OFF", NO_WEBHOOKS)
+    try:
+        gate.parsed(told)
+    except AddressRefused as error:
+        raise Refusal(400, "BAD_INPUT", f"webhook: {error}") from None
+    return told
 
 
 def _fingerprint(said: Mapping[str, list[str]], wishes: Wishes) -> bytes:

@@ -25,6 +25,7 @@ from gateway.asked import Refusal
 from gateway.hosts import Origins
 from gateway.upload_answers import Problem, answered, headers_of, problem_of
 from gateway.upload_request import offset_of, sent_by, told_by
+from providers.egress import Gate
 from schema.lane.errors import INTERNAL, origin
 
 BATCHES = "/batches"
@@ -106,7 +107,7 @@ class Uploads:
 
     `ingest` is called for each request; `tenant_for` tells whose it is, and may raise `Refusal`.
     `origins` are the pages whose files are taken. `currency` is that of cost caps; `sandbox` tells
-    whether one runs.
+    whether one runs, `gate` which addresses a webhook may have, if any are told.
     """
 
     def __init__(
@@ -117,12 +118,14 @@ class Uploads:
         *,
         currency: str,
         sandbox: bool,
+        gate: Gate | None = None,
     ) -> None:
         self._ingest = ingest
         self._tenant_for = tenant_for
         self._origins = origins
         self._currency = currency
         self._sandbox = sandbox
+        self._gate = gate
 
     def routes(self) -> list[Route]:
         """Return the addresses that this answers."""
@@ -154,7 +157,7 @@ class Uploads:
             raise Refusal(
                 405, "METHOD_NOT_ALLOWED", "Send the file by POST or PUT.", {"allow": "POST, PUT"}
             )
-        told = told_by(query, request.headers, request.tenant, self._currency)
+        told = told_by(query, request.headers, request.tenant, self._currency, self._gate)
         if told.new.sandbox and not self._sandbox:
             raise Refusal(
                 400, "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."

@@ -36,8 +36,7 @@ from verdicts.record import Record
 from verdicts.verdict import Status
 
 URL_MAX = 2_000
-PRIORITY_MAX = 100
-PRIORITY = f"a whole number from {-PRIORITY_MAX} to {PRIORITY_MAX}"
+NO_WEBHOOKS = "No secret is configured to sign webhooks with (webhooks.secret)."
 
 
 class Problem(Enum):
@@ -326,7 +325,7 @@ def _check(
     rules = [
         ("name", name is None or bounds.is_name(name), bounds.NAME),
         ("idempotencyKey", key is None or bounds.is_key(key), bounds.KEY),
-        ("priority", -PRIORITY_MAX <= priority <= PRIORITY_MAX, PRIORITY),
+        ("priority", bounds.is_priority(priority), bounds.PRIORITY),
         ("costCap", cap is None or bounds.is_cost_cap(cap), bounds.COST_CAP),
     ]
     for field, right, wanted in rules:
@@ -334,11 +333,7 @@ def _check(
             raise BatchProblem(Problem.BAD_INPUT, f"{field}: must be {wanted}.", field)
     if webhook is not None:
         if room.gate is None:
-            raise BatchProblem(
-                Problem.WEBHOOKS_OFF,
-                "No secret is configured to sign webhooks with (webhooks.secret).",
-                "webhook",
-            )
+            raise BatchProblem(Problem.WEBHOOKS_OFF, NO_WEBHOOKS, "webhook")
         try:
             room.gate.parsed(webhook[: URL_MAX + 1])
         except AddressRefused as error:

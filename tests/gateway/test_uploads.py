@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
@@ -95,6 +96,22 @@ async def test_what_curl_sends_with_put_is_taken_and_started(here: Running) -> N
     assert (batch.cost_cap_millionths, batch.currency) == (12_500_000, "EUR")
 
 
+async def test_all_that_a_batch_can_be_given_can_be_said_with_its_file(here: Running) -> None:
+    hook = "https://example.com/hook"
+    query = "priority=-7&startAfter=2030-01-02T03:04:05&maxAge=P2D&webhook=" + quote(hook, safe="")
+    found = told(await here.post(CONTENT, query))
+    batch = await here.ingest.store.batch(TENANT, found["batch"]["id"])
+    assert (batch.priority, batch.max_age_s, batch.webhook) == (-7, 172_800.0, hook)
+    assert batch.start_after == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+async def test_without_a_secret_no_webhook_is_taken(tmp_path: Path) -> None:
+    async with running(tmp_path, webhooks=False) as here:
+        answer = await here.post(CONTENT, "webhook=https://example.com/hook")
+        assert (answer.status, answer.code) == (400, "WEBHOOKS_OFF")
+        assert await here.batches() == 0
+
+
 async def test_objects_are_taken(here: Running) -> None:
     content = b'{"ref":"1","email":"a@b.example"}\n{"emial":"x"}\n'
     found = told(await here.post(content, content_type="application/x-ndjson"))
@@ -127,6 +144,12 @@ async def test_objects_are_taken(here: Running) -> None:
         (CONTENT, "costCap=much", {}, 400, "BAD_INPUT"),
         (CONTENT, "costCap=-1", {}, 400, "BAD_INPUT"),
         (CONTENT, "idempotencyKey=a%20b", {}, 400, "BAD_INPUT"),
+        (CONTENT, "priority=101", {}, 400, "BAD_INPUT"),
+        (CONTENT, "priority=1e1", {}, 400, "BAD_INPUT"),
+        (CONTENT, "startAfter=tomorrow", {}, 400, "BAD_INPUT"),
+        (CONTENT, "maxAge=2d", {}, 400, "BAD_INPUT"),
+        (CONTENT, "maxAge=-P2D", {}, 400, "BAD_INPUT"),
+        (CONTENT, "webhook=https://10.0.0.1/hook", {}, 400, "BAD_INPUT"),
         (CONTENT, "sandbox=true", {}, 400, "SANDBOX_OFF"),
         (CONTENT, "", {"origin": "https://evil.example"}, 403, "CROSS_ORIGIN"),
         (CONTENT, "", {"upload_complete": "yes"}, 400, "BAD_REQUEST"),

@@ -16,6 +16,7 @@ from batches.opening import open_store
 from batches.settings import StoreSettings, UploadSettings
 from gateway.hosts import Origins
 from gateway.uploads import Uploads
+from providers.egress import Gate
 from providers.priority import TENANT
 from tests.gateway.http_client import Answer, Client, served
 from tests.waiting import POLL_S, WAIT_S
@@ -57,7 +58,9 @@ class Running(Struct):
 
 
 @asynccontextmanager
-async def running(folder: Path, **settings: int) -> AsyncGenerator[Running]:
+async def running(
+    folder: Path, *, webhooks: bool = True, **settings: int
+) -> AsyncGenerator[Running]:
     """Serve `/batches` over a SQLite store in `folder`."""
     store = await open_store(StoreSettings(), folder / "batches.db")
     try:
@@ -67,7 +70,12 @@ async def running(folder: Path, **settings: int) -> AsyncGenerator[Running]:
             return ingest
 
         answers = Uploads(
-            opened, lambda _: TENANT, Origins(["localhost"]), currency="EUR", sandbox=False
+            opened,
+            lambda _: TENANT,
+            Origins(["localhost"]),
+            currency="EUR",
+            sandbox=False,
+            gate=Gate() if webhooks else None,
         )
         async with served(Starlette(routes=answers.routes())) as client:
             yield Running(client, ingest)
