@@ -3,9 +3,11 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from batches import steady
 from batches.settings import UploadSettings
 from gateway import private_valkey, worker
 from gateway.settings import STOP_S_MAX, GatewaySettings
@@ -16,6 +18,7 @@ from tests.deploy.nginx_process import TEMPLATE
 
 EXPOSURE_MAX = 2.0
 UNIT = ROOT / "deploy" / "assay.service"
+WORKER = ROOT / "deploy" / "assay-worker.service"
 
 
 def number(text: str, pattern: str) -> float:
@@ -53,16 +56,37 @@ def test_socket_and_service_name_one_path() -> None:
     assert "ASSAY_BIND=unix:/run/assay.sock" in UNIT.read_text()
 
 
-def test_the_service_is_closed() -> None:
+@pytest.mark.parametrize("unit", [UNIT, WORKER], ids=lambda unit: unit.name)
+def test_the_service_is_closed(unit: Path) -> None:
     """At most 2.0 of 10 by systemd's own count, where systemd is there to count."""
-    unit = UNIT.read_text()
+    text = unit.read_text()
     for line in ("NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict"):
-        assert f"\n{line}\n" in unit
+        assert f"\n{line}\n" in text
     if analyze := shutil.which("systemd-analyze"):
         said = subprocess.run(
-            [analyze, "security", "--offline=true", "--no-pager", UNIT],
+            [analyze, "security", "--offline=true", "--no-pager", unit],
             capture_output=True,
             text=True,
             check=False,
         ).stdout
-        assert number(said, r"exposure level for assay.service: ([\d.]+)") <= EXPOSURE_MAX
+        assert number(said, rf"exposure level for {unit.name}: ([\d.]+)") <= EXPOSURE_MAX
+
+
+def test_both_services_are_closed_alike_and_use_one_configuration() -> None:
+    closed = [unit.read_text().partition("LimitNOFILE")[2] for unit in (UNIT, WORKER)]
+    assert closed[0] == closed[1]
+    assert closed[0]
+    shared = ("User=", "Group=", "WorkingDirectory=", "StateDirectory", "EnvironmentFile=")
+    shared += ("Environment=ASSAY_CONFIG=", "Environment=ASSAY_GATEWAY__DATA_DIR=")
+    said = [
+        [line for line in unit.read_text().splitlines() if line.startswith(shared)]
+        for unit in (UNIT, WORKER)
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) == len(shared) + 1
+
+
+def test_a_worker_has_the_time_that_its_stop_may_take() -> None:
+    text = WORKER.read_text()
+    assert number(text, r"^TimeoutStopSec=(\d+)") > STOP_S_MAX + desk.GRACE_S + steady.CLOSE_S
+    assert "ExecStart=/opt/assay/.venv/bin/assay worker\n" in text
