@@ -111,6 +111,8 @@ WORKED = frozenset({State.QUEUED, State.RUNNING})
 """States in which chunks are handed out."""
 ENDED = frozenset({State.CANCELLED, State.COMPLETED, State.FAILED})
 """States in which nothing happens by itself any more."""
+IDLE = frozenset({State.DRAFT, State.CAPPED, State.PAUSED})
+"""States in which somebody has to act; a pause may also end by itself, when it says so."""
 assert all(not MOVES[state].keys() & {Move.CLAIM, Move.COMPLETE, Move.END} for state in ENDED)
 
 

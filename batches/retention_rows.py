@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select, update
 
 from batches import batch_rows
-from batches.batch import ENDED, State
+from batches.batch import ENDED, IDLE
 from batches.chunk import Expired
 from batches.database import Transaction
 from batches.tables import (
@@ -23,7 +23,7 @@ GIVEN, ALL = "given", "all"
 """What of a batch is to be removed."""
 BATCHES_PER_TRIP_MAX = 50
 _ENDED = sorted(state.value for state in ENDED)
-_FORGOTTEN = [*_ENDED, State.DRAFT.value]
+_FORGOTTEN = sorted(state.value for state in ENDED | IDLE)
 _SINCE = func.coalesce(batches.c.finished_at, batches.c.updated_at)
 
 
@@ -81,7 +81,8 @@ def expire(
     `given_ms` and `results_ms`: after how many milliseconds what was given, and all, is to go.
     """
     now = transaction.now_ms
-    gone = _locked(transaction, _ended_before(now - results_ms, _FORGOTTEN))
+    waits = batches.c.retry_at.is_not(None) & (batches.c.retry_at > now)  # for its quota, say
+    gone = _locked(transaction, _ended_before(now - results_ms, _FORGOTTEN).where(~waits))
     for batch_id in gone:
         _forget(transaction, batch_id)
     bare = _locked(transaction, _ended_before(now - given_ms, _ENDED, given_kept=True))

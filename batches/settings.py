@@ -80,7 +80,13 @@ class RetentionSettings(BaseModel):
         description="Days for which what the client gave is kept: its own columns, its records.",
     )
     results_days: float = Field(
-        default=30, gt=0, le=3650, description="Days after which a batch is deleted as a whole."
+        default=30,
+        gt=0,
+        le=3650,
+        description=(
+            "Days after which a batch is deleted as a whole; also one that is a draft, capped or"
+            " paused, and that nothing happens to."
+        ),
     )
 
 

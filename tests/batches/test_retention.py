@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from batches import store as stores
-from batches.batch import Batch, Move, NewBatch, State
+from batches.batch import Amendment, Batch, Move, NewBatch, PauseReason, State
 from batches.chunk import NewChunk, RowError
 from batches.database import Transaction
 from batches.errors import MoveRefused, NoSuchBatch
@@ -117,6 +117,29 @@ async def test_what_was_given_goes_before_what_was_found(store: Store, clock: Cl
 async def test_a_draft_that_nobody_starts_is_not_kept_for_ever(store: Store, clock: Clock) -> None:
     await draft(store, 3)
     clock.pass_s(30 * DAY.total_seconds() + 1)
+    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert await store.database.read(rows) == {}
+
+
+async def test_nor_is_what_was_capped_or_paused_and_forgotten(store: Store, clock: Clock) -> None:
+    capped = await draft(store, 3)
+    await store.move(TENANT, capped.id, Move.CAP)
+    paused = await queued(store, 3)
+    await store.move(TENANT, paused.id, Move.PAUSE)
+    waits = await queued(store, 3)
+    quota = clock.now + 31 * DAY
+    why = PauseReason.QUOTA_EXHAUSTED
+    await store.move(TENANT, waits.id, Move.PAUSE, reason=why, retry_at=quota)
+    clock.pass_s(30 * DAY.total_seconds() - 1)
+    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 0
+    await store.amend(TENANT, paused.id, Amendment(name="still wanted"))
+    clock.pass_s(2)
+    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    left = {one.id for one in (await store.batches(TENANT, 9)).batches}
+    assert left == {waits.id, paused.id}
+    clock.pass_s(2 * DAY.total_seconds())
+    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    clock.pass_s(30 * DAY.total_seconds())
     assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
     assert await store.database.read(rows) == {}
 
