@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any
 
 from batches.decided import Decided
-from batches.shapes import REF, codes_text, our_columns
+from batches.shapes import Own, codes_text, our_columns
 from verdicts.facts import attribute_of
 from verdicts.reason import Reason
-from verdicts.verdict import RecordResult, Status
+from verdicts.verdict import Status
 
 # What a spreadsheet takes for a formula when a cell begins with it, in full width too.
 _BEGINS = frozenset("=+-@\t\r\n\0＝＋－＠")  # noqa: RUF001 - full width on purpose
@@ -33,15 +33,13 @@ class CsvWriter:
 
     def __init__(
         self,
-        columns: Sequence[str] | None,
+        own: Own,
         fields: Sequence[str],
         dialect: CsvDialect = CsvDialect.SAFE,
     ) -> None:
-        """`columns` are those of the client's table; None: `ref` alone, as records have none."""
-        self._columns = columns
+        self._own = own
         self._getters = [attrgetter(attribute_of(name)) for name in fields]
-        own = REF if columns is None else columns
-        self._header = [*own, *our_columns(own, fields)]
+        self._header = [*own.names, *our_columns(own.names, fields)]
         self._safe = dialect is CsvDialect.SAFE
         self._text = io.StringIO(newline="")
         self._writer = csv.writer(self._text, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -53,7 +51,7 @@ class CsvWriter:
     def rows(self, chunk: Decided, places: Sequence[int]) -> bytes:
         """Return one line a record."""
         results = [result for place in places if (result := chunk.results[place]) is not None]
-        cells = [self._guarded(column) for column in self._own(chunk, places, results)]
+        cells = [self._guarded(column) for column in self._own.cells(chunk, places, results)]
         cells.append([_NAMES[id(result.status)] for result in results])
         for getter in self._getters:
             statuses, normalized, codes = _said(map(getter, results))
@@ -64,19 +62,7 @@ class CsvWriter:
         """Return nothing: every line stands for itself."""
         return b""
 
-    def _own(
-        self, chunk: Decided, places: Sequence[int], results: Sequence[RecordResult]
-    ) -> Iterable[Sequence[str]]:
-        """Return the client's columns; empty cells where what was given is kept no longer."""
-        if self._columns is None:
-            return [[result.ref or "" for result in results]]
-        if chunk.given is None or chunk.given.columns is None:
-            return [[""] * len(places)] * len(self._columns)
-        if len(places) == len(chunk.results):
-            return chunk.given.columns
-        return [[column[place] for place in places] for column in chunk.given.columns]
-
-    def _guarded(self, cells: Sequence[str]) -> Sequence[str]:
+    def _guarded(self, cells: Sequence[str | None]) -> Sequence[str | None]:
         if not self._safe:
             return cells
         return [
@@ -84,7 +70,7 @@ class CsvWriter:
             for cell in cells
         ]
 
-    def _rows(self, rows: Iterable[Sequence[str]]) -> bytes:
+    def _rows(self, rows: Iterable[Sequence[str | None]]) -> bytes:
         self._writer.writerows(rows)
         written = self._text.getvalue().encode("utf-8", "replace")
         self._text.seek(0)

@@ -6,7 +6,7 @@ batch. Of objects the records themselves. Either with the lines on which they st
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from batches.source.dialect import Dialect, Wishes
 from batches.source.mapping import LINES, ColumnMapping
+from batches.source.objects import Carried
 from batches.source.record import FIELDS, PARTS, GivenRecord, record_class
 from verdicts.facts import attribute_of
 from verdicts.record import Record
@@ -49,11 +50,12 @@ class Layout(Struct, frozen=True, omit_defaults=True):
     """How the records of a batch stand in its chunks; one a batch.
 
     `names` are the fields that a record can have. `upload` is of the file that they come from;
-    None where there was none.
+    None where there was none. `carried` are the fields of its objects that no record has.
     """
 
     names: tuple[str, ...] = ()
     upload: Upload | None = None
+    carried: tuple[str, ...] = ()
 
     @property
     def mapping(self) -> ColumnMapping | None:
@@ -65,12 +67,14 @@ class Layout(Struct, frozen=True, omit_defaults=True):
 class Given(Struct, frozen=True, array_like=True):
     """What one chunk was given. `lines` is None where there was no file.
 
-    Of a table `columns` has the cells of each column, else `records` has the records.
+    Of a table `columns` has the cells of each column, else `records` has the records, and `carried`
+    what stood beside each of them; None where nothing did.
     """
 
     lines: Sequence[int] | None
     columns: Sequence[Column] | None = None
     records: Sequence[GivenRecord] | None = None
+    carried: Sequence[Carried] | None = None
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -84,6 +88,7 @@ class _Stored(Struct, Generic[R], frozen=True, array_like=True):
     lines: int | Sequence[int] | None
     columns: Sequence[Column] | None = None
     records: Sequence[R] | None = None
+    carried: Sequence[Carried] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -100,14 +105,27 @@ def unpacked_layout(blob: bytes) -> Layout:
     return _layouts.decode(blob) if blob else Layout()
 
 
-def packed_rows(rows: Sequence[Sequence[str]], lines: Sequence[int]) -> bytes:
+def packed_rows(
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[int],
+    _carried: Mapping[int, Carried] = MappingProxyType({}),
+) -> bytes:
     """Return the bytes of a chunk of rows, which all have the same number of cells."""
     return _encoder.encode(_Stored(_short(lines), tuple(zip(*rows, strict=True))))
 
 
-def packed_records(records: Sequence[GivenRecord], lines: Sequence[int] | None = None) -> bytes:
-    """Return the bytes of a chunk of records."""
-    return _encoder.encode(_Stored(lines if lines is None else _short(lines), None, records))
+def packed_records(
+    records: Sequence[GivenRecord],
+    lines: Sequence[int] | None = None,
+    carried: Mapping[int, Carried] = MappingProxyType({}),
+) -> bytes:
+    """Return the bytes of a chunk of records; `carried` is what stood beside them, by line."""
+    beside = None
+    if carried and lines is not None:
+        beside = [carried.get(line, {}) for line in lines]
+        beside = beside if any(beside) else None
+    short = lines if lines is None else _short(lines)
+    return _encoder.encode(_Stored(short, None, records, beside))
 
 
 class Records:
@@ -137,7 +155,7 @@ class Records:
         if isinstance(lines, int):
             count = len(records) if records is not None else len(columns[0]) if columns else 0
             lines = range(lines, lines + count)
-        return Given(lines, columns, records)
+        return Given(lines, columns, records, stored.carried)
 
     def records(self, given: Given) -> Sequence[Record]:
         """Return the records, in their order."""
@@ -243,17 +261,6 @@ def empty_rows(mapping: ColumnMapping, rows: Sequence[Sequence[str]]) -> list[in
             return []
         left = [place for place, cell in zip(left, cells, strict=True) if cell is None]
     return list(left)
-
-
-def empty_records(names: Iterable[str], records: Sequence[GivenRecord]) -> list[int]:
-    """Return the places of the records that have no field; `names` are those that they can have."""
-    left = list(range(len(records)))
-    for name in dict.fromkeys((*FIELDS, *names)):
-        value = attrgetter(attribute_of(name))
-        left = [at for at in left if value(records[at]) is None]
-        if not left:
-            break
-    return left
 
 
 def deciding(mapping: ColumnMapping) -> list[int]:

@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -14,7 +14,6 @@ from batches.chunk import RECORDS_USUAL, NewChunk, RowError
 from batches.given import (
     DIGEST,
     Layout,
-    empty_records,
     empty_rows,
     packed_layout,
     packed_records,
@@ -24,6 +23,7 @@ from batches.source.blocks import PAUSE_S, BlockReader, ObjectBlocks, TableBlock
 from batches.source.buffer import Buffer
 from batches.source.dialect import HEAD_BYTES, Dialect, dialect_of
 from batches.source.errors import SourceError
+from batches.source.objects import Carried, empty_records
 from batches.source.unpacking import Body
 
 BLOCK_BYTES = 1 << 19
@@ -201,6 +201,7 @@ class _Blocks:
         self._dialect = dialect
         self._line = layout.upload.line
         self._wanted = BLOCK_BYTES
+        self._objects: ObjectBlocks | None = None
         self.buffer = Buffer(dialect.coding, offset, layout.upload.digest)
         mapping = dialect.mapping
         if mapping is not None:
@@ -209,7 +210,7 @@ class _Blocks:
                 _cut, rows, partial(empty_rows, mapping), packed_rows, chunk_records
             )
         else:
-            objects = ObjectBlocks(dialect, layout.names)
+            self._objects = objects = ObjectBlocks(dialect, layout.names, layout.carried)
             self._cut = partial(
                 _cut,
                 objects,
@@ -223,7 +224,7 @@ class _Blocks:
         upload = msgspec.structs.replace(
             self._upload, line=self._line, digest=self.buffer.digest, complete=complete
         )
-        return Layout(self._names, upload)
+        return Layout(self._names, upload, self._objects.carried if self._objects else ())
 
     def next(self, *, over: bool, final: bool) -> tuple[list[NewChunk], list[RowError]] | None:
         """Return what is in the next block; None when it is not whole yet.
@@ -246,7 +247,7 @@ class _Blocks:
 def _cut(
     blocks: BlockReader[T],
     empty: Callable[[Sequence[T]], list[int]],
-    packed: Callable[[Sequence[T], Sequence[int]], bytes],
+    packed: Callable[[Sequence[T], Sequence[int], Mapping[int, Carried]], bytes],
     chunk_records: int,
     block: bytes,
     number: int,
@@ -268,5 +269,7 @@ def _cut(
     for at, (begin, end) in enumerate(pairwise(ends)):
         if at % CHUNKS_PER_TURN == 0:
             time.sleep(PAUSE_S)
-        chunks.append(NewChunk(end - begin, packed(taken[begin:end], lines[begin:end])))
+        chunks.append(
+            NewChunk(end - begin, packed(taken[begin:end], lines[begin:end], found.carried))
+        )
     return chunks, errors, found.count, found.left

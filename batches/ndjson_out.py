@@ -10,6 +10,8 @@ import orjson
 from msgspec import Struct
 
 from batches.decided import Decided
+from batches.shapes import Own
+from batches.source.objects import Carried
 from checks.declared import DeclaredKind, ExtendedKind
 from checks.kinds import KINDS, KindModule
 from verdicts.facts import attribute_of, shown_as
@@ -30,12 +32,11 @@ class NdjsonWriter:
 
     def __init__(
         self,
-        columns: Sequence[str] | None,
+        own: Own,
         fields: Sequence[str],
         kinds: Sequence[KindModule] = KINDS,
     ) -> None:
-        """`columns` are those of the client's table; None for records that were no table."""
-        self._columns = columns
+        self._columns = own.columns or ()
         self._fields = [(name, attribute_of(name)) for name in fields]
         self._declared = dict(_declared(kinds))
         self._shapes: dict[type[Struct], _Shape] = {}
@@ -70,9 +71,11 @@ class NdjsonWriter:
         if chunk.given is None:
             return None
         if chunk.given.records is not None:
-            return [orjson.Fragment(msgspec.json.encode(one)) for one in chunk.given.records]
-        columns = self._columns or ()
-        return [dict(zip(columns, cells, strict=True)) for cells in chunk.given.rows]
+            objects = map(msgspec.json.encode, chunk.given.records)
+            if chunk.given.carried is not None:
+                objects = map(_object, objects, chunk.given.carried)
+            return list(map(orjson.Fragment, objects))
+        return [dict(zip(self._columns, cells, strict=True)) for cells in chunk.given.rows]
 
     def _result(
         self, result: RecordResult, index: int, written: dict[int, orjson.Fragment]
@@ -113,6 +116,14 @@ class NdjsonWriter:
         if shape is None:
             shape = self._shapes[class_] = _Shape(class_, self._declared)
         return shape
+
+
+def _object(record: bytes, carried: Carried) -> bytes:
+    """Return an object with the fields of `record`, itself one, and those that it carried."""
+    if not carried:
+        return record
+    more = b",".join(orjson.dumps(name) + b":" + text.encode() for name, text in carried.items())
+    return b"{" + more + b"}" if record == b"{}" else record[:-1] + b"," + more + b"}"
 
 
 def _declared(kinds: Sequence[KindModule]) -> Iterator[tuple[type[Struct], Names]]:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batches.decided import Decided
-from batches.shapes import PARTS, REF, our_columns
+from batches.shapes import PARTS, Own, our_columns
 from verdicts.facts import attribute_of
-from verdicts.verdict import RecordResult, Status
+from verdicts.verdict import Status
 
 arrow, parquet = cast("Any", pa), cast("Any", pq)  # they have no types
 GROUP_ROWS = 10_000
@@ -25,21 +25,19 @@ _NAMES = {id(status): status.value for status in Status}
 class ParquetWriter:
     """Own columns, `status`, then `FIELD_status`, `FIELD_normalized`, `FIELD_reasons` each."""
 
-    def __init__(self, columns: Sequence[str] | None, fields: Sequence[str]) -> None:
-        """`columns` are those of the client's table; None: `ref` alone, as records have none."""
-        own = REF if columns is None else columns
-        ours = our_columns(own, fields)
+    def __init__(self, own: Own, fields: Sequence[str]) -> None:
+        ours = our_columns(own.names, fields)
         word, text, codes = (
             arrow.dictionary(arrow.int32(), arrow.string()),
             arrow.string(),
             arrow.list_(arrow.string()),
         )
-        types = [*(text for _ in own), word, *([word, text, codes] * len(fields))]
-        assert len(types) == len(own) + 1 + len(PARTS) * len(fields)
-        names = _unlike([*own, *ours])
+        types = [*(text for _ in own.names), word, *([word, text, codes] * len(fields))]
+        assert len(types) == len(own.names) + 1 + len(PARTS) * len(fields)
+        names = _unlike([*own.names, *ours])
         # its own allocator keeps 20 MB more, to be quick where there are many threads
         arrow.set_memory_pool(arrow.system_memory_pool())
-        self._columns = columns
+        self._own = own
         self._getters = [attrgetter(attribute_of(name)) for name in fields]
         self._schema: Any = arrow.schema(list(zip(names, types, strict=True)))
         self._sink = _Sink()
@@ -56,7 +54,7 @@ class ParquetWriter:
     def rows(self, chunk: Decided, places: Sequence[int]) -> bytes:
         """Return the row groups that are full by now."""
         results = [result for place in places if (result := chunk.results[place]) is not None]
-        cells: list[Sequence[Any]] = [*self._own(chunk, places, results)]
+        cells: list[Sequence[Any]] = [*self._own.cells(chunk, places, results)]
         cells.append([_NAMES[id(result.status)] for result in results])
         for getter in self._getters:
             cells += _said(map(getter, results))
@@ -84,16 +82,6 @@ class ParquetWriter:
         self._writer.write_table(table, row_group_size=self._rows)
         self._waiting.clear()
         self._rows = 0
-
-    def _own(
-        self, chunk: Decided, places: Sequence[int], results: Sequence[RecordResult]
-    ) -> Iterable[Sequence[str | None]]:
-        """Return the client's columns; nulls where what was given is kept no longer."""
-        if self._columns is None:
-            return [[result.ref for result in results]]
-        if chunk.given is None or chunk.given.columns is None:
-            return [[None] * len(places)] * len(self._columns)
-        return [[column[place] for place in places] for column in chunk.given.columns]
 
 
 class _Sink:

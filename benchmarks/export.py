@@ -29,6 +29,7 @@ from batches.ndjson_out import NdjsonWriter
 from batches.opening import open_store
 from batches.results import Results
 from batches.settings import StoreSettings
+from batches.shapes import Own
 from batches.source.coding import coding_of
 from batches.source.dialect import Dialect, Format
 from batches.source.mapping import mapping_of
@@ -158,14 +159,14 @@ async def fill(path: Path, records: int) -> str:
 def writer_of(form: str) -> Callable[[], Writer]:
     """Return what makes the writer of a form."""
     if form == "csv":
-        return lambda: CsvWriter(COLUMNS, FIELDS)
+        return lambda: CsvWriter(Own(tuple(COLUMNS)), FIELDS)
     if form == "ndjson":
-        return lambda: NdjsonWriter(COLUMNS, FIELDS)
+        return lambda: NdjsonWriter(Own(tuple(COLUMNS)), FIELDS)
 
     def parquet() -> Writer:
         from batches.parquet_out import ParquetWriter  # noqa: PLC0415 - as in the gateway
 
-        return ParquetWriter(COLUMNS, FIELDS)
+        return ParquetWriter(Own(tuple(COLUMNS)), FIELDS)
 
     return parquet
 

@@ -24,6 +24,7 @@ from batches.errors import NoSuchBatch, StoreError
 from batches.export import Export, Writer
 from batches.given import unpacked_layout
 from batches.ndjson_out import NdjsonWriter
+from batches.shapes import own_of
 from checks.kinds import KindModule
 from gateway.endpoint import Refusal
 from gateway.stopping import stop_of
@@ -194,16 +195,16 @@ class Downloads:
 
 def _writer(form: Form, batch: Batch, kinds: Sequence[KindModule], dialect: CsvDialect) -> Writer:
     """Return what writes `form`. Takes time with Parquet: call it in a thread."""
-    mapping = unpacked_layout(batch.layout).mapping
-    columns = None if mapping is None else list(mapping.columns)
+    layout = unpacked_layout(batch.layout)
+    mapping, own = layout.mapping, own_of(layout)
     fields = [kind.KIND.name for kind in kinds] if mapping is None else mapping.fields
     if form is Form.CSV:
-        return CsvWriter(columns, fields, dialect)
+        return CsvWriter(own, fields, dialect)
     if form is Form.NDJSON:
-        return NdjsonWriter(columns, fields, kinds)
+        return NdjsonWriter(own, fields, kinds)
     from batches.parquet_out import ParquetWriter  # noqa: PLC0415 - see there
 
-    return ParquetWriter(columns, fields)
+    return ParquetWriter(own, fields)
 
 
 async def _told(parts: AsyncGenerator[bytes], batch_id: str) -> AsyncGenerator[bytes]:

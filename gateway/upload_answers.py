@@ -16,7 +16,7 @@ from batches.errors import (
     StoreError,
     StoreFull,
 )
-from batches.given import Upload
+from batches.given import Upload, unpacked_layout
 from batches.ingest import NoUpload, Superseded, TooManyUploads, upload_of
 from batches.intake import OtherFile
 from batches.source.dialect import Dialect
@@ -56,7 +56,7 @@ def headers_of(batch: Batch) -> dict[str, str]:
 
 def answered(batch: Batch, errors: Sequence[RowError]) -> dict[str, Any]:
     """Return the JSON that tells where a file stands; `errors` are the first ones by row."""
-    upload = upload_of(batch)
+    upload, layout = upload_of(batch), unpacked_layout(batch.layout)
     return {
         "batch": {
             "id": batch.id,
@@ -69,7 +69,7 @@ def answered(batch: Batch, errors: Sequence[RowError]) -> dict[str, Any]:
             "offset": batch.offset,
             "path": upload_path(batch),
         },
-        "file": None if upload.dialect is None else _file(upload.dialect),
+        "file": None if upload.dialect is None else _file(upload.dialect, layout.carried),
         "rowErrors": {
             "count": batch.row_errors,
             "first": [
@@ -80,7 +80,7 @@ def answered(batch: Batch, errors: Sequence[RowError]) -> dict[str, Any]:
     }
 
 
-def _file(dialect: Dialect) -> dict[str, Any]:
+def _file(dialect: Dialect, carried: Sequence[str]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "format": dialect.format.value,
         "encoding": dialect.coding.encoding,
@@ -92,7 +92,9 @@ def _file(dialect: Dialect) -> dict[str, Any]:
             {"column": column, "fields": fields.split(", "), "guessed": guessed}
             for column, fields, guessed in dialect.mapping.told()
         ]
-        told["carriedThrough"] = dialect.mapping.alone
+        carried = dialect.mapping.alone
+    if dialect.mapping is not None or carried:
+        told["carriedThrough"] = list(carried)
     return told
 
 

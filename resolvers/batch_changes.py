@@ -23,7 +23,8 @@ from batches.errors import (
     StoreError,
     StoreFull,
 )
-from batches.given import Layout, empty_records, packed_layout, packed_records
+from batches.given import Layout, packed_layout, packed_records
+from batches.source.objects import empty_records
 from batches.source.record import GivenRecord, record_class
 from providers.egress import AddressRefused
 from resolvers.batch_room import BatchRoom, room_of

@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from batches.source.coding import Coding
 from batches.source.dialect import Dialect
 from batches.source.lines import LINE_BYTES_MAX, Line, line_of
-from batches.source.objects import RecordDecoder, read_record
-from batches.source.record import GivenRecord, record_class
+from batches.source.objects import Carried, CarryingReader
+from batches.source.record import GivenRecord
 from batches.source.table import (
     FIELD_CHARACTERS_MAX,
     ROW_CHARACTERS_MAX,
@@ -41,7 +40,7 @@ class Found(Struct, Generic[T]):
     """What is in a block: `taken`, each with its line in `lines`, and what can't be read.
 
     `count` is how many lines it has, `left` how many of them, at its end, belong to a row that is
-    not whole yet.
+    not whole yet. `carried` is what stands beside what was taken, by line.
     """
 
     taken: list[T]
@@ -49,6 +48,7 @@ class Found(Struct, Generic[T]):
     errors: list[Unreadable]
     count: int = 0
     left: int = 0
+    carried: dict[int, Carried] = {}
 
 
 class BlockReader(Protocol[T]):
@@ -147,12 +147,20 @@ class TableBlocks:
 
 
 class ObjectBlocks:
-    """Reads the records of NDJSON lines."""
+    """Reads the records of NDJSON lines, and what stands beside their fields."""
 
-    def __init__(self, dialect: Dialect, names: Sequence[str]) -> None:
-        """Read records that may have fields `names`, written as `dialect` says."""
+    def __init__(self, dialect: Dialect, names: Sequence[str], carried: Sequence[str] = ()) -> None:
+        """Read records that may have fields `names`, written as `dialect` says.
+
+        `carried` are the other fields that were met before.
+        """
         self._coding = dialect.coding
-        self._decoder: RecordDecoder = msgspec.json.Decoder(record_class(names, strict=True))
+        self._reader = CarryingReader(names, carried)
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The fields that stood beside those of records so far."""
+        return tuple(self._reader.carried)
 
     def read(self, block: bytes, number: int, *, final: bool) -> Found[GivenRecord]:  # noqa: ARG002 - a record is a line, whatever follows
         """Return the records in `block`."""
@@ -177,12 +185,13 @@ class ObjectBlocks:
     def _quickly(self, piece: Sequence[str], number: int, found: Found[GivenRecord]) -> bool:
         if max(map(len, piece)) > FIELD_CHARACTERS_MAX:
             return False
-        try:
-            records = list(map(self._decoder.decode, piece))
-        except (msgspec.MsgspecError, RecursionError):
+        read = self._reader.read_all(piece)
+        if read is None:
             return False
+        records, carried = read
         found.taken += records
         found.lines += range(number, number + len(records))
+        found.carried.update({number + at: one for at, one in enumerate(carried) if one})
         return True
 
     def _carefully(self, lines: Sequence[Line], found: Found[GivenRecord]) -> None:
@@ -190,12 +199,15 @@ class ObjectBlocks:
             if line.flaw is not None:
                 found.errors.append(Unreadable(line.number, line.flaw))
             elif line.text.strip():
-                record = read_record(line.number, line.text, self._decoder)
-                if isinstance(record, Unreadable):
-                    found.errors.append(record)
-                else:
-                    found.taken.append(record)
-                    found.lines.append(line.number)
+                read = self._reader.read(line.number, line.text)
+                if isinstance(read, Unreadable):
+                    found.errors.append(read)
+                    continue
+                record, carried = read
+                found.taken.append(record)
+                found.lines.append(line.number)
+                if carried:
+                    found.carried[line.number] = carried
 
 
 class _BlockEnd(Exception):

@@ -11,12 +11,11 @@ from batches.source.coding import Coding, EncodingError
 from batches.source.errors import SourceError
 from batches.source.lines import LINE_BYTES_MAX, Line, Lines
 from batches.source.mapping import ColumnMapping, MappingError, mapping_of
-from batches.source.table import DELIMITER_NAMES, Table
+from batches.source.table import COLUMNS_MAX, DELIMITER_NAMES, Table
 from batches.source.unpacking import GZIP, NOT_WHAT_IT_SAYS, ZSTD
 
 HEAD_BYTES = LINE_BYTES_MAX + (1 << 16)
 """What is looked at: more than the longest line, so that one that is too long is seen to be."""
-COLUMNS_MAX = 1000
 COLUMNS_NAMED_MAX = 20
 """How many columns a message names."""
 NO_FILES_OF_RECORDS: Mapping[bytes, str] = {

@@ -1,7 +1,8 @@
 """Records out of NDJSON: one object a line, its fields named as in `RecordInput`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -9,8 +10,9 @@ from msgspec import Struct
 
 from batches.source.lines import Lines
 from batches.source.mapping import nearest_field
-from batches.source.record import GivenRecord, record_class
-from batches.source.table import FIELD_CHARACTERS_MAX, Unreadable
+from batches.source.record import FIELDS, GivenRecord, record_class
+from batches.source.table import COLUMNS_MAX, FIELD_CHARACTERS_MAX, Unreadable
+from verdicts.facts import attribute_of
 
 
 class Given(Struct, frozen=True):
@@ -21,6 +23,8 @@ class Given(Struct, frozen=True):
 
 
 RecordDecoder: TypeAlias = msgspec.json.Decoder[GivenRecord]
+Carried: TypeAlias = Mapping[str, str]
+"""The fields of an object that no record has, each with its value as JSON."""
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
@@ -69,6 +73,83 @@ def read_record(number: int, text: str, decoder: RecordDecoder) -> GivenRecord |
                 number, f"has a value of more than {FIELD_CHARACTERS_MAX:,} characters"
             )
     return record
+
+
+class CarryingReader:
+    """Reads records whose objects may have fields of the client's own, which are carried through.
+
+    `carried` are the names of those that were met, in the order in which they were.
+    """
+
+    def __init__(self, names: Sequence[str], carried: Iterable[str] = ()) -> None:
+        """Read records that may have fields `names`; `carried` were met before."""
+        own = record_class(names, strict=False)
+        self._strict: RecordDecoder = msgspec.json.Decoder(record_class(names, strict=True))
+        self._lenient: RecordDecoder = msgspec.json.Decoder(own)
+        self._raw = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        self._known = frozenset(own.__struct_encode_fields__)
+        self._names = names
+        self.carried = dict.fromkeys(carried)
+
+    def read(self, number: int, text: str) -> tuple[GivenRecord, Carried] | Unreadable:
+        """Return the record that a line is, and what it carries; or why it is none."""
+        record = read_record(number, text, self._strict)
+        if not isinstance(record, Unreadable):
+            return record, {}
+        lenient = read_record(number, text, self._lenient)
+        if isinstance(lenient, Unreadable):
+            return lenient
+        if empty_records(self._names, [lenient]):
+            return record  # nothing else is in it, so that the field may have been misspelt
+        carried = self._rest(text)
+        if max(map(len, carried.values()), default=0) > FIELD_CHARACTERS_MAX:
+            why = f"has a value of more than {FIELD_CHARACTERS_MAX:,} characters"
+            return Unreadable(number, why)
+        if not self._met([carried]):
+            why = f"has more fields than the {COLUMNS_MAX:,} that all lines together may have"
+            return Unreadable(number, why)
+        return lenient, carried
+
+    def read_all(self, texts: Sequence[str]) -> tuple[list[GivenRecord], list[Carried]] | None:
+        """Return the records that lines are, and what each carries; None: read them one by one."""
+        try:
+            if not self.carried:
+                return list(map(self._strict.decode, texts)), []
+            records = list(map(self._lenient.decode, texts))
+            carried = list(map(self._rest, texts))
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        if empty_records(self._names, records) or not self._met(carried):
+            return None
+        return records, carried
+
+    def _rest(self, text: str) -> Carried:
+        found = self._raw.decode(text)
+        return {
+            name: bytes(value).decode() for name, value in found.items() if name not in self._known
+        }
+
+    def _met(self, all_carried: Iterable[Carried]) -> bool:
+        """Take note of the fields that there are; return False, if these were too many."""
+        new: dict[str, None] = {}
+        for carried in all_carried:
+            if carried.keys() - self.carried.keys():
+                new.update(dict.fromkeys(name for name in carried if name not in self.carried))
+        if len(self.carried) + len(new) > COLUMNS_MAX:
+            return False
+        self.carried.update(new)
+        return True
+
+
+def empty_records(names: Iterable[str], records: Sequence[GivenRecord]) -> list[int]:
+    """Return the places of the records that have no field; `names` are those that they can have."""
+    left = list(range(len(records)))
+    for name in dict.fromkeys((*FIELDS, *names)):
+        value = attrgetter(attribute_of(name))
+        left = [at for at in left if value(records[at]) is None]
+        if not left:
+            break
+    return left
 
 
 def _longest(value: Any) -> int:  # noqa: ANN401 - JSON

@@ -9,6 +9,7 @@ from msgspec import Struct
 from batches.source.lines import Line, Lines
 
 DELIMITERS = ",;\t|"
+COLUMNS_MAX = 1000
 FIELD_CHARACTERS_MAX = 65_536
 ROW_LINES_MAX = 1000
 ROW_CHARACTERS_MAX = 1 << 20

@@ -24,6 +24,7 @@ from batches.export import CHUNKS_PER_TRIP, Export, Writer
 from batches.given import packed_records
 from batches.ndjson_out import NdjsonWriter
 from batches.parquet_out import GROUP_ROWS, ParquetWriter
+from batches.shapes import Own
 from batches.source.record import Company, GivenRecord
 from batches.store import Store
 from checks.kinds import KINDS
@@ -60,7 +61,7 @@ async def whole(
 
 
 def as_csv() -> CsvWriter:
-    return CsvWriter(COLUMNS, FIELDS)
+    return CsvWriter(Own(COLUMNS), FIELDS)
 
 
 def rows_of(text: bytes) -> list[list[str]]:
@@ -181,7 +182,7 @@ async def test_a_cell_that_begins_a_formula_is_guarded(
     await running.finish_all([V])
     _, row = rows_of(await whole(running, as_csv))
     assert row[2] == written
-    _, raw = rows_of(await whole(running, lambda: CsvWriter(COLUMNS, FIELDS, CsvDialect.RAW)))
+    _, raw = rows_of(await whole(running, lambda: CsvWriter(Own(COLUMNS), FIELDS, CsvDialect.RAW)))
     assert raw[2] == cell
 
 
@@ -201,7 +202,7 @@ async def test_every_cell_is_quoted(running: Running) -> None:
 
 async def test_ndjson_says_all_that_the_api_says(running: Running) -> None:
     await running.finish_all(STATUSES)
-    text = await whole(running, lambda: NdjsonWriter(COLUMNS, ["email", "phone"]))
+    text = await whole(running, lambda: NdjsonWriter(Own(COLUMNS), ["email", "phone"]))
     lines = [orjson.loads(line) for line in text.splitlines()]
     assert [line["result"]["index"] for line in lines] == list(range(8))
     line = lines[1]
@@ -256,23 +257,45 @@ async def test_ndjson_says_all_that_the_api_says(running: Running) -> None:
 
 
 async def test_records_that_were_no_table_have_their_ref(store: Store) -> None:
-    records = [
-        GivenRecord(ref="a", email="a@x.example"),
-        GivenRecord(company=Company(name="Acme")),
-    ]
+    records = [GivenRecord(ref="a", email="a@x.example"), GivenRecord(company=Company(name="Acme"))]
     created = await store.create(NewBatch(), [NewChunk(2, packed_records(records))])
     running = Running(store, created.batch, [("a", "a@x.example", ""), ("", "b@x.example", "")], 2)
     await store.move(TENANT, created.batch.id, Move.START)
     await running.finish_all([V, I])
-    header, *rows = rows_of(await whole(running, lambda: CsvWriter(None, FIELDS)))
+    header, *rows = rows_of(await whole(running, lambda: CsvWriter(Own(), FIELDS)))
     assert header[:2] == ["ref", "status"]
     assert [row[:2] for row in rows] == [["a", "VALID"], ["", "INVALID"]]
-    text = await whole(running, lambda: NdjsonWriter(None, FIELDS, KINDS))
+    text = await whole(running, lambda: NdjsonWriter(Own(), FIELDS, KINDS))
     lines = [orjson.loads(line) for line in text.splitlines()]
     assert [(line["line"], line["given"]) for line in lines] == [
         (None, {"ref": "a", "email": "a@x.example"}),
         (None, {"company": {"name": "Acme"}}),
     ]
+
+
+async def test_what_stood_beside_a_record_comes_first_and_as_it_was(store: Store) -> None:
+    records = [GivenRecord(ref="a", email="a@x.example"), GivenRecord(email="b@x.example")]
+    carried = {7: {"Note": '"=1+1"', "n": "1.50"}, 9: {"deep": '{"x":[null]}', "Note": "null"}}
+    chunk = NewChunk(2, packed_records(records, [7, 9], carried))
+    created = await store.create(NewBatch(), [chunk])
+    running = Running(store, created.batch, [("a", "a@x.example", ""), ("", "b@x.example", "")], 2)
+    await store.move(TENANT, created.batch.id, Move.START)
+    await running.finish_all([V, I])
+    own = Own(carried=("Note", "n", "deep"))
+    rows = rows_of(await whole(running, lambda: CsvWriter(own, FIELDS)))
+    assert [row[:5] for row in rows] == [
+        ["ref", "Note", "n", "deep", "status"],
+        ["a", "'=1+1", "1.50", "", "VALID"],
+        ["", "", "", '{"x":[null]}', "INVALID"],
+    ]
+    found = table(await whole(running, lambda: ParquetWriter(own, FIELDS)))
+    assert found.column("Note").to_pylist() == ["=1+1", None]
+    text = await whole(running, lambda: NdjsonWriter(own, FIELDS, KINDS))
+    assert [orjson.loads(line)["given"] for line in text.splitlines()] == [
+        {"ref": "a", "email": "a@x.example", "Note": "=1+1", "n": 1.5},
+        {"email": "b@x.example", "deep": {"x": [None]}, "Note": None},
+    ]
+    assert b'"n":1.50' in text
 
 
 def table(file: bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -282,7 +305,7 @@ def table(file: bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
 
 async def test_parquet_has_the_same_columns_and_typed_cells(running: Running) -> None:
     await running.finish_all(STATUSES)
-    found = table(await whole(running, lambda: ParquetWriter(COLUMNS, FIELDS)))
+    found = table(await whole(running, lambda: ParquetWriter(Own(COLUMNS), FIELDS)))
     assert found.column_names == [
         *("id", "E-Mail", "=note", "status"),
         *("email_status", "email_normalized", "email_reasons"),
@@ -302,8 +325,9 @@ async def test_parquet_comes_in_groups_and_names_each_column_once(store: Store) 
     rows = [(str(n), "a@x.example", "") for n in range(number)]
     running = await started(store, rows, 1000, columns=columns)
     await running.finish_all([V])
+    own = Own(columns)
     export = Export(
-        store, decode, await running.now(), lambda: ParquetWriter(columns, FIELDS), Wanted()
+        store, decode, await running.now(), lambda: ParquetWriter(own, FIELDS), Wanted()
     )
     parts = [part async for part in export.parts()]
     assert len(parts) > 3
@@ -318,7 +342,7 @@ async def test_a_column_with_the_name_of_ours_keeps_it(store: Store) -> None:
     columns = ("status", "E-Mail", "x")
     running = await started(store, [("own", "a@x.example", "")], columns=columns)
     await running.finish_all([V])
-    header, row = rows_of(await whole(running, lambda: CsvWriter(columns, FIELDS)))
+    header, row = rows_of(await whole(running, lambda: CsvWriter(Own(columns), FIELDS)))
     assert header[0] == "status"
     assert header[3:] == [
         f"assay_{name}"
@@ -327,23 +351,17 @@ async def test_a_column_with_the_name_of_ours_keeps_it(store: Store) -> None:
     assert row[0] == "own"
 
 
-@pytest.mark.parametrize("make", [as_csv, lambda: NdjsonWriter(COLUMNS, FIELDS)])
+@pytest.mark.parametrize("make", [as_csv, lambda: NdjsonWriter(Own(COLUMNS), FIELDS)])
 async def test_gzip_packs_the_same(running: Running, make: Callable[[], Writer]) -> None:
     await running.finish_all(STATUSES)
     packed = await whole(running, make, gzip=True)
     assert gzip.decompress(packed) == await whole(running, make)
 
 
-@pytest.mark.parametrize(
-    "make, empty",
-    [(as_csv, False), (lambda: NdjsonWriter(COLUMNS, FIELDS), True)],
-)
-async def test_nothing_decided_is_a_file_without_rows(
-    running: Running, make: Callable[[], Writer], *, empty: bool
-) -> None:
-    text = await whole(running, make)
-    assert len(text.splitlines()) == (0 if empty else 1)
-    assert table(await whole(running, lambda: ParquetWriter(COLUMNS, FIELDS))).num_rows == 0
+async def test_nothing_decided_is_a_file_without_rows(running: Running) -> None:
+    assert len((await whole(running, as_csv)).splitlines()) == 1
+    assert await whole(running, lambda: NdjsonWriter(Own(COLUMNS), FIELDS)) == b""
+    assert table(await whole(running, lambda: ParquetWriter(Own(COLUMNS), FIELDS))).num_rows == 0
 
 
 async def test_a_batch_that_goes_away_in_between_is_an_error(store: Store) -> None:
@@ -372,7 +390,7 @@ async def test_what_was_given_may_be_gone_before_the_results(tmp_path: Path) -> 
             "user1@x.example",
             "MAILBOX_NOT_FOUND",
         ]
-        text = await whole(running, lambda: NdjsonWriter(COLUMNS, FIELDS))
+        text = await whole(running, lambda: NdjsonWriter(Own(COLUMNS), FIELDS))
         assert orjson.loads(text.splitlines()[0])["given"] is None
-        found = table(await whole(running, lambda: ParquetWriter(COLUMNS, FIELDS)))
+        found = table(await whole(running, lambda: ParquetWriter(Own(COLUMNS), FIELDS)))
         assert found["id"].to_pylist() == [None] * 8

@@ -11,7 +11,6 @@ from batches.given import (
     Layout,
     Records,
     Upload,
-    empty_records,
     empty_rows,
     packed_layout,
     packed_records,
@@ -21,6 +20,7 @@ from batches.given import (
 from batches.source.coding import Coding
 from batches.source.dialect import Dialect, Format, Wishes
 from batches.source.mapping import TARGETS, mapping_of
+from batches.source.objects import empty_records
 from batches.source.record import FIELDS, GivenRecord, record_class
 from schema.records import AddressInput, PhoneInput, RecordInput
 from verdicts.facts import attribute_of

@@ -14,6 +14,7 @@ from graphql import build_schema, parse, validate
 
 from batches import sqlite
 from batches.errors import StoreError, StoreLocked, StoreTooNew, StoreUnreadable
+from batches.given import Records, unpacked_layout
 from batches.source import unpacking
 from gateway.upload_request import PARAMETERS
 from providers.priority import TENANT
@@ -117,6 +118,23 @@ async def test_objects_are_taken(here: Running) -> None:
     found = told(await here.post(content, content_type="application/x-ndjson"))
     assert found["batch"]["records"] == 1
     assert "did you mean email?" in found["rowErrors"]["first"][0]["why"]
+
+
+async def test_fields_that_no_record_has_are_told_and_carried_through(here: Running) -> None:
+    content = b'{"email":"a@b.example"}\n{"email":"b@b.example","Note":"x","emial":7}\n' * 20_000
+    found = told(await here.post(content, content_type="application/x-ndjson"))
+    assert (found["batch"]["records"], found["rowErrors"]["count"]) == (40_000, 0)
+    assert found["file"]["carriedThrough"] == ["Note", "emial"]
+    batch = await here.ingest.store.batch(TENANT, found["batch"]["id"])
+    layout = unpacked_layout(batch.layout)
+    assert layout.carried == ("Note", "emial")
+    chunks = await here.ingest.store.chunk_results(TENANT, batch.id, -1, 10_000)
+    beside = [
+        one
+        for chunk in chunks
+        for one in Records(layout).given(chunk.given or b"").carried or pytest.fail("none")
+    ]
+    assert beside == [{}, {"Note": '"x"', "emial": "7"}] * 20_000
 
 
 @pytest.mark.parametrize(

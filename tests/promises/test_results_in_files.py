@@ -7,6 +7,7 @@ import orjson
 from batches.chunk import ChunkState
 from batches.decided import Decided
 from batches.ndjson_out import NdjsonWriter
+from batches.shapes import Own
 from checks.kinds import KINDS
 from gateway.cli.documents import FIELDS, validate_document
 from schema.records import (
@@ -82,7 +83,7 @@ async def test_ndjson_says_what_the_api_says(usual: Sections) -> None:
         needs = {module.KIND.field: judge.policies[module.KIND.name] for module in KINDS}
         results = await judge.judge(INPUTS, needs, terms())
     chunk = Decided(seq=0, first_index=0, state=ChunkState.DONE, given=None, results=results)
-    written = NdjsonWriter(None, FIELDS).rows(chunk, range(len(results)))
+    written = NdjsonWriter(Own(), FIELDS).rows(chunk, range(len(results)))
     lines = [orjson.loads(line)["result"] for line in written.splitlines()]
     expected: Any = answer["data"]["validate"]["results"]
     assert comparable(lines) == comparable(expected)

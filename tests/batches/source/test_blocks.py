@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batches.source import blocks
+from batches.source import blocks, objects
 from batches.source.blocks import ObjectBlocks, TableBlocks
 from batches.source.buffer import Buffer
 from batches.source.coding import coding_of
@@ -78,12 +78,15 @@ def test_blocks_and_rows_find_the_same(raw: bytes, size: int, piece_lines: int) 
         assert in_blocks(content, len(b"one,two\n"), 2, size) == carefully(content)
 
 
+BESIDE = b',"Note":"x","n":[1, 2]'
 OBJECTS = st.lists(
     st.sampled_from(
         [
             b'{"email":"a@b.example"}\n',
             b'{"ref":"1","phone":{"number":"1"}}\r\n',
             b'{"emial":"x"}\n',
+            b'{"email":"a@b.example"' + BESIDE + b"}\n",
+            b'{"phone":{"nmuber":"1"}}\n',
             b'{"email":\n',
             b"[1]\n",
             b"\n",
@@ -99,9 +102,10 @@ OBJECTS = st.lists(
 
 @given(OBJECTS, st.integers(1, 4))
 def test_objects_in_blocks_and_line_by_line_are_the_same(content: bytes, piece_lines: int) -> None:
+    """But for the fields that no record has, which a block carries through."""
     expected = [
         (found.line, found.record if isinstance(found, Given) else found.why)
-        for found in Objects(lines_of(content))
+        for found in Objects(lines_of(content.replace(BESIDE, b"")))
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "PIECE_LINES", piece_lines)
@@ -113,3 +117,21 @@ def test_objects_in_blocks_and_line_by_line_are_the_same(content: bytes, piece_l
     ]
     told += [(error.line, error.why) for error in found.errors]
     assert sorted(told, key=lambda one: one[0]) == expected
+    split = enumerate(content.split(b"\n"), 1)
+    lines = {at for at, line in split if BESIDE in line} & set(found.lines)
+    assert found.carried == {at: {"Note": '"x"', "n": "[1, 2]"} for at in lines}
+    assert reader.carried == (("Note", "n") if lines else ())
+
+
+def test_objects_have_so_many_fields_beside_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "COLUMNS_MAX", 3)
+    content = b"".join(
+        b'{"email":"a@x.example","%s":1}\n' % name for name in (b"a", b"b", b"a", b"c", b"d", b"b")
+    )
+    reader = ObjectBlocks(Dialect(Format.NDJSON, coding_of(content, "utf-8"), 0, 1), (), ["a"])
+    found = reader.read(content, 1, final=True)
+    assert found.lines == [1, 2, 3, 4, 6]
+    assert [(error.line, error.why) for error in found.errors] == [
+        (5, "has more fields than the 3 that all lines together may have")
+    ]
+    assert reader.carried == ("a", "b", "c")
