@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from secrets import randbelow
 
 from benchmarks.batch_promises import BATCH_PROMISES
+from benchmarks.batch_sharing import BATCH_SHARING
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
 from benchmarks.limit_promises import LIMIT_PROMISES
@@ -28,6 +29,7 @@ EVERY: Mapping[str, Promise] = {
     **LIMIT_PROMISES,
     **PUSH_PROMISES,
     **BATCH_PROMISES,
+    **BATCH_SHARING,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000

@@ -106,7 +106,10 @@ def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
     assert len(push.table(found, 20)) == 5
 
 
-@pytest.mark.parametrize("name", ["selection", "R7 Retry-After", "R9 bulk answers", "R17 progress"])
+@pytest.mark.parametrize(
+    "name",
+    ["selection", "R7 Retry-After", "R9 bulk answers", "R17 progress", "batch once", "R23 one key"],
+)
 def test_a_promise_is_measured_and_told(name: str) -> None:
     lines, kept = scoreboard.scored([name], 1, quick=True)
     assert kept
