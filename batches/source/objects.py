@@ -25,6 +25,8 @@ class Given(Struct, frozen=True):
 RecordDecoder: TypeAlias = msgspec.json.Decoder[GivenRecord]
 Carried: TypeAlias = Mapping[str, str]
 """The fields of an object that no record has, each with its value as JSON."""
+NAMES_CHARACTERS_MAX = 65_536
+"""Of all names in `Carried` together: they stand in the layout, which is kept with each portion."""
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
@@ -90,6 +92,7 @@ class CarryingReader:
         self._known = frozenset(own.__struct_encode_fields__)
         self._names = names
         self.carried = dict.fromkeys(carried)
+        self._characters = sum(map(len, self.carried))
 
     def read(self, number: int, text: str) -> tuple[GivenRecord, Carried] | Unreadable:
         """Return the record that a line is, and what it carries; or why it is none."""
@@ -106,7 +109,10 @@ class CarryingReader:
             why = f"has a value of more than {FIELD_CHARACTERS_MAX:,} characters"
             return Unreadable(number, why)
         if not self._met([carried]):
-            why = f"has more fields than the {COLUMNS_MAX:,} that all lines together may have"
+            why = (
+                f"has more fields than the {COLUMNS_MAX:,}, of {NAMES_CHARACTERS_MAX:,} characters,"
+                " that all lines together may have"
+            )
             return Unreadable(number, why)
         return lenient, carried
 
@@ -135,9 +141,11 @@ class CarryingReader:
         for carried in all_carried:
             if carried.keys() - self.carried.keys():
                 new.update(dict.fromkeys(name for name in carried if name not in self.carried))
-        if len(self.carried) + len(new) > COLUMNS_MAX:
+        characters = self._characters + sum(map(len, new))
+        if len(self.carried) + len(new) > COLUMNS_MAX or characters > NAMES_CHARACTERS_MAX:
             return False
         self.carried.update(new)
+        self._characters = characters
         return True
 
 

@@ -132,6 +132,20 @@ def test_objects_have_so_many_fields_beside_in_all(monkeypatch: pytest.MonkeyPat
     found = reader.read(content, 1, final=True)
     assert found.lines == [1, 2, 3, 4, 6]
     assert [(error.line, error.why) for error in found.errors] == [
-        (5, "has more fields than the 3 that all lines together may have")
+        (5, "has more fields than the 3, of 65,536 characters, that all lines together may have")
     ]
     assert reader.carried == ("a", "b", "c")
+
+
+def test_the_names_of_fields_beside_are_so_long_in_all() -> None:
+    """They are written with each portion: without a bound 1,000 of them come to a gigabyte."""
+    names = [b"a" * 40_000, b"b" * 40_000, b"c" * 25_536, b"d"]
+    content = b"".join(b'{"email":"a@x.example","%s":1}\n' % name for name in names)
+    reader = ObjectBlocks(Dialect(Format.NDJSON, coding_of(content, "utf-8"), 0, 1), ())
+    found = reader.read(content, 1, final=True)
+    assert (found.lines, [error.line for error in found.errors]) == ([1, 3], [2, 4])
+    assert sum(map(len, reader.carried)) == objects.NAMES_CHARACTERS_MAX
+    again = ObjectBlocks(
+        Dialect(Format.NDJSON, coding_of(content, "utf-8"), 0, 1), (), reader.carried
+    )
+    assert again.read(content, 1, final=True).lines == [1, 3]
