@@ -85,6 +85,12 @@ def dialect_of(head: bytes, wishes: Wishes, names: Sequence[str] = ()) -> Dialec
         raise SourceError("EMPTY_FILE", "The file is empty: there is not even a header.")
     chosen = _format(first.text.strip().lstrip("\ufeff"), wishes)
     if chosen is Format.NDJSON:
+        if wishes.maps:
+            raise SourceError(
+                "BAD_MAP",
+                f"map={wishes.maps[0]}: the file is NDJSON, whose fields are named as in"
+                " RecordInput. Name them so, or send CSV.",
+            )
         return Dialect(chosen, coding, coding.mark, 1)
     table, mapping = _table(lines, wishes, names)
     rows = lines.ahead(1)

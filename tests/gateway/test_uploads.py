@@ -152,6 +152,7 @@ async def test_fields_that_no_record_has_are_told_and_carried_through(here: Runn
         (b"E-M\0ail;Note\n1;2\n", "", {}, 400, "BAD_HEADER"),
         (CONTENT, "encoding=utf-9", {}, 400, "BAD_ENCODING"),
         (CONTENT, "map=Mail%3Demail", {}, 400, "BAD_MAP"),
+        (b'{"Mail":"a@b.example"}\n', "map=Mail%3Demail", {}, 400, "BAD_MAP"),
         (CONTENT, "delimiter=ab", {}, 400, "BAD_DELIMITER"),
         (CONTENT, "format=xml", {}, 400, "BAD_INPUT"),
         (CONTENT, "start=maybe", {}, 400, "BAD_INPUT"),
