@@ -237,7 +237,7 @@ def _beside_naive(measured: Sequence[Pair]) -> list[str]:
     for way, goal in NAIVE_GOALS.items():
         of = [(one.us, one.naive_us) for one in measured if one.way == way and one.naive_us]
         if not of:
-            return ["", "Beside a naive server: not measured, there is no FastAPI."]
+            return ["", "Beside a naive server: not measured, ASSAY_NAIVE_PYTHON names none."]
         times = [naive / us for us, naive in of]
         lines.append(
             f"| {way} | {statistics.median(us for us, _ in of):.1f}"

@@ -24,7 +24,7 @@ from gateway.cli.batch_options import (
     Webhook,
 )
 from gateway.cli.errors import WRONG_USAGE, CommandError
-from gateway.cli.options import AsJson, Config
+from gateway.cli.options import AsJson, Config, MaxAge, duration
 from gateway.cli.validate import Delimiter, Encoding
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def submit(
     priority: Priority = None,
     start_after: StartAfter = None,
     webhook: Webhook = None,
+    max_age: MaxAge = None,
     no_start: NoStart = False,
     follow_: Follow = False,
     resume: Resumed = None,
@@ -117,11 +118,17 @@ def submit(
     from gateway.cli.submitting import Order, amount, moment_of, submit_file
 
     query = [("map", one) for one in maps or ()]
-    said = {"delimiter": delimiter, "encoding": encoding, "sandbox": "true" if sandbox else None}
+    said = {
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "sandbox": "true" if sandbox else None,
+        "maxAge": duration("--max-age", max_age),
+    }
     query += [(key, value) for key, value in said.items() if value is not None]
     if resume is not None and query:
         raise CommandError(
-            "--resume goes on as it was begun: leave --map, --delimiter, --encoding and --sandbox.",
+            "--resume goes on as it was begun: leave --map, --delimiter, --encoding, --max-age and"
+            " --sandbox.",
             WRONG_USAGE,
         )
     if no_start and follow_:

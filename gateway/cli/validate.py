@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.errors import WRONG_USAGE, CommandError
-from gateway.cli.options import Config, DataDir, Format, Sandbox, Url
+from gateway.cli.options import Config, DataDir, Format, MaxAge, Sandbox, Url, duration
 
 DEADLINE_DEFAULT_S = 60.0
 DEADLINE_MAX_S = 120.0
@@ -85,10 +84,7 @@ def validate(
             metavar="SECONDS", min=0.1, max=DEADLINE_MAX_S, help="Patience with each 250 rows."
         ),
     ] = DEADLINE_DEFAULT_S,
-    max_age: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Ask anew what is older: PT12H, P30D; PT0S is all."),
-    ] = None,
+    max_age: MaxAge = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
 ) -> None:
@@ -112,14 +108,8 @@ def validate(
 
 def _options(max_age: str | None, *, sandbox: bool) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if max_age is not None:
-        from schema.scalars import parse_duration
-
-        try:
-            parse_duration(max_age)
-        except ValueError as error:
-            raise CommandError(f"--max-age {max_age!r}: {error}.", WRONG_USAGE) from None
-        options["maxAge"] = max_age
+    if (told := duration("--max-age", max_age)) is not None:
+        options["maxAge"] = told
     if sandbox:
         options["sandbox"] = True
     return options

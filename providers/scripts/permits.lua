@@ -1,8 +1,9 @@
 -- Reserve permits of one account: over all windows, slots and tenants together, on Valkey's clock.
 -- Comes after slowness.lua and buckets.lua, whose functions it uses.
--- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), spread and urgent_at (the instants from
---          which the next interactive call goes that has to wait, and at which somebody asked for one), and
---          w<i>, the instant of paced window or bucket i; of a bucket, before what is listed in KEYS[5]
+-- KEYS[1]  state: hash of pause, pace and cut (see slowness.lua), spread, since and urgent_at (from when on
+--          the next interactive call goes that has to wait, since when such ones have had to, and when
+--          somebody last asked for one), and w<i>, the instant of paced window or bucket i; of a bucket,
+--          before what is listed in KEYS[5]
 -- KEYS[2]  calls: sorted set, the latest instant at which each call can have arrived at the service
 -- KEYS[3]  slots: hash of who holds slots: "held wanted until since"
 -- KEYS[4]  tenants: hash of tenants that want more than they got: "served until"
@@ -21,6 +22,7 @@ local KEPT_US, KEPT_MAX = 400000, 200 -- for so long, and so many, calls of buck
 local ROWS_MAX = 4000
 local SPREAD_MIN = 5 -- permits at least that a process has of what is reserved ahead
 local URGENT_US, OF_HORIZON = 1000000, 0.2 -- after an interactive call batches reserve so little ahead
+local SPREAD_FULL_US = 5000000 -- after so long in which calls had to wait they are spread in full
 
 local function text(number) return string.format('%.0f', number) end
 
@@ -119,7 +121,7 @@ end
 local room = held - asked.in_use
 
 -- 3. Pace: the account's own, or slower after it was told to slow down.
-local names = { 'pause', 'pace', 'cut_at', 'cut_to', 'ceiling', 'base', 'spread', 'urgent_at' }
+local names = { 'pause', 'pace', 'cut_at', 'cut_to', 'ceiling', 'base', 'spread', 'since', 'urgent_at' }
 for i, window in ipairs(asked.windows) do
   if window.interval then names[#names + 1] = 'w' .. i end
 end
@@ -242,7 +244,11 @@ end
 -- 6. Give, the most urgent group first: the instant is the latest that any window asks for.
 local given, pace, earliest = 0, state.pace - returned * interval, math.max(now, state.pause)
 local paused_for = state.pause > now and redis.call('HGET', KEYS[1], 'why') or ''
-local spread = state.spread -- before which no interactive call goes that has to wait
+-- Interactive calls that have to wait do not go before `spread`, which moves by `spacing` with each of
+-- them: the further, the longer there are such calls. A list that waits once is hardly delayed by it.
+local spread, waiting_since = state.spread, state.since
+if now - spread > 2 * math.max(asked.longest, URGENT_US) then waiting_since = now end
+local spacing = asked.spread * math.min(1, ((now - waiting_since) / SPREAD_FULL_US) ^ 2)
 local function due_of(batch, horizon)
   local due, why = earliest, earliest > now and paused_for or ''
   if apart > math.max(due, now + horizon / 2) then due, why = apart, 'turn' end
@@ -304,7 +310,7 @@ for g, group in ipairs(asked.groups) do
     end
     given = given + 1
     me.served = me.served + 1
-    if not batch and due > now then spread = due + asked.spread end
+    if not batch and due > now then spread = due + spacing end
     if interval > 0 then pace = math.max(pace, due) + interval end
     for _, window in ipairs(asked.windows) do
       if window.kind == 'log' then
@@ -346,8 +352,8 @@ if gone > 0 then redis.call('ZREMRANGEBYRANK', KEYS[5], 0, gone - 1) end
 local fields, moved = {}, given + returned + #asked.alone > 0
 if given + returned > 0 and interval > 0 then fields = { 'pace', text(pace) } end
 if spread > state.spread then
-  fields[#fields + 1] = 'spread'
-  fields[#fields + 1] = text(spread)
+  local parts = { 'spread', text(spread), 'since', text(waiting_since) }
+  for _, part in ipairs(parts) do fields[#fields + 1] = part end
 end
 if asked.urgent > 0 then
   fields[#fields + 1] = 'urgent_at'
