@@ -163,7 +163,7 @@ def test_who_is_killed_takes_few_permits_along(
 
 
 def test_a_list_that_waits_once_is_hardly_delayed(valkey_server_url: str) -> None:
-    """Twice the limit at once: the second half comes a second later, and not spread over another."""
+    """Twice the limit at once: the second half comes a second later, and not over another."""
     world = World(valkey_server_url, (rate_of("50/s"),), "sliding", Way(0.0, 0.0, 0.001), 1)
     process = world.process("one-")
     world.run(1.2)
