@@ -10,9 +10,7 @@ keeps nothing and asks again what it knows, is measured in the same turns, where
 import argparse
 import asyncio
 import random
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,11 +28,10 @@ from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.source.record import GivenRecord
 from batches.store import Store as Batches
+from benchmarks.bound import bound_us
 from benchmarks.naive import RECORDS as NAIVE_RECORDS
 from benchmarks.naive import naive_us
 from benchmarks.processes import (
-    OUT,
-    ROOT,
     TESTED_CPU,
     NotHere,
     Running,
@@ -42,13 +39,10 @@ from benchmarks.processes import (
     Upstream,
     announced_port,
     asking_settings,
-    environment,
     pin_self,
-    pinned,
     started,
     store,
     upstream,
-    yardsticks,
 )
 from providers.priority import TENANT
 
@@ -64,7 +58,6 @@ GOALS: Mapping[str, float] = {
 }
 BULK, SINGLE, AGAIN_KNOWN = GOALS
 NAIVE_GOALS: Mapping[str, float] = {BULK: 7.0, SINGLE: 1.7, AGAIN_KNOWN: 8.0}
-_SPENT = re.compile(r"cpu\s+([\d.]+) us/rec")
 
 
 class Pair(Struct):
@@ -90,28 +83,6 @@ def emails(seed: int, count: int) -> list[str]:
     values = distinct + [chance.choice(distinct) for _ in range(count - len(distinct))]
     chance.shuffle(values)
     return values
-
-
-def bound_us(up: Upstream, shared: Store, seed: int, count: int, variant: Sequence[str]) -> float:
-    """Run the bound once, durable with a full sync, and return its CPU µs a record."""
-    script = str(yardsticks() / "bound" / "bound.py")
-    ports = ("--up", str(up.port), "--redis", str(shared.port), "--db", str(OUT / "bound.db"))
-    size = ("--n", str(count), "--dup", str(AGAIN), "--seed", str(seed))
-    said = subprocess.run(
-        pinned(
-            [sys.executable, script, *ports, *size, "--durable", "1", "--sync", "FULL", *variant],
-            TESTED_CPU,
-        ),
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=WAIT_S,
-    ).stdout
-    found = _SPENT.search(said)
-    assert found is not None, said
-    return float(found[1])
 
 
 @contextmanager
@@ -168,7 +139,15 @@ def pair(up: Upstream, shared: Store, seed: int, count: int, *, bulk: int) -> li
     def bound() -> list[float]:
         shared.command("FLUSHALL")
         return [
-            bound_us(up, shared, seed, count, (*mode, "--cache", cache))
+            bound_us(
+                up,
+                shared,
+                seed=seed,
+                count=count,
+                again=AGAIN,
+                durable=True,
+                variant=(*mode, "--cache", cache),
+            )
             for cache in ("cold", "warm")
         ]
 

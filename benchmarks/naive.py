@@ -12,14 +12,12 @@ import sys
 
 from benchmarks.processes import (
     OTHER_CPU,
-    ROOT,
     TESTED_CPU,
     NotHere,
     Upstream,
     await_port,
-    environment,
     free_port,
-    pinned,
+    said_by,
     started,
     yardsticks,
 )
@@ -48,15 +46,7 @@ def naive_us(up: Upstream, records: int = RECORDS) -> float:
     with started(command, TESTED_CPU, variables=variables) as process:
         await_port(process, port)
         asked = [str(number) for number in (port, process.pid, records, LIST, CLIENTS)]
-        said = subprocess.run(
-            pinned([python, str(folder / "load.py"), *asked], OTHER_CPU),
-            cwd=ROOT,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=WAIT_S,
-        ).stdout
+        said = said_by([python, str(folder / "load.py"), *asked], OTHER_CPU, WAIT_S)
     found = _SPENT.search(said)
     assert found is not None, said
     assert int(found[2]) == records, "the naive server failed on some"

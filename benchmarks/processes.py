@@ -113,6 +113,19 @@ def started(
             process.stdout.close()
 
 
+def said_by(command: Sequence[str], cpu: int, timeout_s: float) -> str:
+    """Run `command` on `cpu` to its end, within `timeout_s`, and return what it wrote."""
+    return subprocess.run(
+        pinned(command, cpu),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=timeout_s,
+    ).stdout
+
+
 def free_port() -> int:
     """Return a port of the loopback that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -9,31 +9,23 @@ the same CPU, and the median of the ratios.
 import argparse
 import asyncio
 import random
-import re
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from benchmarks import stand_in
 from benchmarks.asking import asking, in_lists, post_all, results
+from benchmarks.bound import bound_us
 from benchmarks.processes import (
-    OUT,
-    ROOT,
-    TESTED_CPU,
     Running,
     Store,
     Upstream,
     asking_settings,
     assay,
-    environment,
     pin_self,
-    pinned,
     store,
     upstream,
-    yardsticks,
 )
 
 RECORDS = 20_000
@@ -41,7 +33,6 @@ LIST = 100
 CONNECTIONS = 4
 WARM_UP_LISTS = 5
 PAIRS = 4
-BOUND_WAIT_S = 120.0
 GOALS: Mapping[str, float] = {
     "cold, one call a value": 1.5,
     "cold, bulk calls of 100": 2.0,
@@ -69,25 +60,6 @@ def emails(seed: int, count: int) -> list[str]:
     made = [f"user{at}.{seed}@example{at % 997}.com" for at in range(count)]
     random.Random(seed).shuffle(made)
     return made
-
-
-def bound_us(up: Upstream, shared: Store, seed: int, count: int, variant: Sequence[str]) -> float:
-    """Run the bound once and return its CPU µs a record."""
-    script = str(yardsticks() / "bound" / "bound.py")
-    ports = ("--up", str(up.port), "--redis", str(shared.port), "--db", str(OUT / "bound.db"))
-    size = ("--n", str(count), "--dup", "0", "--durable", "0", "--seed", str(seed))
-    said = subprocess.run(
-        pinned([sys.executable, script, *ports, *size, *variant], TESTED_CPU),
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=BOUND_WAIT_S,
-    ).stdout
-    found = re.search(r"cpu\s+([\d.]+) us/rec", said)
-    assert found is not None, said
-    return float(found[1])
 
 
 def spent_us(server: Running, seed: int, count: int) -> float:
@@ -131,7 +103,15 @@ def pair(up: Upstream, shared: Store, seed: int, count: int, *, bulk: int) -> li
     def bound() -> list[float]:
         shared.command("FLUSHALL")
         return [
-            bound_us(up, shared, seed, count, (*mode, "--cache", cache))
+            bound_us(
+                up,
+                shared,
+                seed=seed,
+                count=count,
+                again=0,
+                durable=False,
+                variant=(*mode, "--cache", cache),
+            )
             for cache in ("cold", "warm")
         ]
 

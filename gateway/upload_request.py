@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from urllib.parse import parse_qsl
@@ -19,7 +19,7 @@ from batches.source.unpacking import PLAIN
 from gateway.asked import Refusal
 from gateway.endpoint import QUERY_STRING_BYTES_MAX
 from providers.egress import AddressRefused, Gate
-from resolvers.batch_changes import NO_WEBHOOKS
+from resolvers.batch_changes import NO_WEBHOOKS, zoned
 from resolvers.max_age import max_age_s_of
 from schema.scalars import parse_duration
 
@@ -226,10 +226,9 @@ def _priority(told: str | None) -> int:
 
 def _moment(told: str | None) -> datetime | None:
     try:
-        moment = None if told is None else datetime.fromisoformat(told)
+        return zoned(None if told is None else datetime.fromisoformat(told))
     except ValueError:
         raise _bad("startAfter", "a moment such as 2026-12-24T22:00:00Z") from None
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _max_age_s(told: str | None) -> float | None:

@@ -22,11 +22,12 @@ from pycares import AAAARecordData, ARecordData, AresError, DNSRecord, MXRecordD
 from providers.breaker import Breaker, Phase
 from providers.breakers import Scope
 from providers.doubt import Doubt
+from providers.errand import Bill
 from providers.errors import BreakerOpen, NoPermit
 from providers.in_flight import InFlight
 from providers.priority import Asker
 from providers.provider import Deliver
-from providers.sending import Bill, State
+from providers.sending import State
 from providers.statistics import Statistics
 from verdicts.evidence import MailHosts
 from verdicts.outcome import Conclusion, Found

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from providers.again import soonest
+from providers.errand import Bill
 from providers.priority import Asker
 from providers.provider import Deliver, Provider
-from providers.sending import Bill
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode
 

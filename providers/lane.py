@@ -22,11 +22,14 @@ METHODS_WITH_BODY = frozenset({"POST", "PUT"})
 INTERIM_MAX = 8
 """Answers 1xx that may come before the answer (RFC 9110, section 15.2)."""
 HEADS_KEPT_MAX = 256
+ALWAYS_SENT = {"Accept-Encoding": "identity", "User-Agent": "assay"}
 BUFFER_BYTES = 1 << 16
+"""Of an answer that nobody has read yet; more is not taken off the connection."""
+NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
+"""Each call has a time of its own, connecting and reading together; see `Transport.send`."""
 _CHUNK_BYTES = 1 << 16
 _SWITCHING = 101
 _FINAL_FROM, _INTERIM_FROM = 200, 100
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110, section 5.6.2
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch  # RFC 9110, section 5.5
 _TARGET = re.compile(r"/[!-~]*").fullmatch
@@ -64,7 +67,7 @@ class Lane:
             aiohttp.ClientError, aiohttp.http.HttpProcessingError: as a session's.
         """
         sent = _written(base, target, call)
-        connection = await self._connector.connect(self._opening(base), [], _NO_TIMEOUT)
+        connection = await self._connector.connect(self._opening(base), [], NO_TIMEOUT)
         try:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or transport is None or transport.is_closing():
@@ -141,15 +144,11 @@ def _written(base: URL, target: str, call: Call) -> bytes:
 @lru_cache(HEADS_KEPT_MAX)
 def _head(base: URL, headers: tuple[tuple[str, str], ...], *, with_json: bool) -> str:
     """Return the header lines of a call: what is always sent, and over it the call's `headers`."""
-    lines = {
-        "host": f"Host: {base.host_port_subcomponent}\r\n",
-        "accept": "Accept: */*\r\n",
-        "accept-encoding": "Accept-Encoding: identity\r\n",
-        "user-agent": "User-Agent: assay\r\n",
-    }
+    first = {"Host": base.host_port_subcomponent or "", "Accept": "*/*", **ALWAYS_SENT}
     if with_json:
-        lines["content-type"] = "Content-Type: application/json\r\n"
-    for name, value in headers:
+        first["Content-Type"] = "application/json"
+    lines: dict[str, str] = {}
+    for name, value in (*first.items(), *headers):
         if not _NAME(name) or not _VALUE(value):
             raise ValueError("a header holds what must not stand there")
         lines[name.lower()] = f"{name}: {value}\r\n"

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from enum import StrEnum
 
+from providers.errand import Bill
 from providers.failover import fail_over
 from providers.priority import Asker
 from providers.provider import Deliver, Provider
 from providers.quorum import take_votes
-from providers.sending import Bill, State
+from providers.sending import State
 from verdicts.outcome import Conclusion, Found
 from verdicts.reason import ReasonCode, because
 

@@ -17,10 +17,10 @@ from providers.fleet import Fleet
 from providers.permit import Bounds, Permit
 from providers.permit_keys import permit_keys
 from providers.priority import Asker, Turn
-from providers.rates import arrival_s, shortest_s, spread_s, usual_interval_s
 from providers.slots import Slots
 from providers.standing import Standing, View
 from providers.store_clock import StoreClock
+from providers.timing import timing_of
 from providers.told import Told
 from providers.trip import HEED, RESERVE, US, Answered, Asked, Shared, Windows, counted, reserve
 from providers.untold import Untold
@@ -28,16 +28,8 @@ from providers.waiters import Waiter, Waiters, Waiting, wants
 from verdicts.reason import ReasonCode
 
 PERMITS_PER_TRIP_MAX = 500
-URGENT_HORIZON_S = 0.06
-"""How far ahead is reserved for interactive calls."""
-OF_HORIZON = 0.7
-"""What is reserved of a horizon; the rest is for the way there and for timers."""
-LATE_SHARE = 0.25
-"""Of the time in which a call arrives: how late it may be let go; the rest is for its way."""
 KNOWN_FOR_S = 0.1
 """How long an account without limits sends on before it must have looked for a pause again."""
-REPORT_MIN_S, REPORT_MAX_S, REPORT_SHARE = 0.02, 0.08, 0.1
-"""After which the end of a call, or a slot that nobody uses, is told; its share of a window."""
 SLOT_WAIT_S = 0.02
 TRIP_SPACING_S = 0.005
 """Between two trips, while waiters can't be served."""
@@ -62,24 +54,15 @@ class Permits:
         self._fleet = fleet
         self._lane = f"{fleet.name}:{lane}"
         self._windows = Windows(rates)
-        logs = [rate for rate in rates if rate.counting == "log"]
-        self._logged = bool(logs)
-        self._longest_s = max((rate.guarded_s for rate in logs), default=0.0)
-        self._arrival_s = arrival_s(rates)
-        self._late_s = min(
-            (LATE_SHARE * self._arrival_s, *(rate.late_s for rate in rates if rate.is_paced))
-        )
-        ahead_max_s = min((rate.ahead_s for rate in rates), default=URGENT_HORIZON_S)
-        self._horizon_s = min(bounds.horizon_s, ahead_max_s) * OF_HORIZON
-        self._urgent_horizon_s = min(URGENT_HORIZON_S, ahead_max_s)
-        self._report_s = min(REPORT_MAX_S, max(REPORT_MIN_S, REPORT_SHARE * shortest_s(rates)))
-        self._interval_s, self._spread_s = usual_interval_s(rates), spread_s(rates)
+        self._timing = timing = timing_of(bounds)
+        self._logged = any(rate.counting == "log" for rate in rates)
+        self._late_s = timing.late_s
         self._reserve, self._heed = shared.script(RESERVE), shared.script(HEED)
         self._clock = StoreClock()
         self._view = View(shared, self.keys, rates)
         self._slots = Slots(bounds.concurrency, bounds.timeout_s)
         self._waiters = Waiters()
-        self._alone = Alone(fleet, rates, self._arrival_s, self._slots, self._waiters)
+        self._alone = Alone(fleet, rates, timing.arrival_s, self._slots, self._waiters)
         self._pump: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._free_until = self._heeded = self._next_trip = self._spaced_until = 0.0
@@ -217,7 +200,10 @@ class Permits:
             self._wake()  # somebody waits for this slot
 
     def _give_free(self) -> bool:
-        """Let who waits use every slot that is free; return whether anybody got one."""
+        """Let who waits use the slots that nobody uses; return whether anybody got one.
+
+        All of them, or whoever ends a call would have to wait behind those who are left, for ever.
+        """
         now, given = monotonic(), False
         while now < self._free_until and self._slots.free:
             waiter = self._waiters.first()
@@ -269,7 +255,7 @@ class Permits:
     async def _sleep(self) -> None:
         """Sleep until the next trip, or until there is news; but trips are to be apart."""
         loop = asyncio.get_running_loop()
-        wait_s = min(self._report_s, max(0.0, self._next_trip - monotonic()))
+        wait_s = min(self._timing.report_s, max(0.0, self._next_trip - monotonic()))
         alarm = loop.call_later(wait_s, self._news.set)
         try:
             await self._news.wait()
@@ -286,7 +272,7 @@ class Permits:
         due = self._waiters and monotonic() >= self._next_trip
         if not (due or self._to_tell or slots.to_tell):
             if not self._waiters:
-                self._next_trip = monotonic() + self._report_s
+                self._next_trip = monotonic() + self._timing.report_s
             return bool(self._waiters or slots.held or slots.in_use)
         waiting = self._waiters.groups(PERMITS_PER_TRIP_MAX)
         if self._fleet.alone_since is None:
@@ -316,7 +302,7 @@ class Permits:
         return True
 
     def _asked(self, untold: Untold, waiting: Sequence[Waiting], wanted: int, now: float) -> Asked:
-        slots, told = self._slots, untold.heard
+        slots, told, timing = self._slots, untold.heard, self._timing
         urgent = slots.in_use - slots.batch
         urgent += sum(len(waiters) for _, batch, waiters in waiting if not batch)
         return Asked(
@@ -328,13 +314,13 @@ class Permits:
             wanted=wanted,
             urgent=min(urgent, wanted),
             lease=round(slots.lease_s * US),
-            horizon=round(self._horizon_s * US),
-            urgent_horizon=round(self._urgent_horizon_s * US),
+            horizon=round(timing.horizon_s * US),
+            urgent_horizon=round(timing.urgent_horizon_s * US),
             slot_wait=round(SLOT_WAIT_S * US),
-            interval=self._interval_s * US,
-            arrival=round(self._arrival_s * US),
-            longest=round(self._longest_s * US),
-            spread=self._spread_s * US,
+            interval=timing.interval_s * US,
+            arrival=round(timing.arrival_s * US),
+            longest=round(timing.longest_s * US),
+            spread=timing.spread_s * US,
             windows=self._windows.encoded(),
             ended=untold.ended_ages(now),
             unused=untold.unused,
@@ -370,7 +356,7 @@ class Permits:
                 code = self._code(given.why)
                 if [one for one in patient if self._waiters.patient(one, due, code)]:
                     again.append(now + given.again / US)
-        self._next_trip = now + self._report_s
+        self._next_trip = now + self._timing.report_s
         if again or self._waiters:
             self._spaced_until = now + TRIP_SPACING_S
             self._next_trip = min(again, default=now)
@@ -382,18 +368,18 @@ class Permits:
         return exhausted if used_up or why == exhausted.value else ReasonCode.RATE_LIMITED
 
     def _refuse_all(self) -> None:
-        self._free_until, self._next_trip = 0.0, monotonic() + self._report_s
+        self._free_until, self._next_trip = 0.0, monotonic() + self._timing.report_s
         self._blocked = {}
         self._waiters.refuse_all(ReasonCode.LIMITS_UNAVAILABLE)
 
     def _serve_alone(self, waiting: Sequence[Waiting]) -> bool:
         """Give what this process's own part of the limits allows, the store being lost."""
-        again = self._alone.serve(waiting, self._horizon_s, self._give_alone)
+        again = self._alone.serve(waiting, self._timing.horizon_s, self._give_alone)
         if again is None:
             self._refuse_all()
             return True
         now = monotonic()
-        self._next_trip = min(now + self._report_s, again)
+        self._next_trip = min(now + self._timing.report_s, again)
         self._blocked = {}
         if self._waiters:
             self._spaced_until = now + TRIP_SPACING_S

@@ -16,12 +16,13 @@ from providers.breaker import Breaker
 from providers.breakers import Breakers, Scope
 from providers.carrier import carry
 from providers.chunks import in_chunks, in_partitions
+from providers.errand import Bill, Errand
 from providers.errors import Faulted, NoPermit, ProtocolBroken, ProviderError
 from providers.exchange import Account, Answer, Call, Metered, Service
 from providers.permits import Permits
 from providers.pool import Pool
 from providers.priority import Asker, Priority, Turn
-from providers.sending import Bill, Errand, Sender, ServiceTerms, State
+from providers.sending import Sender, ServiceTerms, State
 from providers.shared_calls import SharedCalls
 from providers.standing import Standing
 from providers.statistics import Statistics

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import replace
 
 from providers.again import soonest
+from providers.errand import Bill
 from providers.failover import Owed
 from providers.priority import Asker
 from providers.provider import Deliver, Provider
-from providers.sending import Bill
 from verdicts.outcome import Conclusion, Found, Voice
 from verdicts.reason import ReasonCode, because
 

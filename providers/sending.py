@@ -17,6 +17,7 @@ from providers.admission import Admission, Way, told_at_last, way_of
 from providers.backoff import RETRY_AFTER_MAX_S, full_jitter, retry_after_s
 from providers.breaker import Breaker, Phase
 from providers.breakers import Breakers, Scope
+from providers.errand import Errand
 from providers.errors import (
     BreakerOpen,
     Fault,
@@ -30,7 +31,6 @@ from providers.exchange import Answer, Call, Metered
 from providers.in_flight import InFlight, make_room
 from providers.permit import HORIZON_S, Permit
 from providers.permits import Permits
-from providers.priority import Turn
 from providers.retry_tokens import RetryTokens
 from providers.statistics import Statistics
 from providers.told import told
@@ -59,18 +59,6 @@ class State(Enum):
     NOT_CONFIGURED = "NOT_CONFIGURED"
 
 
-class Bill(Struct):
-    """What answering some values took of `provider`: calls made, and their cost.
-
-    `heard_out` says that a call was sent for them which may be charged and is not to be repeated.
-    """
-
-    provider: str
-    calls: int = 0
-    cost: Decimal = Decimal(0)
-    heard_out: bool = False
-
-
 class ServiceTerms(Struct, frozen=True):
     """How a provider is to be used: addresses, bounds, patience, price for each value.
 
@@ -87,19 +75,6 @@ class ServiceTerms(Struct, frozen=True):
     bulk_from: int
     price: Decimal
     state: State
-
-
-class Errand(Struct, frozen=True, gc=False):
-    """What the calls of one exchange are sent for.
-
-    Until `deadline` (loop clock), on `bill`, at `turn`; `partition` is that of its values, where
-    the service knows any.
-    """
-
-    deadline: float
-    bill: Bill
-    turn: Turn
-    partition: str = ""
 
 
 class Sender:

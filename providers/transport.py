@@ -25,7 +25,7 @@ from providers.errors import (
     Untrusted,
 )
 from providers.exchange import Answer, Call
-from providers.lane import Lane, whole
+from providers.lane import ALWAYS_SENT, NO_TIMEOUT, Lane, whole
 from providers.patience import Patience
 
 ANSWER_BYTES_MAX = 1 << 20
@@ -38,8 +38,6 @@ BASES_KEPT_MAX = 256
 CONNECT_S = 10.0
 """Until there is a connection for something that flows; a call has a time of its own."""
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, section 2.3
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
-"""Each call has a time of its own, connecting and reading together; see `Transport.send`."""
 
 
 class Flow:
@@ -101,9 +99,9 @@ class Transport:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
+            timeout=NO_TIMEOUT,
             auto_decompress=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "assay"},
+            headers=ALWAYS_SENT,
         )
         # aiohttp would send a GET again by itself when a reused connection breaks: retries are
         # ours to decide and to count, and a paid call may have been charged

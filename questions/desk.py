@@ -19,8 +19,8 @@ from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import Outcomes
 from cache.recent import Recent, is_recent
+from providers.errand import Bill
 from providers.panel import Panel
-from providers.sending import Bill
 from questions.askers import Askers
 from questions.keeping import Keeping
 from questions.open import OpenQuestions, Waiting

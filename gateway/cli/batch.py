@@ -24,7 +24,7 @@ from gateway.cli.batch_options import (
     Webhook,
 )
 from gateway.cli.errors import WRONG_USAGE, CommandError
-from gateway.cli.options import AsJson, Config, MaxAge, duration
+from gateway.cli.options import AsJson, Config, MaxAge
 from gateway.cli.validate import Delimiter, Encoding
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ def submit(
     config: Config = None,
 ) -> None:
     """Make a batch of a file; see SUBMIT."""
+    from gateway.cli.option_values import amount, duration, moment_of
     from gateway.cli.progress import stderr_console
-    from gateway.cli.submitting import Order, amount, moment_of, submit_file
+    from gateway.cli.submitting import Order, submit_file
 
     query = [("map", one) for one in maps or ()]
     said = {

@@ -69,7 +69,8 @@ def start(
     config: Config = None,
 ) -> None:
     """Start a batch; see START."""
-    from gateway.cli.submitting import amount, started
+    from gateway.cli.option_values import amount
+    from gateway.cli.submitting import started
 
     cap = amount("--cost-cap", cost_cap)
 
@@ -125,7 +126,7 @@ def change(
     config: Config = None,
 ) -> None:
     """Change what is not about records."""
-    from gateway.cli.submitting import amount, moment_of
+    from gateway.cli.option_values import amount, moment_of
 
     wished = {
         "name": name,

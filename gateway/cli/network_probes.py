@@ -23,10 +23,11 @@ from gateway.shown_url import shown_url
 from gateway.valkey import StoreAway, Valkey
 from providers.breakers import Breakers
 from providers.daily import Daily
+from providers.errand import Bill
 from providers.fleet import Fleet
 from providers.priority import Asker
 from providers.provider import Provider, ServiceProvider
-from providers.sending import Bill, State
+from providers.sending import State
 from providers.transport import Transport
 from verdicts.outcome import Conclusion, Found
 

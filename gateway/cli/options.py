@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.errors import WRONG_USAGE, CommandError
-
 
 class Format(StrEnum):
     """How results are written."""
@@ -43,20 +41,3 @@ MaxAge = Annotated[
     typer.Option(metavar="DURATION", help="Ask anew what is older: PT12H, P30D; PT0S is all."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
-
-
-def duration(option: str, given: str | None) -> str | None:
-    """Return a length of time as the API takes it.
-
-    Raises:
-        CommandError: it is none.
-    """
-    if given is None:
-        return None
-    from schema.scalars import parse_duration
-
-    try:
-        parse_duration(given)
-    except ValueError as error:
-        raise CommandError(f"{option} {given!r}: {error}.", WRONG_USAGE) from None
-    return given

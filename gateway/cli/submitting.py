@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
@@ -203,40 +201,6 @@ def _next(distant: Distant, status: Mapping[str, Any]) -> str:
             return "Its data can't be read any more; the log of Assay says why."
         case _:
             return results
-
-
-def amount(option: str, given: str | None) -> str | None:
-    """Return an amount of money as the API takes it.
-
-    Raises:
-        CommandError: it is none.
-    """
-    if given is None:
-        return None
-    try:
-        if Decimal(given) >= 0:
-            return given
-    except InvalidOperation:
-        pass
-    raise CommandError(f"{option} {given!r}: write an amount such as 12.50.", WRONG_USAGE)
-
-
-def moment_of(option: str, given: str | None) -> str | None:
-    """Return a moment as the API takes it; without a time zone it is this machine's.
-
-    Raises:
-        CommandError: it is none.
-    """
-    if given is None:
-        return None
-    try:
-        return datetime.fromisoformat(given).astimezone(UTC).isoformat()
-    except ValueError:
-        raise CommandError(
-            f"{option} {given!r}: write a moment such as 2026-12-24T22:00 or"
-            " 2026-12-24T22:00+01:00.",
-            WRONG_USAGE,
-        ) from None
 
 
 def _size(name: str) -> int | None:

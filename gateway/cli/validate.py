@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.options import Config, DataDir, Format, MaxAge, Sandbox, Url, duration
+from gateway.cli.options import Config, DataDir, Format, MaxAge, Sandbox, Url
 
 DEADLINE_DEFAULT_S = 60.0
 DEADLINE_MAX_S = 120.0
@@ -108,6 +108,8 @@ def validate(
 
 def _options(max_age: str | None, *, sandbox: bool) -> dict[str, Any]:
     options: dict[str, Any] = {}
+    from gateway.cli.option_values import duration
+
     if (told := duration("--max-age", max_age)) is not None:
         options["maxAge"] = told
     if sandbox:

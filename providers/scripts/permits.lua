@@ -21,7 +21,7 @@ local STATE_MS = 1800000
 local KEPT_US, KEPT_MAX = 400000, 200 -- for so long, and so many, calls of buckets are listed
 local ROWS_MAX = 4000
 local SPREAD_MIN = 5 -- permits at least that a process has of what is reserved ahead
-local URGENT_US, OF_HORIZON = 1000000, 0.2 -- after an interactive call batches reserve so little ahead
+local URGENT_US, BESIDE_URGENT = 1000000, 0.2 -- after an interactive call batches reserve so little ahead
 local SPREAD_FULL_US = 5000000 -- after so long in which calls had to wait they are spread in full
 
 local function text(number) return string.format('%.0f', number) end
@@ -135,7 +135,7 @@ local usual = asked.interval > 0 and asked.interval or state.base
 local interval = usual / factor
 local catch_up = factor < 1 and 1 or CATCH_UP -- what comes back comes without a burst
 local returned = #asked.unused
-if now - state.urgent_at < URGENT_US then asked.horizon = asked.horizon * OF_HORIZON end
+if now - state.urgent_at < URGENT_US then asked.horizon = asked.horizon * BESIDE_URGENT end
 
 -- 4. Windows: what each leaves at which instant, without what this trip will take.
 local total = 0

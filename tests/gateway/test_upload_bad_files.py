@@ -8,6 +8,7 @@ import pytest
 from batches import sqlite
 from batches.given import unpacked_layout
 from providers.priority import TENANT
+from tests.gateway.http_client import Answer
 from tests.gateway.upload_server import HEADER, Running, running, told
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
@@ -70,6 +71,15 @@ async def test_a_bad_object_is_told_by_its_line_and_costs_no_other(
     assert not found["file"].get("carriedThrough")
 
 
+async def gone_on(here: Running, broken: Answer, content: bytes, *, again: bool) -> Answer:
+    """Send what `broken` left of `content`: by the same request, or that alone."""
+    if again:
+        return await here.post(content, idempotency_key="k")
+    offset = broken.headers["upload-offset"]
+    rest = content[int(offset) :]
+    return await here.client.send("PATCH", broken.headers["location"], rest, upload_offset=offset)
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["the same request", "the rest alone"])
 async def test_a_disk_that_was_full_is_gone_on_with_and_nothing_is_lost_or_doubled(
     *, again: bool, tmp_path: Path
@@ -86,13 +96,7 @@ async def test_a_disk_that_was_full_is_gone_on_with_and_nothing_is_lost_or_doubl
     offset = int(answer.headers["upload-offset"])
     assert 0 < offset < len(content)
     async with running(tmp_path) as here:
-        if again:
-            answer = await here.post(content, idempotency_key="k")
-        else:
-            answer = await here.client.send(
-                "PATCH", answer.headers["location"], content[offset:], upload_offset=str(offset)
-            )
-        found = told(answer)
+        found = told(await gone_on(here, answer, content, again=again))
         assert (found["batch"]["records"], found["upload"]["complete"]) == (20_000, True)
         rows = await here.rows(found["batch"]["id"])
         assert [email for email, _ in rows] == [f"{name}@b.example" for name in names]
@@ -109,13 +113,7 @@ async def test_an_upload_that_goes_on_keeps_the_fields_that_no_record_has(
     offset = int(begun.headers["upload-offset"])
     assert 0 < offset < 300_000
     assert told(begun)["file"]["carriedThrough"] == ["First", "n"]
-    if again:
-        answer = await here.post(content, idempotency_key="k")
-    else:
-        answer = await here.client.send(
-            "PATCH", begun.headers["location"], content[offset:], upload_offset=str(offset)
-        )
-    found = told(answer)
+    found = told(await gone_on(here, begun, content, again=again))
     assert (found["batch"]["records"], found["rowErrors"]["count"]) == (20_002, 0)
     assert found["file"]["carriedThrough"] == ["First", "n", "Last"]
     batch = await here.ingest.store.batch(TENANT, found["batch"]["id"])

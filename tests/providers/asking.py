@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from providers.errand import Bill
 from providers.priority import Asker
 from providers.provider import Provider
-from providers.sending import Bill
 from verdicts.outcome import Found
 
 DEADLINE_S = 10.0

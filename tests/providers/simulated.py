@@ -17,7 +17,9 @@ import msgspec
 from msgspec import Raw, Struct
 from redis import Redis
 
-from providers.rates import Rate, arrival_s, spread_s, usual_interval_s, window_of
+from providers.permit import Bounds
+from providers.rates import Rate, window_of
+from providers.timing import timing_of
 from providers.trip import RESERVE, US, Answered, Asked, Group
 from sandbox.limits import COUNTERS, Counting, Window
 
@@ -191,9 +193,8 @@ class World:
         """
         today = datetime.fromtimestamp(self.now, UTC)
         windows = msgspec.msgpack.encode([window_of(rate, today) for rate in self.rates])
-        logs = [rate.guarded_s for rate in self.rates if rate.counting == "log"]
+        timing = timing_of(Bounds(self.rates, self.concurrency))
         wanted = min(64, self.concurrency)
-        ahead_s = min((rate.ahead_s for rate in self.rates), default=math.inf)
         unused, process.unused = process.unused, []
         late, process.late = process.late, []
         asked = Asked(
@@ -205,13 +206,13 @@ class World:
             wanted=wanted,
             urgent=0 if process.batch else wanted,
             lease=round(3 * US),
-            horizon=round(min(0.07, ahead_s) * US),
-            urgent_horizon=round(min(0.06, ahead_s) * US),
+            horizon=round(timing.horizon_s * US),
+            urgent_horizon=round(timing.urgent_horizon_s * US),
             slot_wait=round(0.02 * US),
-            interval=usual_interval_s(self.rates) * US,
-            arrival=round(arrival_s(self.rates) * US),
-            longest=round(max(logs, default=0) * US),
-            spread=spread_s(self.rates) * US,
+            interval=timing.interval_s * US,
+            arrival=round(timing.arrival_s * US),
+            longest=round(timing.longest_s * US),
+            spread=timing.spread_s * US,
             windows=Raw(windows),
             ended=[part for n, at in ended for part in (n, int((self.now - at) * US))],
             unused=unused,

@@ -10,10 +10,11 @@ from decimal import Decimal
 
 import pytest
 
+from providers.errand import Bill
 from providers.panel import Panel, Strategy
 from providers.priority import Asker
 from providers.provider import Provider
-from providers.sending import Bill, State
+from providers.sending import State
 from providers.services import companies_house, hmrc, vies, zerobounce
 from tests.providers.asking import DEADLINE_S, Asked
 from tests.providers.conftest import Outfit

@@ -15,10 +15,11 @@ from cache.recent import Recent
 from gateway.valkey import Valkey
 from providers.breaker import Breaker
 from providers.breakers import Scope
+from providers.errand import Bill
 from providers.panel import Panel
 from providers.priority import Asker
 from providers.provider import Deliver
-from providers.sending import Bill, State
+from providers.sending import State
 from providers.statistics import Statistics
 from questions.desk import Desk
 from questions.terms import Terms
