@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from asyncpg.exceptions import PostgresError
-from sqlalchemy import Connection, Table, bindparam, func, select
+from sqlalchemy import Connection, Table, bindparam, event, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -22,6 +23,8 @@ FREE_S = 30.0
 """How long a transaction waits for a free connection."""
 STATEMENT_S = 60.0
 """How long one statement may take, waiting for others included."""
+IDLE_S = 15.0
+"""How long a transaction may stand still: a frozen process must not hold the others up."""
 TRIES_MAX = 4
 """Times that a transaction is run which the server wants to be run again, or ended by itself."""
 _AGAIN = {"40001", "40P01"}  # could not serialize, deadlock
@@ -76,6 +79,7 @@ class PostgresDatabase:
             pool_timeout=FREE_S,
             connect_args={"timeout": CONNECT_S, "command_timeout": STATEMENT_S},
         )
+        event.listen(self._engine.sync_engine, "connect", _prepare)
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` as one transaction, again where the server wants that."""
@@ -154,6 +158,15 @@ class _RunAgain(Exception):
     def __init__(self, cause: DBAPIError) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+def _prepare(connection: DBAPIConnection, record: object) -> None:
+    """Say what holds for a connection, by a statement: a pooler refuses such options."""
+    del record
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(IDLE_S * 1000)}")
+    cursor.close()
+    connection.commit()
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -90,8 +90,14 @@ async def store(open_another: OpenStore) -> Store:
 
 
 @pytest.fixture
-async def at(tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
-    """Give a place in which batches are worked on, the local checks' tables read."""
+def tables() -> None:
+    """Read what the local checks need, as a start does: off the loop, which must not wait."""
     load()
+
+
+@pytest.fixture
+async def at(tables: None, tmp_path: Path, valkey_url: str) -> AsyncGenerator[Place]:
+    """Give a place in which batches are worked on."""
+    del tables
     async with place(tmp_path, valkey_url) as found:
         yield found

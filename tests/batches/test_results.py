@@ -10,7 +10,7 @@ from batches.counts import counted
 from batches.errors import StoreUnreadable
 from batches.results import Results
 from checks.declared import DeclaredKind, Form
-from checks.kinds import KINDS, load
+from checks.kinds import KINDS
 from questions.judging import Judge
 from schema.records import AddressInput, CompanyInput, PhoneInput, RecordInput
 from tests.questions.house import TableProvider, desks, terms
@@ -31,13 +31,9 @@ HOSTS = Found(Conclusion.CONFIRMED, evidence=MailHosts(("mx1.x.example", "mx2.x.
 NOTHING = Found(Conclusion.UNDECIDED, (because(ReasonCode.SOURCE_UNAVAILABLE, "mailbox"),))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> None:
-    load()
-
-
 @pytest.fixture
-async def judge(valkey_url: str) -> AsyncGenerator[Judge]:
+async def judge(tables: None, valkey_url: str) -> AsyncGenerator[Judge]:
+    del tables
     async with desks(valkey_url) as new:
         answers = {
             "domain": TableProvider(table={"x.example": HOSTS}),

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from batches.batch import Move, State
-from checks.kinds import load
 from gateway.private_valkey import PrivateValkey
 from tests.batches.workers import (
     IN_FLIGHT,
@@ -26,15 +25,10 @@ from tests.waiting import eventually, eventually_async
 assert postgres_server
 assert postgres_url
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("tables")]
 RECORDS = 600
 KEPT_LATE = 16
 """Answers that came in the 20 ms before, and were not kept yet."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> None:
-    load()
 
 
 async def test_a_worker_that_is_killed_costs_what_was_in_flight_and_no_more(
@@ -94,7 +88,7 @@ async def test_a_worker_that_stood_still_past_its_lease_says_nothing_more(
         with workers(given, tmp_path, tmp_path) as (first, second):
             batch = await at.batch(mailboxes(RECORDS, "still"))
             await at.decided(batch, RECORDS // 4)
-            first.signal(signal.SIGSTOP)
+            await at.freeze(first)
             done = await at.ended(batch)
             first.signal(signal.SIGCONT)
             assert await eventually_async(lambda: "chunk lost" in first.log or is_idle(first.log))

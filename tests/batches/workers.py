@@ -3,14 +3,16 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from msgspec import Struct
 
 from batches.batch import Batch, Move, NewBatch, State
@@ -20,12 +22,13 @@ from batches.opening import open_store
 from batches.packing import ChunkPacking
 from batches.settings import StoreSettings
 from batches.source.record import GivenRecord
+from batches.sqlite import SqliteDatabase
 from batches.store import Store
 from checks.kinds import KINDS
 from providers.priority import TENANT
 from tests.assay_process import ROOT, STOP_S_MAX, Sections, environment, sections
 from tests.sandbox_process import RunningSandbox, running_sandbox
-from tests.waiting import eventually
+from tests.waiting import eventually, eventually_async
 from verdicts.verdict import Status
 
 MAILBOXES = "zerobounce"
@@ -35,6 +38,8 @@ START_S_MAX = 60.0
 ENDS_S_MAX = 45.0
 POLL_S = 0.05
 LEASE_S = 3.0
+WRITES_S_MAX = 1.0
+"""How long a worker that runs has the file to itself, at most."""
 
 
 class Worker(Struct):
@@ -165,6 +170,19 @@ class Yard(Struct):
         assert sorted(found) == list(range(batch.records)), "every record has one result"
         return [found[index] for index in range(batch.records)]
 
+    async def freeze(self, worker: Worker) -> None:
+        """Let `worker` stand still, though not while it has SQLite's file to itself."""
+        database = self.store.database
+        assert isinstance(database, SqliteDatabase)
+        process = psutil.Process(worker.process.pid)
+        async with asyncio.timeout(ENDS_S_MAX):
+            while True:
+                worker.signal(signal.SIGSTOP)
+                assert await eventually_async(lambda: process.status() == psutil.STATUS_STOPPED)
+                if await asyncio.to_thread(_may_write, database.path):
+                    return
+                worker.signal(signal.SIGCONT)
+
     async def forget(self) -> None:
         """Let the sandbox forget what it was asked."""
         await self.sandbox.reset()
@@ -181,6 +199,16 @@ class Yard(Struct):
         }
         asked = Counter(await self.sandbox.values_asked(MAILBOXES))
         return sum(count - 1 for value, count in asked.items() if value in known)
+
+
+def _may_write(path: Path) -> bool:
+    """Return whether a process gets to write the SQLite file at `path`."""
+    with closing(sqlite3.connect(path, timeout=WRITES_S_MAX, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 @asynccontextmanager

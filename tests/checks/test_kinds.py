@@ -270,11 +270,8 @@ def test_an_unknown_kind_is_a_key_error() -> None:
 def test_a_missing_list_says_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(email, "ROLES_FILE", tmp_path / "role_accounts.json")
     email.role_accounts.cache_clear()
-    try:
-        with pytest.raises(FileNotFoundError, match="make setup"):
-            kinds.load()
-    finally:
-        email.role_accounts.cache_clear()
+    with pytest.raises(FileNotFoundError, match="make setup"):
+        kinds.load()
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Bench(NamedTuple):
     mailboxes: TableProvider
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def tables() -> None:
     """Read what the kinds need, as a start does: a loop must not be held up by it."""
     load()
