@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,6 +56,8 @@ CREDITS = 500
 BIG, QUICK_BIG, SMALL = 1_000_000, 20_000, 1_000
 ASKED, QUICK_ASKED = 300, 60
 SMALL_STARTS_S_MAX = 2.0
+SEEDS, QUICK_SEEDS = 2_000, 20
+SIMULATION = "tests/batches/test_simulation.py"
 SLOWER_MAX, SLOWER_MS_MAX = 2.0, 50.0
 
 
@@ -273,20 +276,24 @@ def big_beside_small(seed: int, quick: bool) -> Kept:  # noqa: FBT001
 
 
 def simulation(seed: int, quick: bool) -> Kept:  # noqa: FBT001
-    """Run the simulation of tests/batches with many seeds."""
-    del seed
-    seeds = 10 if quick else 300
+    """Run the simulation of tests/batches with many seeds, a half of them on each CPU."""
+    seeds = QUICK_SEEDS if quick else SEEDS
     command = ("-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", "--timeout", "600")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        started(
-            [sys.executable, *command, "--basetemp", folder, "tests/batches/test_simulation.py"],
-            TESTED_CPU,
-            variables={"ASSAY_SIMULATION_SEEDS": str(seeds)},
-        ) as process,
-    ):
-        failed = process.wait()
-    return Kept(f"{seeds} seeds, {'a broken promise' if failed else 'all held'}", not failed)
+    with ExitStack() as stack:
+        running: list[subprocess.Popen[bytes]] = []
+        for half, cpu in enumerate((TESTED_CPU, OTHER_CPU)):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            variables = {
+                "ASSAY_SIMULATION_FIRST": str(seed * SEEDS + half * seeds // 2),
+                "ASSAY_SIMULATION_SEEDS": str(seeds // 2),
+            }
+            run = [sys.executable, *command, "--basetemp", folder, SIMULATION]
+            running.append(stack.enter_context(started(run, cpu, variables=variables)))
+        failed = [process.wait() for process in running]
+    return Kept(
+        f"{seeds} seeds from {seed * SEEDS} on, {'one broken' if any(failed) else 'all held'}",
+        not any(failed),
+    )
 
 
 BATCH_PROMISES: Mapping[str, Promise] = {
@@ -302,6 +309,7 @@ BATCH_PROMISES: Mapping[str, Promise] = {
         big_beside_small,
     ),
     "batch simulated": Promise(
-        "R22: crashes, partitions, failures on a virtual clock, by seed", simulation
+        "R22: crashes, partitions, delays, failures, cancelling on a virtual clock, by seed",
+        simulation,
     ),
 }

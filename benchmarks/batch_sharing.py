@@ -4,8 +4,8 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from os import kill
 from pathlib import Path
 from signal import SIGKILL
@@ -43,8 +43,11 @@ CREATE = """mutation Create($input: CreateBatchInput!) {
 
 
 @contextmanager
-def postgres_yard(**sections: object) -> Generator[Yard]:
-    """Run a sandbox, a Valkey and a PostgreSQL with a fresh store, until left."""
+def postgres_yard(**sections: object) -> Generator[tuple[Yard, PostgresProcess]]:
+    """Run a sandbox, a Valkey and a PostgreSQL with a fresh store, until left.
+
+    The store is closed: its connections are of one loop, so each use has it `opened`.
+    """
     load()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-")))
@@ -57,21 +60,32 @@ def postgres_yard(**sections: object) -> Generator[Yard]:
         url = postgres.database()
         settings = settings_of(sandbox, shared, store={"url": url}, **sections)
         made = asyncio.run(_made(StoreSettings(url=SecretStr(url)), folder))
-        yield Yard(sandbox, settings, folder, made, ChunkPacking(KINDS))
+        yield Yard(sandbox, settings, folder, made, ChunkPacking(KINDS)), postgres
 
 
 async def _made(settings: StoreSettings, folder: Path) -> Store:
-    """Return a new store, closed: its connections are of one loop, so each use opens its own."""
+    """Return a new store, closed."""
     made = await open_store(settings, folder / "unused.db")
     await made.close()
     return made
+
+
+@asynccontextmanager
+async def opened(home: Yard) -> AsyncGenerator[None]:
+    """Have the store of `home` open, where its settings say that it is."""
+    section = cast("dict[str, str]", home.settings.get("store", {}))
+    home.store = await open_store(StoreSettings.model_validate(section), home.folder / "batches.db")
+    try:
+        yield
+    finally:
+        await home.store.close()
 
 
 def killed_group(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     """Let two groups of two workers share a batch and a limit, and kill one group half way."""
     values = emails(f"groups{seed}", QUICK_SHARED_RECORDS if quick else SHARED_RECORDS)
     sections = mailboxes(bulk=1, rates=[f"{SHARED_PER_S}/s"])
-    with postgres_yard(**sections) as home, ExitStack() as stack:
+    with postgres_yard(**sections) as (home, _), ExitStack() as stack:
         home.sandbox.control(
             "POST", f"{MAILBOXES}/limit", {"windows": [window(SHARED_PER_S, 1.0, "sliding")]}
         )
@@ -84,8 +98,7 @@ def killed_group(seed: int, quick: bool) -> Kept:  # noqa: FBT001
             )
 
         async def run() -> tuple[list[tuple[str, Status]], float]:
-            home.store = await open_store(_store_of(home), home.folder / "unused.db")
-            try:
+            async with opened(home):
                 batch = await home.batch(values)
                 await home.until(batch, State.COMPLETED, decided=len(values) // 2)
                 for one in groups[0]:
@@ -93,8 +106,6 @@ def killed_group(seed: int, quick: bool) -> Kept:  # noqa: FBT001
                 killed = time.monotonic()
                 batch = await home.until(batch, State.COMPLETED)
                 return await home.found(batch), time.monotonic() - killed
-            finally:
-                await home.store.close()
 
         found, took_s = asyncio.run(run())
         calls = home.sandbox.calls(MAILBOXES)
@@ -108,11 +119,6 @@ def killed_group(seed: int, quick: bool) -> Kept:  # noqa: FBT001
         f" {SHARED_PER_S}, {refused} refused",
         whole and not refused and most <= SHARED_PER_S,
     )
-
-
-def _store_of(home: Yard) -> StoreSettings:
-    section = cast("dict[str, str]", home.settings["store"])
-    return StoreSettings(url=SecretStr(section["url"]))
 
 
 def _again(mark: str, count: int, seed: int) -> list[str]:

@@ -14,12 +14,14 @@ from benchmarks.batch_promises import BATCH_PROMISES
 from benchmarks.batch_sharing import BATCH_SHARING
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
+from benchmarks.kills import KILLS_PROMISES
 from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
 from benchmarks.processes import OUT, ROOT, NotHere
 from benchmarks.promises import PROMISES, Promise
 from benchmarks.push_promises import PUSH_PROMISES
 from benchmarks.store_promises import STORE_PROMISES
+from benchmarks.torn_files import TORN_FILES
 
 EVERY: Mapping[str, Promise] = {
     **PROMISES,
@@ -29,6 +31,8 @@ EVERY: Mapping[str, Promise] = {
     **LIMIT_PROMISES,
     **PUSH_PROMISES,
     **BATCH_PROMISES,
+    **KILLS_PROMISES,
+    **TORN_FILES,
     **BATCH_SHARING,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"

@@ -1,7 +1,8 @@
 """A fleet of engines on a virtual clock: time costs nothing, and a seed says what happens when.
 
 The store is the real one, over SQLite in memory; the broker loses and doubles hints; whoever
-answers is slow, fails, runs out of quota. Processes are killed, and kept from the store.
+answers is slow, fails, runs out of quota. Processes are killed, kept from the store, or so late
+with what they write there that their leases have ended.
 """
 
 import asyncio
@@ -61,11 +62,16 @@ from verdicts.verdict import (
 KINDS: Sequence[KindModule] = (email,)
 
 
+LATE_S = 25.0
+"""More than twice a lease."""
+
+
 class Cut(Struct):
-    """Whether a process is cut off from the store, or dead."""
+    """Whether a process is cut off from the store, dead, or how late it is at most."""
 
     off: bool = False
     dead: bool = False
+    late_s: float = 0.02
 
 
 class MemoryDatabase:
@@ -87,7 +93,7 @@ class MemoryDatabase:
 
     async def write(self, work: Doing[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         cut = self.cuts.get(OWNER.get(), Cut())
-        await asyncio.sleep(self._chance.uniform(0.001, 0.02))
+        await asyncio.sleep(self._chance.uniform(0.001, cut.late_s))
         if cut.off or cut.dead:
             raise StoreUnavailable("cut off")
         raw: Any = self._connection.connection.driver_connection
@@ -294,6 +300,13 @@ class Fleet:
         made = await self.store.create(NewBatch(), chunks)
         return await self.store.move(TENANT, made.batch.id, Move.START)
 
+    async def cancel(self, batch: Batch) -> None:
+        """Cancel `batch`, in mid-trouble or after it, and insist until it is heard."""
+        await asyncio.sleep(self.chance.uniform(0.0, 25.0))
+        while not (await self._found(batch)).ended:
+            await self._moved(batch, Move.CANCEL)
+            await asyncio.sleep(1.0)
+
     async def trouble(self, batch: Batch, times: int) -> None:
         """Let this and that happen."""
         for _ in range(times):
@@ -302,11 +315,11 @@ class Fleet:
         self.truth.down = self.truth.used_up = False
         self.database.unsure = 0.0
         for process in self.processes:
-            process.cut.off = False
+            process.cut.off, process.cut.late_s = False, Cut().late_s
 
     async def _one_trouble(self, batch: Batch) -> None:
         one = self.chance.choice(self.processes)
-        match self.chance.randrange(8):
+        match self.chance.randrange(9):
             case 0 | 1:
                 await self.kill(one)
                 self.begin()
@@ -319,6 +332,8 @@ class Fleet:
             case 5:
                 self.database.unsure = self.chance.choice((0.0, 0.1))
             case 6:
+                one.cut.late_s = self.chance.choice((LATE_S, Cut().late_s))
+            case 7:
                 await self._moved(batch, self.chance.choice((Move.PAUSE, Move.RESUME)))
             case _:
                 self.processes.remove(one)
@@ -329,14 +344,16 @@ class Fleet:
         with suppress(MoveRefused, StoreUnavailable):  # it has ended, or nobody heard it
             await self.store.move(TENANT, batch.id, move)
 
+    async def _found(self, batch: Batch) -> Batch:
+        while True:
+            with suppress(StoreUnavailable):
+                return await self.store.batch(TENANT, batch.id)
+
     async def ended(self, batch: Batch, within_s: float) -> Batch:
         """Return `batch` once it has ended; whoever paused it lets it go on."""
         async with asyncio.timeout(within_s):
             while True:
-                try:
-                    found = await self.store.batch(TENANT, batch.id)
-                except StoreUnavailable:
-                    continue
+                found = await self._found(batch)
                 self.seen.append((found.version, found.counts.records, found.state))
                 if found.ended:
                     return found

@@ -16,7 +16,7 @@ from batches.chunk import NewChunk
 from batches.opening import open_store
 from batches.settings import StoreSettings
 from gateway.app import create_app
-from gateway.settings import GatewaySettings, Settings
+from gateway.settings import GatewaySettings, RedisSettings, Settings
 from providers.priority import TENANT
 from tests.browser.conftest import WAIT_MS, Visit
 
@@ -35,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def app(folder: Path) -> Starlette:
     """Return the real application, on its private Valkey and with the sandbox's services."""
-    return create_app(Settings(gateway=GatewaySettings(data_dir=folder, sandbox=True)))
+    gateway = GatewaySettings(data_dir=folder, sandbox=True)
+    return create_app(Settings(gateway=gateway, redis=RedisSettings(timeout_ms=3000)))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

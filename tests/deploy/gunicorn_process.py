@@ -38,6 +38,7 @@ class Gunicorn:
             **{name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")},
             "ASSAY_BIND": f"unix:{listener.getsockname()}",
             "ASSAY_GATEWAY__DATA_DIR": str(folder / "data"),
+            "ASSAY_REDIS__TIMEOUT_MS": "3000",
             "LISTEN_FDS": "1",
             **environment,
         }

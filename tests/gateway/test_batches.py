@@ -41,7 +41,8 @@ RECORDS: list[Record] = [
 async def house(folder: Path, *, working: bool = True, **sections: Any) -> AsyncGenerator[Living]:  # noqa: ANN401, JSON
     gateway = {"data_dir": str(folder), "sandbox": True, "log_level": "WARNING"}
     prices = {"providers": {"zerobounce": {"service": "zerobounce", "price": "0.01"}}}
-    async with living({"gateway": gateway, **prices, **sections}) as assay:
+    usual: dict[str, Any] = {"gateway": gateway, "redis": {"timeout_ms": 3000}, **prices}
+    async with living({**usual, **sections}) as assay:
         assay.assembly.batches.start(working=working)
         yield assay
 
