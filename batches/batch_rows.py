@@ -224,6 +224,7 @@ def _add(
                 "reopened_parts": 0,
                 "version": 0,
                 "stamps": NO_STAMPS,
+                "aside_millionths": 0,
             }
         )
         blob = blobs.pack(part.given, Place(batch_id, "given", seq), key)

@@ -28,6 +28,16 @@ class ChunkState(Enum):
     DEAD = "DEAD"
 
 
+class Granted(Struct, frozen=True):
+    """How many prices a batch's cap had room for, and whether more room may come back.
+
+    It does where somebody who works on the batch has set aside what he may not need.
+    """
+
+    prices: int
+    may_grow: bool = False
+
+
 class Standing(Enum):
     """What a worker hears of a chunk that it works on.
 

@@ -48,6 +48,7 @@ _TAKE = Ready(
         token=bindparam("new_token"),
         owner=bindparam("new_owner"),
         until=bindparam("new_until"),
+        aside_millionths=0,
     )
 )
 _KEEP_PART = Ready(
@@ -55,6 +56,7 @@ _KEEP_PART = Ready(
     .where(THIS)
     .values(
         attempts=0,  # it gets on: only what fails time after time is given up
+        aside_millionths=bindparam("new_aside"),
         parts=bindparam("new_parts"),
         counts=bindparam("new_counts"),
         version=bindparam("new_version"),
@@ -177,7 +179,7 @@ def renew(
     return standings
 
 
-def flush(
+def flush(  # noqa: PLR0913, PLR0917 - what `Store.flush` takes
     transaction: Transaction,
     blobs: Blobs,
     claim: Claim,
@@ -185,6 +187,7 @@ def flush(
     part: bytes,
     counts: Counts,
     spent: Spent,
+    aside: int,
 ) -> Standing:
     """Keep a part, as `Store.flush` says."""
     held = held_of(transaction, claim)
@@ -211,6 +214,7 @@ def flush(
             "of": claim.batch,
             "at": claim.seq,
             "new_parts": number + 1,
+            "new_aside": aside,
             "new_counts": pack(chunk.counts.plus(counts)),
             "new_version": version,
             "new_stamps": pack([*chunk.stamps, (version, counts.records)]),

@@ -19,8 +19,8 @@ ROUND_LEAST_S = 0.5
 """A round in which nothing came takes so long at least."""
 FLUSH_S = 2.0
 """What is decided is flushed so often, and so much of the work a crash costs."""
-PURSE_WAIT_S = 0.2
-"""For what others of this batch have set aside, and may not need."""
+ROOM_WAIT_S = 0.2
+"""For what others of this batch have set aside under its cap, and may not need."""
 COME_BACK_S = 10.0
 """For what is under way when a batch is paused, capped or cancelled: it is let come back."""
 STORE_REST_S, STORE_REST_MAX_S = 0.2, 5.0
@@ -113,22 +113,19 @@ class ChunkWork:
             StoreError: the store refuses what it is told.
         """
         left = self._left(count)
-        try:
-            if self._claimed.given_up:
-                left = await self._give_up(rounds, left)
-            else:
-                left = await self._ask(rounds, left)
-            if self.lost:
-                return
-            if left and (self.blocked is not None or self.capped):
-                await self._told(lambda: self._halt(self))
-            left = await self._let_come_back(rounds, left)
-            if left:
-                await self._release(rounds)
-            elif not self.lost:
-                await self._finish(rounds)
-        finally:
-            rounds.settle(range(count))
+        if self._claimed.given_up:
+            left = await self._give_up(rounds, left)
+        else:
+            left = await self._ask(rounds, left)
+        if self.lost:
+            return
+        if left and (self.blocked is not None or self.capped):
+            await self._told(lambda: self._halt(self))
+        left = await self._let_come_back(rounds, left)
+        if left:
+            await self._release(rounds)
+        elif not self.lost:
+            await self._finish(rounds)
 
     def _left(self, count: int) -> list[int]:
         """Take what is decided already; return the places of what is not."""
@@ -169,7 +166,7 @@ class ChunkWork:
                 if not rounds.waits:
                     self.capped = asked is not None
                     break
-                await self._pause(PURSE_WAIT_S)
+                await self._pause(ROOM_WAIT_S)
                 continue
             found = await rounds.ask(asked)
             self._take([asked[at] for at in found.places], found.decided)
@@ -252,9 +249,9 @@ class ChunkWork:
         if not results:
             return
         part, counts = self._packing.packed(places, results)
-        spent = rounds.spent(self._said)
+        spent, aside = rounds.spent(self._said), rounds.aside_without(places)
         standing = await self._told(
-            lambda: self._store.flush(self.claim, self._part, part, counts, spent)
+            lambda: self._store.flush(self.claim, self._part, part, counts, spent, aside)
         )
         if standing is Standing.LOST:
             self.lose()

@@ -1,14 +1,15 @@
 """How the records of one chunk are asked about: a window of them at a time, in rounds."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from msgspec import Struct
 
 from batches.batch import Batch
+from batches.chunk import Granted
 from batches.counts import NO_COST, Spent
-from batches.purse import Purse
 from batches.undecided import Sorted, is_under_way, sorted_out
 from providers.priority import Priority
 from questions.judging import Needs
@@ -36,17 +37,35 @@ class Judging(Protocol):
         ...
 
 
+class Foreseeing(Protocol):
+    """Who knows what costs nothing: see `questions.foresight.Foresight`."""
+
+    async def free(self, records: Sequence[Record], max_age_s: float | None, /) -> AbstractSet[int]:
+        """Return the places of those of `records` about which nobody would be asked.
+
+        Raises:
+            OSError: nobody can say.
+        """
+        ...
+
+
+SetAside = Callable[[int, Sequence[int]], Awaitable[Granted]]
+"""Sets prices aside, in millionths, on top of what is, as far as a cap has room; StoreError."""
+
+
 class Court(Struct, frozen=True):
     """Who judges a batch, and what is to be asked of each field.
 
     `clerk` judges without asking anybody: what is open becomes UNKNOWN, with a reason. `prices`
-    are the most that asking about a field may cost, in millionths.
+    are the most that asking about a field may cost, in millionths; `foresight` knows about whom
+    nothing need be asked.
     """
 
     judge: Judging
     clerk: Judging
     needs: Needs
     prices: Mapping[str, int]
+    foresight: Foreseeing
 
 
 class Window:
@@ -72,14 +91,21 @@ class Rounds:
     """Asks about the records of one chunk, and keeps account of what that takes."""
 
     def __init__(
-        self, batch: Batch, records: Sequence[Record], court: Court, window: Window, purse: Purse
+        self,
+        batch: Batch,
+        records: Sequence[Record],
+        court: Court,
+        window: Window,
+        set_aside: SetAside,
     ) -> None:
-        """Let `court` judge `records`, as far as `purse` allows it."""
+        """Let `court` judge `records`, as far as the cap of `batch` allows it."""
         self.window = window
         self._batch = batch
         self._records = records
         self._court = court
-        self._purse = purse
+        self._set_aside = set_aside
+        self.waits = False
+        """Whether what a cap had no room for may find some yet."""
         self._asked: set[int] = set()
         self._under_way: set[int] = set()
         self._aside: dict[int, int] = {}
@@ -94,15 +120,27 @@ class Rounds:
         if self._batch.cost_cap_millionths is None:
             return wanted
         fresh = [place for place in wanted if place not in self._aside]
-        prices = [self._price(self._records[place]) for place in fresh]
-        granted = await self._purse.grant(self._batch, prices)
-        self._aside.update(zip(fresh[:granted], prices, strict=False))
-        return [place for place in wanted if place in self._aside]
+        prices = {place: self._price(self._records[place]) for place in fresh}
+        self._aside.update((place, 0) for place, price in prices.items() if not price)
+        priced = [place for place in fresh if prices[place]]
+        if priced:
+            granted = await self._set_aside(
+                sum(self._aside.values()), [prices[place] for place in priced]
+            )
+            self.waits = granted.may_grow
+            self._aside.update((place, prices[place]) for place in priced[: granted.prices])
+        asked = [place for place in wanted if place in self._aside]
+        return asked or await self._free(wanted)
 
-    @property
-    def waits(self) -> bool:
-        """Whether what is set aside for this batch may come back, so that it need not stop yet."""
-        return self._purse.holds(self._batch)
+    async def _free(self, places: Sequence[int]) -> Sequence[int]:
+        """Return those of `places` that cost nothing, for which a cap needs no room."""
+        records = [self._records[place] for place in places]
+        try:
+            free = await self._court.foresight.free(records, self._batch.max_age_s)
+        except OSError:
+            self.waits = True  # nobody can say now
+            return ()
+        return [place for at, place in enumerate(places) if at in free]
 
     def under_way(self, left: Sequence[int]) -> list[int]:
         """Return those of `left` of which an answer may still come though nobody waits for it."""
@@ -139,11 +177,16 @@ class Rounds:
         now = asyncio.get_running_loop().time()
         return await self._judged(self._court.clerk, places, now, Usage())
 
+    def aside_without(self, places: Sequence[int]) -> int:
+        """Return what is set aside, in millionths, for others than `places`."""
+        if not self._aside:
+            return 0
+        return sum(self._aside.values()) - sum(self._aside.get(place, 0) for place in places)
+
     def settle(self, places: Sequence[int]) -> None:
-        """Put back what is set aside for `places`: what they took was told to the store."""
-        if self._aside:
-            back = sum(self._aside.pop(place, 0) for place in places)
-            self._purse.give_back(self._batch, back)
+        """Take note that what `places` took was told to the store, so that they need no more."""
+        for place in places if self._aside else ():
+            self._aside.pop(place, None)
 
     def spent(self, said: Spent = NO_COST) -> Spent:
         """Return what all of it has taken so far, without what was `said` before.

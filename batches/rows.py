@@ -30,7 +30,9 @@ NO_STAMPS = pack([])
 BATCH_COLUMNS = tuple(
     column for column in batches.c if column.name not in {"idempotency_key", "fingerprint"}
 )
-CHUNK_COLUMNS = tuple(column for column in chunks.c if column.name != "batch")
+CHUNK_COLUMNS = tuple(
+    column for column in chunks.c if column.name not in {"batch", "aside_millionths"}
+)
 _MOMENTS = {"retry_at", "created_at", "start_after", "started_at", "finished_at", "updated_at"}
 _STATES = {state.value: state for state in State}
 _REASONS: dict[str | None, PauseReason] = {reason.value: reason for reason in PauseReason}
@@ -46,7 +48,7 @@ class Kept(Struct, frozen=True):
 
 
 class ChunkRow(Struct, frozen=True):
-    """A row of `chunks`. The fields are its columns, in their order, without `batch`."""
+    """A row of `chunks`. The fields are CHUNK_COLUMNS, in their order."""
 
     seq: int
     first_index: int

@@ -2,7 +2,7 @@
 
 Each method is one transaction, unless it says otherwise: what it returns is on disk, and what
 raises was not done (after `StoreUnavailable` it may have been; asking again is safe throughout).
-Only hints and leases may be forgotten, with the machine that loses its power.
+Only hints, leases and what is set aside may be forgotten, with the machine that loses its power.
 Blobs go in and come out as plain bytes; the store packs and seals them. Another tenant's batch
 answers exactly as one that does not exist.
 
@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from batches import (
     batch_rows,
+    cap_rows,
     chunk_rows,
     delivery_rows,
     reopening,
@@ -33,6 +34,7 @@ from batches.chunk import (
     Claim,
     Claimed,
     Expired,
+    Granted,
     NewChunk,
     RowError,
     Standing,
@@ -234,17 +236,27 @@ class Store:
         """Hold all `claims` of one process for `lease_s` more seconds; return how each stands."""
         return await self.database.note(chunk_rows.renew, claims, lease_s)
 
+    async def set_aside(self, claim: Claim, aside: int, prices: Sequence[int]) -> Granted:
+        """Set aside for a chunk as many of `prices`, in millionths, as its batch's cap allows.
+
+        From the first on, and on top of what its worker has set `aside` already. What all workers
+        have set aside and what was spent never exceed the cap together; a flush says what of it is
+        needed further, and who ends with a chunk needs nothing.
+        """
+        return await self.database.note(cap_rows.set_aside, claim, aside, prices)
+
     async def flush(
-        self, claim: Claim, number: int, part: bytes, counts: Counts, spent: Spent
+        self, claim: Claim, number: int, part: bytes, counts: Counts, spent: Spent, aside: int = 0
     ) -> Standing:
         """Keep what was decided since the last flush: `part` number `number`, from 0 on.
 
         A claimed chunk that has parts already goes on behind them. `counts` are of the results in
-        `part`, `spent` what it took since it was last said. The same number again is taken for the
-        same part, and changes nothing. LOST: nothing was kept.
+        `part`, `spent` what it took since it was last said, `aside` what of `set_aside` is needed
+        for the rest. The same number again is taken for the same part, and changes nothing. LOST:
+        nothing was kept.
         """
         standing = await self.database.write(
-            chunk_rows.flush, self._blobs, claim, number, part, counts, spent
+            chunk_rows.flush, self._blobs, claim, number, part, counts, spent, aside
         )
         self._changed(claim.batch)
         return standing

@@ -84,6 +84,8 @@ chunks = Table(
     Column("version", BigInteger, nullable=False),
     # (version, results) for each time that results came
     Column("stamps", LargeBinary, nullable=False),
+    # of a RUNNING one: what its worker may spend under a cost cap, and has not told of yet
+    Column("aside_millionths", BigInteger, nullable=False, server_default=text("0")),
     Index(
         "chunks_open",
         "batch",

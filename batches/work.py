@@ -6,13 +6,13 @@ import math
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from batches.batch import Batch, Move, PauseReason
 from batches.chunk import ChunkRef, Claimed, Standing
 from batches.chunk_work import ChunkWork, Packing
 from batches.errors import BatchError, ChunkUnreadable, StoreError, StoreLocked
-from batches.purse import Purse
 from batches.rounds import ROUND_S, Court, Rounds, Window
 from batches.steady import Steady
 from batches.store import Store
@@ -68,7 +68,6 @@ class Work:
         self._packing = packing
         self._bench = bench
         self._lease_s = lease_s
-        self._purse = Purse(store)
         self._windows: Bounded[str, Window] = Bounded(WINDOWS_KEPT_MAX)
         self._locked: Bounded[str, bool] = Bounded(LOCKED_KEPT_MAX)
         self._running: dict[ChunkRef, ChunkWork] = {}
@@ -200,7 +199,8 @@ class Work:
             if window is None:
                 window = Window()
                 self._windows.put(batch.id, window)
-            rounds = Rounds(batch, records, self._bench.court(batch), window, self._purse)
+            set_aside = partial(self._store.set_aside, claimed.claim)
+            rounds = Rounds(batch, records, self._bench.court(batch), window, set_aside)
             await work.run(rounds, len(records))
         except StoreError:
             raise

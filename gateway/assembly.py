@@ -270,7 +270,13 @@ def _batches(
         # here, because what answers requests only starts sooner without what works
         from gateway.batch_bench import BatchBench  # noqa: PLC0415
 
-        return BatchBench(context.judge, context.rehearsal, declarations.kinds, context.panels)
+        return BatchBench(
+            context.judge,
+            context.rehearsal,
+            declarations.kinds,
+            context.panels,
+            courts[False].foresight,
+        )
 
     return Batches(
         settings,

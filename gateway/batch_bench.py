@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from batches.batch import Batch, PauseReason
 from batches.giving_up import GivingUp
-from batches.rounds import Court
+from batches.rounds import Court, Foreseeing
 from batches.undecided import Blocked
 from checks.kinds import KindModule
 from providers.panel import Panel
@@ -24,6 +24,7 @@ class BatchBench:
         rehearsal: Judge | None,
         kinds: Sequence[KindModule],
         panels: Mapping[tuple[str, str], Panel],
+        foresight: Foreseeing,
     ) -> None:
         """Let `judge` judge, and `rehearsal` what is to be answered by the sandbox alone."""
         needs: Needs = {one.KIND.field: judge.policies[one.KIND.name] for one in kinds}
@@ -40,9 +41,9 @@ class BatchBench:
             for module in kinds
         }
         self._panels = panels
-        self._live = Court(judge, clerk, needs, prices)
+        self._live = Court(judge, clerk, needs, prices, foresight)
         # no sandbox runs here: never would what is meant for it be asked of the real services
-        self._rehearsal = Court(rehearsal or clerk, clerk, needs, {})
+        self._rehearsal = Court(rehearsal or clerk, clerk, needs, {}, foresight)
 
     def court(self, batch: Batch) -> Court:
         """Return who judges `batch`."""

@@ -1,5 +1,6 @@
 """What answering records would take, found out without asking anybody outside."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from checks.kinds import KindModule
 from questions.desk import Desk
+from verdicts.kind import Check
 from verdicts.record import Record
 
 
@@ -86,16 +88,46 @@ class Foresight:
             for check, times in self._questions(module, values)
         ]
 
+    async def free(self, records: Sequence[Record], max_age_s: float | None) -> set[int]:
+        """Return the places of those of `records` for whose policies nobody would be asked now.
+
+        Raises:
+            OSError: the shared store is away, so nobody can say what is known.
+        """
+        free = set(range(len(records)))
+        for module, values in await asyncio.to_thread(self._canonical, records):
+            for check in self._checks(module):
+                parts = {at: check.subject(one) for at, one in values.items()}
+                asked = dict.fromkeys(parts.values())
+                known = await self._desks[module.KIND.name, check.name].known(asked, max_age_s)
+                free.difference_update(at for at, part in parts.items() if part not in known)
+        return free
+
+    def _canonical(self, records: Sequence[Record]) -> list[tuple[KindModule, dict[int, str]]]:
+        """Return for each kind the canonical values, by place, that there is a question about."""
+        found: list[tuple[KindModule, dict[int, str]]] = []
+        for getter, module in self._kinds:
+            values: dict[int, str] = {}
+            for at, value in enumerate(map(getter, records)):
+                canonical = None if value is None else module.examine(value).canonical
+                if canonical is not None:
+                    values[at] = canonical
+            found.append((module, values))
+        return found
+
     def _questions(
         self, module: KindModule, values: Mapping[str, int]
     ) -> Iterator[tuple[str, Mapping[str, int]]]:
-        for check in module.KIND.asked:
-            if check.name not in self._policies[module.KIND.name]:
-                continue
+        for check in self._checks(module):
             times: Counter[str] = Counter()
             for value, number in values.items():
                 times[check.subject(value)] += number
             yield check.name, times
+
+    def _checks(self, module: KindModule) -> Iterator[Check]:
+        """Yield the checks that the policy of a kind asks."""
+        policy = self._policies[module.KIND.name]
+        return (check for check in module.KIND.asked if check.name in policy)
 
 
 def _is_given(value: object) -> bool:

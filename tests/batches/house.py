@@ -14,7 +14,7 @@ from batches.given import packed_records
 from batches.giving_up import GivingUp
 from batches.opening import open_store
 from batches.packing import ChunkPacking
-from batches.rounds import Court, Judging
+from batches.rounds import Court, Foreseeing, Judging
 from batches.settings import StoreSettings
 from batches.source.record import GivenRecord
 from batches.store import Store
@@ -25,11 +25,20 @@ from checks.kinds import KindModule
 from providers.priority import TENANT
 from questions.judging import Judge
 from tests.questions.house import NewDesk, TableProvider, desks
+from verdicts.record import Record
 from verdicts.verdict import RecordResult
 
 KINDS: Sequence[KindModule] = (email,)
 ENDS_S_MAX = 30.0
 POLL_S = 0.02
+
+
+class Blind:
+    """Knows of nothing that it costs nothing; satisfies `batches.rounds.Foreseeing`."""
+
+    async def free(self, records: Sequence[Record], max_age_s: float | None) -> set[int]:
+        del records, max_age_s
+        return set()
 
 
 class Bench(Struct):
@@ -38,11 +47,12 @@ class Bench(Struct):
     judge: Judging
     again_s: float | None = None
     prices: dict[str, int] = {}
+    foresight: Foreseeing = Blind()
 
     def court(self, batch: Batch) -> Court:
         del batch
         clerk = Judge(KINDS, {("email", "mailbox"): GivingUp("mailbox")}, {"email": ["mailbox"]})
-        return Court(self.judge, clerk, {"email": ["mailbox"]}, self.prices)
+        return Court(self.judge, clerk, {"email": ["mailbox"]}, self.prices, self.foresight)
 
     async def again_in_s(self, blocked: Blocked) -> float | None:
         del blocked

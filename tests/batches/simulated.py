@@ -45,6 +45,7 @@ from checks.kinds import KindModule
 from providers.priority import TENANT
 from questions.judging import Needs
 from questions.terms import Terms
+from tests.batches.house import Blind
 from tests.batches.virtual_time import EPOCH, OWNER, SimulatedLoop
 from verdicts.outcome import CONFIRMED, REFUTED, UNDECIDED, Conclusion, Outcome
 from verdicts.reason import ReasonCode, because
@@ -224,7 +225,7 @@ class SimulatedBench(Struct):
 
     def court(self, batch: Batch) -> Court:
         del batch
-        return Court(self.judge, self.judge, {"email": ["mailbox"]}, {})
+        return Court(self.judge, self.judge, {"email": ["mailbox"]}, {}, Blind())
 
     async def again_in_s(self, blocked: Blocked) -> float | None:
         del blocked

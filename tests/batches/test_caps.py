@@ -1,23 +1,22 @@
 """What a batch with a cost cap may spend: all of that, no more, and it never stands still."""
 
-import asyncio
-from collections.abc import Collection
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from msgspec.structs import replace
 
 from batches.batch import Batch, Move, NewBatch, State
+from batches.chunk import Granted
 from batches.counts import Spent
 from batches.estimate import CHUNKS_MAX, Estimator, Sight
-from batches.purse import Purse
 from batches.starting import Starter
-from batches.store import Store
+from batches.store import LEASE_S, Store
 from providers.panel import Panel, Strategy
 from providers.priority import TENANT
 from questions.foresight import Foresight
+from tests.batches.conftest import Clock
 from tests.batches.given import claimed, queued, valid
 from tests.batches.house import KINDS, Bench, Place, emails
 from tests.questions.house import UNREACHABLE, TableProvider
@@ -101,32 +100,66 @@ def estimator(at: Place, panel: Panel) -> Estimator:
     return Estimator(at.store, lambda _: sight)
 
 
-class Slow:
-    """A store whose answer is on its way while `gate` is shut: it tells what was when asked."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def snapshots(self, batch_ids: Collection[str]) -> dict[str, Batch]:
-        found = dict.fromkeys(batch_ids, self.batch)
-        await self.gate.wait()
-        return found
-
-    def spend(self, millionths: int) -> None:
-        spent = self.batch.spent.plus(Spent(cost_millionths=millionths))
-        self.batch = replace(self.batch, spent=spent)
+async def test_what_workers_set_aside_and_what_was_spent_never_pass_the_cap(store: Store) -> None:
+    batch = await queued(store, 3, 3, new=NewBatch(cost_cap_millionths=50))
+    one, other = [(await claimed(store, batch, seq)).claim for seq in range(2)]
+    assert await store.set_aside(one, 0, [20, 20, 20]) == Granted(2)
+    assert await store.set_aside(other, 0, [20]) == Granted(0, may_grow=True)
+    assert await store.set_aside(other, 0, [10, 10]) == Granted(1, may_grow=True)
+    # one of two was answered, and cost half of what it might have
+    await store.flush(one, 0, b"part", valid(1), Spent(cost_millionths=10), 20)
+    assert await store.set_aside(other, 10, [10, 10]) == Granted(1, may_grow=True)
+    await store.finish(one, b"all", valid(3), Spent(cost_millionths=20))
+    assert await store.set_aside(other, 20, [1]) == Granted(0)
+    assert (await store.batch(TENANT, batch.id)).spent.cost_millionths == 30
 
 
-async def test_what_is_spent_while_the_purse_looks_is_not_granted_twice(store: Store) -> None:
-    slow = Slow(await queued(store, 3, new=NewBatch(cost_cap_millionths=30)))
-    purse = Purse(cast("Store", slow))
-    assert await purse.grant(slow.batch, [10, 10, 10]) == 3
-    slow.gate.clear()
-    late = asyncio.ensure_future(purse.grant(slow.batch, [10, 10]))
-    await asyncio.sleep(0)
-    slow.spend(20)
-    purse.give_back(slow.batch, 30)
-    slow.gate.set()
-    assert await late == 1, "ten of thirty are left"
+async def test_asking_for_room_again_after_an_answer_that_got_lost_takes_it_once(
+    store: Store,
+) -> None:
+    batch = await queued(store, 3, 3, new=NewBatch(cost_cap_millionths=50))
+    one, other = [(await claimed(store, batch, seq)).claim for seq in range(2)]
+    for _ in range(3):
+        assert await store.set_aside(one, 0, [20]) == Granted(1)
+    assert await store.set_aside(other, 0, [20, 20]) == Granted(1, may_grow=True)
+
+
+async def test_what_a_lost_worker_had_set_aside_comes_back(store: Store, clock: Clock) -> None:
+    batch = await queued(store, 3, 3, new=NewBatch(cost_cap_millionths=50))
+    one, other = [(await claimed(store, batch, seq)).claim for seq in range(2)]
+    assert await store.set_aside(one, 0, [50]) == Granted(1)
+    clock.pass_s(LEASE_S + 1)
+    await store.sweep()
+    assert (await store.set_aside(one, 0, [50])).prices == 0, "its chunk is another's"
+    again = (await claimed(store, batch, 0)).claim
+    assert await store.set_aside(again, 0, [50]) == Granted(1)
+    assert (await store.set_aside(other, 0, [1])).prices == 0
+
+
+async def test_two_workers_together_spend_what_the_cap_allows(at: Place) -> None:
+    """Each as its own process: it knows of the other by the store alone."""
+    values, cap = emails(200), 60
+    providers = [TableProvider(), TableProvider()]
+    async with AsyncExitStack() as running:
+        for provider in providers:
+            bench = Bench(at.judge(provider), prices={"email": PRICE})
+            await running.enter_async_context(at.engine(bench))
+        batch = await at.batch(values, chunk=20, cost_cap_millionths=cap * PRICE)
+        batch = await at.until(batch, State.CAPPED)
+    assert len({*providers[0].asked, *providers[1].asked}) == cap
+    assert batch.spent.cost_millionths == cap * PRICE
+
+
+async def test_a_cap_that_is_reached_keeps_nobody_from_what_is_known(at: Place) -> None:
+    """Its records come again, and some are decided without asking: that all costs nothing."""
+    values = emails(30)
+    provider = TableProvider()
+    desks = {("email", "mailbox"): at.new_desk(provider)}
+    foresight = Foresight(KINDS, desks, {"email": ["mailbox"]})
+    bench = Bench(at.judge(provider), prices={"email": PRICE}, foresight=foresight)
+    async with at.engine(bench, slots=1):
+        rest = [*values, *values, *(f"no{at}@" for at in range(30))]
+        batch = await at.batch([*values, *rest], chunk=30, cost_cap_millionths=30 * PRICE)
+        batch = await at.until(batch, State.COMPLETED, State.CAPPED)
+    assert batch.state is State.COMPLETED
+    assert batch.spent.cost_millionths == 30 * PRICE

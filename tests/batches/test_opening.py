@@ -14,9 +14,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
-from batches.batch import Move, NewBatch
+from batches.batch import Move, NewBatch, State
 from batches.chunk import NewChunk
 from batches.database import Transaction
 from batches.errors import (
@@ -33,7 +33,7 @@ from batches.store import Store
 from batches.tables import METADATA
 from providers.priority import TENANT
 from tests.batches.conftest import OpenStore
-from tests.batches.given import claimed, draft, new_chunks
+from tests.batches.given import claimed, draft, new_chunks, work_off
 from tests.postgres_process import PostgresProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +68,22 @@ async def test_the_migrations_make_the_tables(store: Store) -> None:
     assert (await asyncio.to_thread(revisions)).get_current_head() == NEWEST
     found = select(VERSIONS.c.version_num)
     assert await store.database.read(lambda transaction: transaction.values(found)) == [NEWEST]
+
+
+def as_the_first_revision_had_it(transaction: Transaction) -> None:
+    transaction.execute(text("ALTER TABLE chunks DROP COLUMN aside_millionths"))
+    transaction.execute(update(VERSIONS).values(version_num="0001"))
+
+
+async def test_what_an_older_version_kept_is_worked_on(
+    store: Store, open_another: OpenStore
+) -> None:
+    batch = await draft(store, 2, 2)
+    await store.move(TENANT, batch.id, Move.START)
+    await store.database.write(as_the_first_revision_had_it)
+    newer = await open_another()
+    assert await newer.database.read(differences) == []
+    assert (await work_off(newer, batch)).state is State.COMPLETED
 
 
 async def test_many_may_open_it_at_once(tmp_path: Path, postgres_url: str) -> None:
