@@ -25,6 +25,7 @@ from questions.askers import Askers
 from questions.keeping import Keeping
 from questions.open import OpenQuestions, Waiting
 from questions.terms import Terms
+from questions.turnstile import Turnstile
 from questions.usage import Usage
 from verdicts.outcome import MILLION, UNDECIDED, Found, Outcome
 from verdicts.reason import ReasonCode, because
@@ -83,6 +84,7 @@ class Desk:
         self._askers = Askers()
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._looking_up = False
+        self._turnstile = Turnstile()
         self._keeping = Keeping(outcomes, claims)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -172,11 +174,16 @@ class Desk:
                 self._gathered[value] = _later(self._gathered[value], not_before)
         self._schedule(loop)
         if not waiting.done.done():
-            await asyncio.wait((waiting.done,), timeout=max(0.0, terms.deadline - loop.time()))
+            late = loop.call_at(terms.deadline, waiting.give_up)
+            try:
+                await waiting.done  # `asyncio.wait` would take a turn of the loop more
+            finally:
+                late.cancel()
+            await self._turnstile.passed()
         found = waiting.found
         if len(found) < len(values):
-            late = self._undecided(self._late)
-            return {value: found.get(value, late) for value in values}
+            unknown = self._undecided(self._late)
+            return {value: found.get(value, unknown) for value in values}
         return found
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -320,7 +327,6 @@ class Desk:
             self._give_up(left)  # no others: those may have been asked anew in the meantime
             if left:
                 self._keeping.soon(left.values(), {})
-            self._keeping.now()
 
     def _give_up(self, values: Iterable[str]) -> None:
         """Tell those who still wait for one of `values` that nothing was found."""

@@ -8,7 +8,7 @@ from cache.claims import DONE_FOR_S, Claims
 from cache.outcomes import Outcomes
 from verdicts.outcome import Outcome
 
-KEEP_WITHIN_S = 0.02
+KEEP_WITHIN_S = 0.005
 """After an answer, until it is kept for others: a process that is killed loses no more."""
 
 

@@ -26,7 +26,12 @@ class Waiting:
 
     def look(self) -> None:
         """Tell who waits once all is found."""
-        if len(self.found) == self.wanted and not self.done.done():
+        if len(self.found) == self.wanted:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Tell who waits that it is over, whatever is found."""
+        if not self.done.done():
             self.done.set_result(None)
 
 
