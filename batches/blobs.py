@@ -1,16 +1,16 @@
 """Blobs: what was given and found of a chunk, packed small and, if a key is configured, sealed."""
 
-import os
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-from batches.errors import ChunkUnreadable
-from batches.keys import NONCE_BYTES, Keyring, WrappedKey
+from batches.errors import ChunkUnreadable, SealBroken
+from batches.keys import Keyring, WrappedKey, cipher_of
 from cache.bounded import Bounded
+
+if TYPE_CHECKING:
+    from batches.sealing import Cipher
 
 BLOB_BYTES_MAX = 256 << 20
 """Bytes that a blob may have before it is packed."""
@@ -40,7 +40,7 @@ class Blobs:
     def __init__(self, keys: Keyring) -> None:
         """Seal with data keys that `keys` open."""
         self.keys = keys
-        self._ciphers: Bounded[WrappedKey, AESGCM] = Bounded(CIPHERS_KEPT_MAX)
+        self._ciphers: Bounded[WrappedKey, Cipher] = Bounded(CIPHERS_KEPT_MAX)
         self._lock = threading.Lock()
         self._own = threading.local()  # zstd's contexts are for one thread each
 
@@ -56,8 +56,7 @@ class Blobs:
         packed = self._compressor().compress(data)
         if key is None:
             return _PLAIN + packed
-        nonce = os.urandom(NONCE_BYTES)
-        return _SEALED + nonce + self._cipher(key, place.batch).encrypt(nonce, packed, place.named)
+        return _SEALED + self._cipher(key, place.batch).seal(packed, place.named)
 
     def unpack(self, blob: bytes, place: Place, key: WrappedKey | None) -> bytes:
         """Return the data that `pack` made `blob` of.
@@ -69,23 +68,22 @@ class Blobs:
         sort, packed = blob[:1], blob[1:]
         try:
             if sort == _SEALED and key is not None:
-                nonce, sealed = packed[:NONCE_BYTES], packed[NONCE_BYTES:]
-                packed = self._cipher(key, place.batch).decrypt(nonce, sealed, place.named)
+                packed = self._cipher(key, place.batch).open(packed, place.named)
             elif sort != _PLAIN or key is not None:
                 raise ChunkUnreadable(
                     f"batch {place.batch}, chunk {place.seq}: not sealed as it was"
                 )
             return self._decompressor().decompress(packed)
-        except (InvalidTag, ZstdError) as error:
+        except (SealBroken, ZstdError) as error:
             raise ChunkUnreadable(
                 f"batch {place.batch}, chunk {place.seq}: what is in {place.table} is damaged"
             ) from error
 
-    def _cipher(self, key: WrappedKey, batch_id: str) -> AESGCM:
+    def _cipher(self, key: WrappedKey, batch_id: str) -> "Cipher":
         with self._lock:
             cipher = self._ciphers.get(key)
         if cipher is None:
-            cipher = AESGCM(self.keys.unwrap(key, batch_id))
+            cipher = cipher_of(self.keys.unwrap(key, batch_id))
             with self._lock:
                 self._ciphers.put(key, cipher)
         return cipher

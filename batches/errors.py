@@ -36,6 +36,10 @@ class StoreUnreadable(StoreError):
     """What lies there is no store of batches, or is damaged."""
 
 
+class SealBroken(Exception):
+    """What was sealed has changed since, or lies elsewhere, or was sealed with another key."""
+
+
 class ChunkUnreadable(StoreUnreadable):
     """What is kept of one chunk is damaged: no other try will read it."""
 

@@ -9,15 +9,16 @@ import os
 from base64 import b64decode
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
-from batches.errors import StoreLocked
+from batches.errors import SealBroken, StoreLocked
+
+if TYPE_CHECKING:
+    from batches.sealing import Cipher
 
 KEY_BYTES = 32
-NONCE_BYTES = 12
 _ID_BYTES = 4
 _HOW = "make one with `openssl rand -base64 32`"
 
@@ -45,6 +46,14 @@ def key_id_of(key: bytes) -> str:
     return blake2b(key, digest_size=_ID_BYTES, person=b"assay key id").hexdigest()
 
 
+def cipher_of(key: bytes) -> "Cipher":
+    """Return what seals with `key`, and opens."""
+    # here, because most stores are not sealed
+    from batches.sealing import Cipher  # noqa: PLC0415
+
+    return Cipher(key)
+
+
 class Keyring:
     """Master keys, of KEY_BYTES each: the present one wraps, all unwrap."""
 
@@ -53,7 +62,7 @@ class Keyring:
         self.key_id = None if present is None else key_id_of(present)
         self.older = [one for one in map(key_id_of, older) if one != self.key_id]
         keys = older if present is None else [present, *older]
-        self._masters = {key_id_of(key): AESGCM(key) for key in keys}
+        self._masters = {key_id_of(key): cipher_of(key) for key in keys}
 
     def new_key(self, batch_id: str) -> WrappedKey | None:
         """Return a new data key for a batch; None when nothing is to be sealed."""
@@ -71,10 +80,9 @@ class Keyring:
                 f"batch {batch_id} is sealed with the key {wrapped.key_id}, which is not"
                 " configured: put it into store.encryption_keys_old"
             )
-        nonce, sealed = wrapped.sealed[:NONCE_BYTES], wrapped.sealed[NONCE_BYTES:]
         try:
-            return master.decrypt(nonce, sealed, batch_id.encode())
-        except InvalidTag:
+            return master.open(wrapped.sealed, batch_id.encode())
+        except SealBroken:
             raise StoreLocked(f"the data key of batch {batch_id} is damaged") from None
 
     def rewrap(self, wrapped: WrappedKey, batch_id: str) -> WrappedKey | None:
@@ -85,6 +93,5 @@ class Keyring:
 
     def _wrap(self, key: bytes, batch_id: str) -> WrappedKey:
         assert self.key_id is not None, "whoever wraps has a key"
-        nonce = os.urandom(NONCE_BYTES)
-        master = self._masters[self.key_id]
-        return WrappedKey(self.key_id, nonce + master.encrypt(nonce, key, batch_id.encode()))
+        sealed = self._masters[self.key_id].seal(key, batch_id.encode())
+        return WrappedKey(self.key_id, sealed)

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.worker import Worker
+from gateway.server import SERVER
 
 
 def create_app(every_s: float) -> Starlette:
@@ -55,6 +55,6 @@ if __name__ == "__main__":
             create_app(float(sys.argv[1])),
             log_config=None,
             log_level="warning",
-            **Worker.CONFIG_KWARGS,
+            **SERVER,
         )
         uvicorn.Server(config).run(sockets=[listener])

@@ -18,8 +18,8 @@ from benchmarks import stand_in
 from gateway.app import app_of
 from gateway.assembly import assembled
 from gateway.logs import configure_logs
+from gateway.server import SERVER
 from gateway.settings import Settings
-from gateway.worker import Worker
 from providers.catalogue import SERVICES
 
 PARENT_LOOK_S = 0.5
@@ -33,9 +33,7 @@ async def serve(settings: Settings) -> None:
         async with assembled(settings, (*SERVICES, stand_in)) as assembly:
             assembly.batches.start(working=False)
             await assembly.batches.opened()  # else what it imports is counted as a request's
-            config = Config(
-                app_of(assembly), log_config=None, log_level="warning", **Worker.CONFIG_KWARGS
-            )
+            config = Config(app_of(assembly), log_config=None, log_level="warning", **SERVER)
             server = Server(config)
             watch = asyncio.create_task(_end_with_parent(server, os.getppid()))
             print(listener.getsockname()[1], flush=True)

@@ -15,17 +15,17 @@ import os
 import re
 import sys
 from socket import socket
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from gunicorn.arbiter import Arbiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
+from gateway.server import GRACEFUL_S, SERVER
 from gateway.stopping import Stopping
 
 READY_PATH = "/readyz"
-GRACEFUL_S = 20
 CLOSING_S = 5.0
 """For all that is closed after the calls were heard out."""
 SIGN_OF_LIFE_S = 5.0
@@ -35,12 +35,6 @@ DRAIN_MAX_S = 30.0
 DRAIN_FORM = re.compile(r"\d+(\.\d+)?")
 ACCEPTED_WAIT_S = 0.25
 """A connection that was accepted last has sent its request long before this has passed."""
-CONNECTIONS_MAX = 3000
-"""Connections of one worker, WebSockets among them; the next request is answered 503."""
-WEBSOCKET_MESSAGE_MAX_BYTES = 65_536
-WEBSOCKET_QUEUE_MAX = 8
-WEBSOCKET_PING_S = 20.0
-HEAD_MAX_BYTES = 16_384
 TICKS_PER_MASTER_CHECK = 10
 """Uvicorn ticks ten times a second."""
 
@@ -135,22 +129,7 @@ class GunicornWorker(Protocol):
 class Worker(UvicornWorker):
     """The worker class of `gunicorn.conf.py`."""
 
-    CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012 - as the parent class declares it
-        "loop": "uvloop",
-        "http": "httptools",
-        "ws": "websockets-sansio",
-        "ws_max_size": WEBSOCKET_MESSAGE_MAX_BYTES,
-        "ws_max_queue": WEBSOCKET_QUEUE_MAX,
-        "ws_per_message_deflate": False,  # a few bytes would make us inflate megabytes
-        "ws_ping_interval": WEBSOCKET_PING_S,
-        "ws_ping_timeout": WEBSOCKET_PING_S,
-        "h11_max_incomplete_event_size": HEAD_MAX_BYTES,
-        "lifespan": "on",
-        "limit_concurrency": CONNECTIONS_MAX,
-        "timeout_graceful_shutdown": GRACEFUL_S,
-        "server_header": False,
-        "access_log": False,  # it would write query strings
-    }
+    CONFIG_KWARGS = SERVER
 
     async def _serve(self) -> None:
         ours = cast("GunicornWorker", self)

@@ -16,9 +16,9 @@ from gateway.assembly import Assembly
 from gateway.cli.errors import CommandError
 from gateway.cli.opening import opened
 from gateway.logs import configure_logs
+from gateway.server import SERVER
 from gateway.settings import Settings
 from gateway.stopping import Stopping
-from gateway.worker import Worker
 from providers.sending import State
 
 BACKLOG = 1024
@@ -116,7 +116,7 @@ async def _run(settings: Settings, taken: socket.socket, parent: int | None, sto
     configure_logs(settings.gateway.log_level)
     async with opened(settings) as assembly:
         app = Stopping(app_of(assembly))
-        config = ServerConfig(app, log_config=None, log_level="warning", **Worker.CONFIG_KWARGS)
+        config = ServerConfig(app, log_config=None, log_level="warning", **SERVER)
         where = _url(settings, taken)
 
         def ready() -> None:
