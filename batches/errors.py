@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable   cannot be reached or is busy; the same may work later
 │   └── StoreFull      no room left where it lies
 ├── StoreUnreadable    what lies there is no store, or is damaged
+│   ├── StoreDamaged   a part of it is, and that part cannot be read or written
 │   └── ChunkUnreadable  what is kept of one chunk is damaged
 ├── StoreTooNew        a newer Assay made it
 └── StoreLocked        sealed with a key that is not configured
@@ -34,6 +35,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreUnreadable(StoreError):
     """What lies there is no store of batches, or is damaged."""
+
+
+class StoreDamaged(StoreUnreadable):
+    """The database found a part of its own files damaged: no other try will read that."""
 
 
 class SealBroken(Exception):

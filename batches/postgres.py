@@ -14,7 +14,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from batches.database import Clock, P, Parameters, Ready, T, Transaction, Work
-from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
+from batches.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnreadable,
+)
 from batches.tables import batches
 
 CONNECT_S = 5.0
@@ -29,6 +35,7 @@ TRIES_MAX = 4
 """Times that a transaction is run which the server wants to be run again, or ended by itself."""
 _AGAIN = {"40001", "40P01"}  # could not serialize, deadlock
 _FULL = {"53100"}
+_DAMAGED = {"XX001", "XX002"}  # data, an index
 _REFUSED = {"28000", "28P01", "3D000", "42501"}
 _LOCKS = 0x61737361  # any number, the same in every version
 _LOCK_BATCH = select(batches.c.id).where(batches.c.id == bindparam("id")).with_for_update()
@@ -144,6 +151,8 @@ class PostgresDatabase:
         why = str(getattr(error, "orig", None) or error) or type(error).__name__
         if state in _FULL:
             return StoreFull(f"PostgreSQL at {self.place} has no room left: {why}")
+        if state in _DAMAGED:
+            return StoreDamaged(f"PostgreSQL at {self.place} is damaged ({why}): restore a backup")
         if state in _REFUSED:
             return StoreUnreadable(
                 f"PostgreSQL at {self.place} refuses us ({why}): see user, password and database in"

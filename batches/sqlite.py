@@ -23,7 +23,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from batches.database import Clock, P, Parameters, Ready, T, Transaction, Work
-from batches.errors import StoreError, StoreFull, StoreUnavailable, StoreUnreadable
+from batches.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnreadable,
+)
 
 WRITTEN_TOGETHER_MAX = 32
 """Transactions that share one sync to the disk at most."""
@@ -347,7 +353,8 @@ def _error_of(path: Path, error: Exception) -> StoreError:
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(f"{path}: the disk is full; make room, nothing that was told is lost")
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return StoreUnreadable(
+        sort = StoreDamaged if code == sqlite3.SQLITE_CORRUPT else StoreUnreadable
+        return sort(
             f"{path} is no SQLite file, or is damaged ({error}): put a backup in its place, or move"
             " it away to begin anew"
         )

@@ -12,7 +12,13 @@ from typing import Protocol
 from batches.batch import Batch, Move, PauseReason
 from batches.chunk import ChunkRef, Claimed, Standing
 from batches.chunk_work import ChunkWork, Packing
-from batches.errors import BatchError, ChunkUnreadable, StoreError, StoreLocked
+from batches.errors import (
+    BatchError,
+    ChunkUnreadable,
+    StoreDamaged,
+    StoreError,
+    StoreLocked,
+)
 from batches.rounds import ROUND_S, Court, Rounds, Window
 from batches.steady import Steady
 from batches.store import Store
@@ -179,7 +185,7 @@ class Work:
                 self._locked.put(ref.batch, True)  # noqa: FBT003 - a set
                 how = "put its key into store.encryption_keys_old"
                 _log.error("batch is locked", extra=said | {"do": how})
-        except ChunkUnreadable:
+        except (ChunkUnreadable, StoreDamaged):
             _log.error("chunk unreadable, batch failed", extra=said)
             batch = (await self._store.snapshots([ref.batch])).get(ref.batch)
             if batch is not None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from batches.batch import Move, NewBatch, State
 from batches.chunk import NewChunk
@@ -19,6 +19,7 @@ from tests.logged import logged
 from tests.questions.house import TableProvider
 from tests.waiting import eventually_async
 
+PAGE_BYTES = 4096
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
@@ -31,6 +32,25 @@ async def test_a_batch_that_cannot_be_read_any_more_has_failed(at: Place) -> Non
         async with at.engine(at.judge(TableProvider())):
             await at.until(batch, State.FAILED)
     assert "chunk unreadable, batch failed" in {one["event"] for one in said}
+
+
+async def test_a_batch_on_a_damaged_page_has_failed(at: Place) -> None:
+    batch = await at.batch(emails(2))
+    (blob,) = await at.store.database.read(lambda read: read.values(select(given.c.blob)))
+    await at.store.database.tidy()  # out of the log, into the file
+    path = at.folder / "batches.db"
+    content = bytearray(path.read_bytes())
+    page = content.index(blob) // PAGE_BYTES * PAGE_BYTES
+    content[page : page + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    fresh = await open_store(StoreSettings(), path)
+    try:
+        with logged("batches.work") as said:
+            async with at.engine(at.judge(TableProvider()), fresh):
+                await at.until(batch, State.FAILED)
+        assert "chunk unreadable, batch failed" in {one["event"] for one in said}
+    finally:
+        await fresh.close()
 
 
 async def test_a_batch_whose_key_is_missing_waits_for_it_and_says_so_once(
