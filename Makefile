@@ -10,7 +10,8 @@ BIN := .venv/bin
 PY := $(BIN)/python
 OLDEST := 3.11
 PYTHON ?=
-JOBS ?= auto
+# Many tests wait, for processes and for limits: fewer than four at a time leave two CPUs idle.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && echo $$n || echo 4)
 PYTEST_ARGS ?=
 SERVE_ARGS ?=
 comma := ,

@@ -174,11 +174,7 @@ class Desk:
                 self._gathered[value] = _later(self._gathered[value], not_before)
         self._schedule(loop)
         if not waiting.done.done():
-            late = loop.call_at(terms.deadline, waiting.give_up)
-            try:
-                await waiting.done  # `asyncio.wait` would take a turn of the loop more
-            finally:
-                late.cancel()
+            await waiting.until(terms.deadline)
             await self._turnstile.passed()
         found = waiting.found
         if len(found) < len(values):

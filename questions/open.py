@@ -27,10 +27,17 @@ class Waiting:
     def look(self) -> None:
         """Tell who waits once all is found."""
         if len(self.found) == self.wanted:
-            self.give_up()
+            self._end()
 
-    def give_up(self) -> None:
-        """Tell who waits that it is over, whatever is found."""
+    async def until(self, deadline: float) -> None:
+        """Return once all is found, or at `deadline` (loop clock)."""
+        late = self.done.get_loop().call_at(deadline, self._end)
+        try:
+            await self.done  # `asyncio.wait` would take a turn of the loop more
+        finally:
+            late.cancel()
+
+    def _end(self) -> None:
         if not self.done.done():
             self.done.set_result(None)
 
