@@ -19,8 +19,8 @@ ROUND_LEAST_S = 0.5
 """A round in which nothing came takes so long at least."""
 FLUSH_S = 2.0
 """What is decided is flushed so often, and so much of the work a crash costs."""
-ROOM_WAIT_S = 0.2
-"""For what others of this batch have set aside under its cap, and may not need."""
+ROOM_WAIT_S, ROOM_WAIT_MAX_S = 0.2, 5.0
+"""Between two looks for what others of this batch have set aside under its cap, and free again."""
 COME_BACK_S = 10.0
 """For what is under way when a batch is paused, capped or cancelled: it is let come back."""
 STORE_REST_S, STORE_REST_MAX_S = 0.2, 5.0
@@ -149,6 +149,7 @@ class ChunkWork:
         loop = asyncio.get_running_loop()
         flushed_at = loop.time()
         resting: dict[int, float] = {}
+        room_wait_s = ROOM_WAIT_S
         while (left or resting) and not self.stopping:
             began = loop.time()
             rested = [place for place, at in resting.items() if at <= began]
@@ -166,8 +167,10 @@ class ChunkWork:
                 if not rounds.waits:
                     self.capped = asked is not None
                     break
-                await self._pause(ROOM_WAIT_S)
+                await self._pause(room_wait_s)
+                room_wait_s = min(2 * room_wait_s, ROOM_WAIT_MAX_S)
                 continue
+            room_wait_s = ROOM_WAIT_S
             found = await rounds.ask(asked)
             self._take([asked[at] for at in found.places], found.decided)
             gone = set(asked)

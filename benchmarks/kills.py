@@ -8,6 +8,7 @@ and sends again what was not acknowledged; then it follows the batch to its end.
 import asyncio
 import random
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -41,6 +42,9 @@ REPEATED_PER_KILL_MAX = 32
 GOES_ON_WITHIN_S = 10.0
 ANSWER_S = 10.0
 AGAIN_S = 0.05
+RESTART_S = 1.0
+"""RestartSec of deploy/assay.service."""
+BEGINS_S_MAX = 30.0
 ENDS_S_MAX = 400.0
 WEB, MASTER, WORKER, VALKEY, DATABASE = (
     "web worker",
@@ -96,16 +100,30 @@ async def client_of(path: Path) -> AsyncGenerator[Client]:
 
 
 class Fleet(Struct):
-    """All that can be killed, and by what chance."""
+    """All that can be killed, and by what chance; what has ended is started again, as by systemd.
+
+    A process does not start while Valkey is away, which may be just then.
+    """
 
     gunicorn: Gunicorn
     workers: Sequence[Worker]
     valkey: psutil.Process
     postgres: PostgresProcess | None
     chance: random.Random
+    turn: threading.Lock
 
     def strike(self, victim: str) -> None:
         """Kill a process of the sort `victim`, and start it again where nobody else does."""
+        with self.turn:
+            self._strike(victim)
+
+    def see_to(self) -> None:
+        """Start gunicorn again if it has ended."""
+        with self.turn:
+            if self.gunicorn.process.poll() is not None:
+                self.gunicorn.start()
+
+    def _strike(self, victim: str) -> None:
         if victim == WEB:
             ours = psutil.Process(self.gunicorn.process.pid).children()
             if ours:  # else they are just being started
@@ -117,13 +135,26 @@ class Fleet(Struct):
         elif victim == WORKER:
             one = self.chance.choice(self.workers)
             one.kill()
-            one.begin()
+            _begun(one)
         elif victim == VALKEY:
             for server in self.valkey.children():
                 _killed(server)  # its keeper starts another
         elif self.postgres is not None:
             self.postgres.kill()
             self.postgres.start()
+
+
+def _begun(one: Worker) -> None:
+    until = time.monotonic() + BEGINS_S_MAX
+    while True:
+        try:
+            one.begin()
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(RESTART_S)
+        else:
+            return
 
 
 def _killed(process: psutil.Process) -> None:
@@ -260,7 +291,7 @@ def _measured(
             for cpu in (TESTED_CPU, OTHER_CPU)
         ]
         gunicorn, path = stack.enter_context(running_gunicorn(_variables(home), app=None))
-        fleet = Fleet(gunicorn, workers, keeper, postgres, chance)
+        fleet = Fleet(gunicorn, workers, keeper, postgres, chance, threading.Lock())
         course = asyncio.run(_course(home, fleet, path, values, victims))
     again = repeated(home, course.found)
     struck = ", ".join(f"{count} {name}" for name, count in sorted(course.killed.items()))
@@ -285,10 +316,21 @@ async def _course(
 ) -> Course:
     async with client_of(path) as client:
         run = Run(home, fleet, client, victims)
-        batch = await run.batch(values, "kills")
+        watch = asyncio.create_task(_watch(fleet))
+        try:
+            batch = await run.batch(values, "kills")
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
     async with opened(home):
         run.course.found = await home.found(await home.store.batch(TENANT, batch))
     return run.course
+
+
+async def _watch(fleet: Fleet) -> None:
+    while True:
+        await asyncio.sleep(RESTART_S)
+        await asyncio.to_thread(fleet.see_to)
 
 
 def _variables(home: Yard) -> dict[str, str]:
