@@ -19,8 +19,9 @@ ROUND_LEAST_S = 0.5
 """A round in which nothing came takes so long at least."""
 FLUSH_S = 2.0
 """What is decided is flushed so often, and so much of the work a crash costs."""
-ROOM_WAIT_S, ROOM_WAIT_MAX_S = 0.2, 5.0
-"""Between two looks for what others of this batch have set aside under its cap, and free again."""
+ROOM_WAIT_S = 0.2
+"""Until one looks again for what others of this batch have set aside under its cap; doubles."""
+ROOM_WAIT_MAX_S = 5.0
 COME_BACK_S = 10.0
 """For what is under way when a batch is paused, capped or cancelled: it is let come back."""
 STORE_REST_S, STORE_REST_MAX_S = 0.2, 5.0
