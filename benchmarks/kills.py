@@ -80,7 +80,7 @@ class Client:
                 try:
                     async with self._session.post("http://localhost/graphql", data=body) as answer:
                         found = await answer.json()
-                    if "errors" not in found:
+                    if "errors" not in found and b"UNAVAILABLE" not in orjson.dumps(found):
                         return found["data"]
                 except (aiohttp.ClientError, TimeoutError, ValueError):
                     pass
