@@ -63,6 +63,10 @@ SIMULATION = "tests/batches/test_simulation.py"
 SLOWER_MAX, SLOWER_MS_MAX = 2.0, 50.0
 
 
+class NotReady(Exception):
+    """A process ended instead of beginning to work."""
+
+
 class Yard(Struct):
     """A sandbox, and the store that workers share, in `folder`."""
 
@@ -130,11 +134,16 @@ class Worker:
         self.begin()
 
     def begin(self) -> None:
-        """Begin; it works when this returns."""
+        """Begin; it works when this returns.
+
+        Raises:
+            NotReady: it ended instead.
+        """
         run = started(self._command, self._cpu, pipe=True, variables=self._variables)
         self._process = self._stack.enter_context(run)
         assert self._process.stdout is not None
-        assert self._process.stdout.readline(), "it did not start; see benchmarks/out/processes.log"
+        if not self._process.stdout.readline():
+            raise NotReady("it did not start; see benchmarks/out/processes.log")
 
     def kill(self) -> None:
         """End it as a power cut does."""

@@ -22,7 +22,7 @@ import psutil
 from msgspec import Struct
 
 from batches.batch import State
-from benchmarks.batch_promises import Worker, Yard, repeated, worker, yard
+from benchmarks.batch_promises import NotReady, Worker, Yard, repeated, worker, yard
 from benchmarks.batch_sharing import opened, postgres_yard
 from benchmarks.processes import OTHER_CPU, TESTED_CPU
 from benchmarks.promises import OTHER_KEY, Kept, Promise, emails
@@ -53,7 +53,9 @@ WEB, MASTER, WORKER, VALKEY, DATABASE = (
     "Valkey",
     "PostgreSQL",
 )
-CREATE = "mutation ($input: CreateBatchInput!) { createBatch(input: $input) { batch { id } } }"
+CREATE = """mutation ($input: CreateBatchInput!) {
+  createBatch(input: $input) { batch { id } errors { code } }
+}"""
 ADD = """mutation ($id: ID!, $records: [RecordInput!]!, $after: Int) {
   addRecords(batchId: $id, records: $records, after: $after) {
     batch { id }
@@ -80,12 +82,18 @@ class Client:
                 try:
                     async with self._session.post("http://localhost/graphql", data=body) as answer:
                         found = await answer.json()
-                    if "errors" not in found and b"UNAVAILABLE" not in orjson.dumps(found):
+                    if "errors" not in found and not _is_away(found["data"]):
                         return found["data"]
                 except (aiohttp.ClientError, TimeoutError, ValueError):
                     pass
                 self.failed += 1
                 await asyncio.sleep(AGAIN_S)
+
+
+def _is_away(data: Mapping[str, Any]) -> bool:
+    """Return whether a mutation says that the store is away, and that it is to be tried again."""
+    codes = [error["code"] for payload in data.values() for error in payload.get("errors", ())]
+    return "UNAVAILABLE" in codes
 
 
 @asynccontextmanager
@@ -145,11 +153,12 @@ class Fleet(Struct):
 
 
 def _begun(one: Worker) -> None:
+    """Begin `one`, again and again while it does not start."""
     until = time.monotonic() + BEGINS_S_MAX
     while True:
         try:
             one.begin()
-        except AssertionError:
+        except NotReady:
             if time.monotonic() > until:
                 raise
             time.sleep(RESTART_S)
@@ -184,10 +193,9 @@ class Course(Struct):
 class Run:
     """One batch, from its first record to its end, with a fleet that is struck meanwhile."""
 
-    def __init__(self, home: Yard, fleet: Fleet, client: Client, victims: Sequence[str]) -> None:
+    def __init__(self, fleet: Fleet, client: Client, victims: Sequence[str]) -> None:
         """Strike `victims`, one after the other, while `client` brings and follows a batch."""
         self.course = Course(Counter())
-        self._home = home
         self._fleet = fleet
         self._client = client
         self._victims = victims
@@ -315,7 +323,7 @@ async def _course(
     home: Yard, fleet: Fleet, path: Path, values: Sequence[str], victims: Sequence[str]
 ) -> Course:
     async with client_of(path) as client:
-        run = Run(home, fleet, client, victims)
+        run = Run(fleet, client, victims)
         watch = asyncio.create_task(_watch(fleet))
         try:
             batch = await run.batch(values, "kills")

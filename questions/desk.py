@@ -22,6 +22,7 @@ from cache.recent import Recent, is_recent
 from providers.errand import Bill
 from providers.panel import Panel
 from questions.askers import Askers
+from questions.dating import Dating
 from questions.keeping import Keeping
 from questions.open import OpenQuestions, Waiting
 from questions.terms import Terms
@@ -74,7 +75,7 @@ class Desk:
         self._outcomes = outcomes
         self._claims = claims
         self._keys = keys
-        self._freshness = freshness
+        self._dating = Dating(check, freshness)
         self._window_s = window_s if panel.bulk > 1 else 0.0
         self._carry_on_s = carry_on_s
         self._stop_s = stop_s
@@ -100,7 +101,7 @@ class Desk:
                 stale = [value for value in missing if _too_old(found[value], not_before)]
                 if stale:  # joined a question whose first asker was content with an older outcome
                     found.update(await self._asked(stale, not_before, terms))
-            known = known | found if known else found
+            return known | found if known else found
         return known
 
     async def known(self, values: Iterable[str], max_age_s: float | None) -> set[str]:
@@ -337,7 +338,8 @@ class Desk:
     ) -> None:
         """Take what providers `found` off `left` and to who waits; keep it if it is to be kept."""
         cost = bill.cost / len(found) if bill.cost and found else bill.cost
-        outcomes = self._dated(found, bill.provider or None, round(cost * MILLION) if cost else 0)
+        millionths = round(cost * MILLION) if cost else 0
+        outcomes = self._dating.outcomes(found, bill.provider or None, millionths)
         lasting: dict[str, Outcome] = {}
         kept: dict[bytes, Outcome] = {}
         settled: list[bytes] = []
@@ -355,30 +357,6 @@ class Desk:
                 usage.cost += cost * count
             for usage, _ in openers[:1]:
                 usage.calls_made += bill.calls
-
-    def _dated(
-        self, found: Mapping[str, Found], provider: str | None, millionths: int
-    ) -> dict[str, Outcome]:
-        """Return the outcome of each value; values of which the same was found share it."""
-        found_at = datetime.now(UTC)
-        made: dict[int, Outcome] = {}
-        outcomes: dict[str, Outcome] = {}
-        for value, one in found.items():
-            outcome = made.get(id(one))
-            if outcome is None:
-                outcome = made[id(one)] = Outcome(
-                    self.check,
-                    one.conclusion,
-                    found_at,
-                    self._freshness.expiry(one, found_at),
-                    one.reasons,
-                    one.evidence,
-                    provider,
-                    millionths,
-                    one.voices,
-                )
-            outcomes[value] = outcome
-        return outcomes
 
     def _settle(self, outcomes: Mapping[str, Outcome]) -> list[tuple[Usage, int]]:
         """Give `outcomes` to who waits for them; return who opened how many of the questions."""

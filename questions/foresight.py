@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
 
 from msgspec import Struct
 
@@ -49,19 +48,10 @@ class Foresight:
 
         It computes, so it is for a thread: an e-mail costs microseconds, a phone number thirty.
         """
-        found: list[tuple[KindModule, int, Mapping[str, int]]] = []
-        for getter, module in self._kinds:
-            values: Counter[Any] = Counter()
-            refuted = 0
-            for value in filter(_is_given, map(getter, records)):
-                canonical = module.examine(value).canonical
-                if canonical is None:
-                    refuted += 1
-                else:
-                    values[canonical] += 1
-            if refuted or values:
-                found.append((module, refuted, values))
-        return found
+        return [
+            (module, refuted, Counter(values.values()))
+            for module, refuted, values in self._canonical(records)
+        ]
 
     async def of(
         self,
@@ -95,7 +85,7 @@ class Foresight:
             OSError: the shared store is away, so nobody can say what is known.
         """
         free = set(range(len(records)))
-        for module, values in await asyncio.to_thread(self._canonical, records):
+        for module, _, values in await asyncio.to_thread(self._canonical, records):
             for check in self._checks(module):
                 parts = {at: check.subject(one) for at, one in values.items()}
                 asked = dict.fromkeys(parts.values())
@@ -103,16 +93,24 @@ class Foresight:
                 free.difference_update(at for at, part in parts.items() if part not in known)
         return free
 
-    def _canonical(self, records: Sequence[Record]) -> list[tuple[KindModule, dict[int, str]]]:
-        """Return for each kind the canonical values, by place, that there is a question about."""
-        found: list[tuple[KindModule, dict[int, str]]] = []
+    def _canonical(
+        self, records: Sequence[Record]
+    ) -> list[tuple[KindModule, int, Mapping[int, str]]]:
+        """Return for each kind the values that are refuted, and each other one by its place."""
+        found: list[tuple[KindModule, int, Mapping[int, str]]] = []
         for getter, module in self._kinds:
             values: dict[int, str] = {}
+            refuted = 0
             for at, value in enumerate(map(getter, records)):
-                canonical = None if value is None else module.examine(value).canonical
-                if canonical is not None:
+                if value is None:
+                    continue
+                canonical = module.examine(value).canonical
+                if canonical is None:
+                    refuted += 1
+                else:
                     values[at] = canonical
-            found.append((module, values))
+            if refuted or values:
+                found.append((module, refuted, values))
         return found
 
     def _questions(
@@ -128,7 +126,3 @@ class Foresight:
         """Yield the checks that the policy of a kind asks."""
         policy = self._policies[module.KIND.name]
         return (check for check in module.KIND.asked if check.name in policy)
-
-
-def _is_given(value: object) -> bool:
-    return value is not None

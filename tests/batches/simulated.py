@@ -63,8 +63,8 @@ from verdicts.verdict import (
 KINDS: Sequence[KindModule] = (email,)
 
 
-LATE_S = 25.0
-"""More than twice a lease."""
+PROMPT_S, LATE_S = 0.02, 25.0
+"""How long a process takes at most to write: usually, and more than twice a lease."""
 
 
 class Cut(Struct):
@@ -72,7 +72,7 @@ class Cut(Struct):
 
     off: bool = False
     dead: bool = False
-    late_s: float = 0.02
+    late_s: float = PROMPT_S
 
 
 class MemoryDatabase:
@@ -316,7 +316,7 @@ class Fleet:
         self.truth.down = self.truth.used_up = False
         self.database.unsure = 0.0
         for process in self.processes:
-            process.cut.off, process.cut.late_s = False, Cut().late_s
+            process.cut.off, process.cut.late_s = False, PROMPT_S
 
     async def _one_trouble(self, batch: Batch) -> None:
         one = self.chance.choice(self.processes)
@@ -333,7 +333,7 @@ class Fleet:
             case 5:
                 self.database.unsure = self.chance.choice((0.0, 0.1))
             case 6:
-                one.cut.late_s = self.chance.choice((LATE_S, Cut().late_s))
+                one.cut.late_s = self.chance.choice((LATE_S, PROMPT_S))
             case 7:
                 await self._moved(batch, self.chance.choice((Move.PAUSE, Move.RESUME)))
             case _:

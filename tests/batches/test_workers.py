@@ -28,7 +28,7 @@ assert postgres_url
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("tables")]
 RECORDS = 600
 KEPT_LATE = 16
-"""Answers that came in the 20 ms before, and were not kept yet."""
+"""Answers that came just before (`questions.keeping.KEEP_WITHIN_S`), and were not kept yet."""
 
 
 async def test_a_worker_that_is_killed_costs_what_was_in_flight_and_no_more(

@@ -109,8 +109,17 @@ def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["selection", "R7 Retry-After", "R9 bulk answers", "R17 progress", "batch once", "R23 one key"],
+    [
+        "selection",
+        "R2 torn files",
+        "R7 Retry-After",
+        "R9 bulk answers",
+        "R17 progress",
+        "batch once",
+        "R23 one key",
+    ],
 )
+@pytest.mark.timeout(180)
 def test_a_promise_is_measured_and_told(name: str) -> None:
     lines, kept = scoreboard.scored([name], 1, quick=True)
     assert kept
