@@ -46,6 +46,7 @@ def torn(seed: int, quick: bool) -> Kept:  # noqa: FBT001
         first.mkdir()
         held.mkdir()
         batch, decided = asyncio.run(_killed(home, first, held, values))
+        _restore(first, held)
         expected = None
         for number in range(cuts + 1):
             folder = home.folder / f"cut{number}"
@@ -88,11 +89,15 @@ async def _killed(home: Yard, folder: Path, held: Path, values: Sequence[str]) -
                 decided = (await home.store.batch(TENANT, batch.id)).counts.records
                 for name in (STORE, LOG):
                     shutil.copy(folder / name, held / name)
-        assert eventually(lambda: running_instance(folder) is None, GONE_S_MAX)
-        for name in (STORE, LOG):
-            shutil.copy(held / name, folder / name)
-        (folder / f"{STORE}-shm").unlink(missing_ok=True)
     return batch.id, decided
+
+
+def _restore(folder: Path, held: Path) -> None:
+    """Put the store into `folder` as it was `held`, once nothing runs there any more."""
+    assert eventually(lambda: running_instance(folder) is None, GONE_S_MAX)
+    for name in (STORE, LOG):
+        shutil.copy(held / name, folder / name)
+    (folder / f"{STORE}-shm").unlink(missing_ok=True)
 
 
 async def _read(home: Yard, folder: Path, batch: str) -> tuple[int, bool]:
