@@ -39,6 +39,7 @@ class Deciding:
         reason for what is decided.
         """
         self._rounds = rounds
+        self._only = rounds[0].found if len(rounds) == 1 and rounds[0].subject is str else None
         self._waived = waived
         self._apart = apart
         self._started = started
@@ -46,44 +47,55 @@ class Deciding:
 
     def of(self, one: Examined[Any]) -> Decided:
         """Return what is decided of `one`."""
+        local, value = one.outcomes, one.canonical
+        if value is None:
+            answers: tuple[Outcome, ...] = ()
+            same: tuple[int, ...] = (id(local),)
+        elif self._only is not None:  # the usual case, by itself: this runs for every value
+            answer = self._only[value]
+            answers = (answer,)
+            same = (id(local), id(answer))
+        else:
+            answers = self._answers(value)
+            same = (id(local), *map(id, answers))
+        decided = self._made.get(same)
+        if decided is None:
+            decided = self._made[same] = self._decided(local, answers)
+        return decided
+
+    def _answers(self, value: str) -> tuple[Outcome, ...]:
         answers: list[Outcome] = []
-        value = one.canonical
         for around in self._rounds:
-            if value is None:
-                break
             answer = around.found[around.subject(value)]
             answers.append(answer)
             if answer.conclusion is REFUTED:
                 break  # no later round was about it, though one may have been about its part
-        same = (id(one.outcomes), *map(id, answers))
-        decided = self._made.get(same)
-        if decided is None:
-            decided = self._made[same] = self._decided(one.outcomes, answers)
-        return decided
+        return tuple(answers)
 
-    def _decided(self, local: Sequence[Outcome], answers: Sequence[Outcome]) -> Decided:
-        outcomes = (*local, *answers)
-        oldest = newest = expires_at = None
-        for answer in answers:
-            found_at = answer.found_at
-            if found_at is None:
-                continue
-            if oldest is None or newest is None:
-                oldest = newest = found_at
-            else:
-                oldest, newest = min(oldest, found_at), max(newest, found_at)
-            ends = answer.expires_at
-            if ends is not None and (expires_at is None or ends < expires_at):
-                expires_at = ends
-        source = LOCAL
-        if newest is not None:
-            source = PROVIDER if newest >= self._started else CACHE
-        status, reasons, counted = VALID, (), outcomes
+    def _decided(self, local: tuple[Outcome, ...], answers: tuple[Outcome, ...]) -> Decided:
+        outcomes = counted = local + answers
         if self._apart:
             counted = tuple(one for one in outcomes if one.check not in self._apart)
+        status, reasons = VALID, ()
         for one in counted:
             if one.conclusion is not CONFIRMED or one.reasons:
                 status = decide(counted, self._waived)
                 reasons = tuple(reason for one in counted for reason in one.reasons)
                 break
-        return Decided(status, reasons, outcomes, oldest or self._started, expires_at, source)
+        oldest, newest, expires_at = _dates(answers)
+        if oldest is None or newest is None:
+            return Decided(status, reasons, outcomes, self._started, expires_at, LOCAL)
+        source = PROVIDER if newest >= self._started else CACHE
+        return Decided(status, reasons, outcomes, oldest, expires_at, source)
+
+
+def _dates(
+    answers: Sequence[Outcome],
+) -> tuple[datetime | None, datetime | None, datetime | None]:
+    """Return when the first and the last of `answers` was found, and when the first expires."""
+    if len(answers) == 1:
+        (answer,) = answers
+        return answer.found_at, answer.found_at, answer.expires_at
+    found = [one.found_at for one in answers if one.found_at is not None]
+    ends = [one.expires_at for one in answers if one.expires_at is not None]
+    return min(found, default=None), max(found, default=None), min(ends, default=None)

@@ -269,7 +269,8 @@ class Desk:
         too_old: dict[str, bytes] = {}
         for (value, digest), answer in zip(digests.items(), answers, strict=True):
             if isinstance(answer, Outcome):
-                if is_recent(answer, left[value]):
+                not_before = left[value]
+                if not_before is None or is_recent(answer, not_before):
                     known[value] = answer
                 else:
                     too_old[value] = digest

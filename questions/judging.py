@@ -63,7 +63,7 @@ class Judge:
             for module in kinds
         }
         self._kinds = {module.KIND.field: module for module in kinds}
-        self._getters = [(field, attrgetter(field)) for field in self._kinds]
+        self._row_of = attrgetter("ref", *self._kinds)  # of one name it would be no tuple
         self._desks = desks
         self._result = result_class(kinds)
         self._verdicts: dict[tuple[str, tuple[str, ...]], Verdicts] = {}
@@ -90,10 +90,10 @@ class Judge:
 
     def _columns(self, records: Sequence[Record]) -> Columns:
         """Return the values of `records` by field, without the fields that none of them has."""
-        columns: dict[str, list[Any]] = {}
+        columns: dict[str, Sequence[Any]] = {}
         full = False
-        for field, getter in self._getters:
-            column = [getter(record) for record in records]
+        _refs, *turned = zip(*map(self._row_of, records), strict=True) if records else [()]
+        for field, column in zip(self._kinds, turned, strict=bool(records)):
             absent = column.count(None)
             if absent < len(column):
                 columns[field] = column

@@ -10,6 +10,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, cast
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -27,6 +28,7 @@ from graphql import (
     is_leaf_type,
 )
 from graphql.execution.collect_fields import FieldDetails
+from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 from strawberry.types.field import StrawberryField
 
 from schema.lane.generated import Generated, NotPlain, Unfit, attribute, is_int
@@ -34,10 +36,10 @@ from schema.lane.reading import BACKREF
 from schema.lane.selection import Collector
 
 LISTS = frozenset({list, tuple})
-MOMENTS_KEPT_MAX = 256
-"""Written moments that each field of a plan keeps."""
 FIELDS_MAX = 2_000
 """Fields that one operation may complete after fragments and aliases are unfolded."""
+_ISO_FORMAT = DEFAULT_SCALAR_REGISTRY[datetime].serialize
+"""How Strawberry writes a date and time."""
 
 
 class Completion:
@@ -231,30 +233,39 @@ def _slow(type_: Any, *, required: bool) -> Callable[[Any], object]:  # noqa: AN
     known: set[type] = set()
     check = Accepts(None).check
 
-    moments: dict[datetime, object] = {}  # what was found together shares one
-
     def slow(value: object) -> object:
-        class_ = value.__class__
-        # one instant has several forms, and equals itself in all of them: only UTC's is kept
-        moment = cast("datetime", value) if class_ is datetime else None
-        if moment is not None and moment.tzinfo is UTC:
-            written = moments.get(moment)
-            if written is not None:
-                return written
         if value is None:
             if required:
                 raise Unfit
             return None
+        class_ = value.__class__
         if class_ not in known:
             check(class_)
             known.add(class_)
         serialized = serialize(value)
         if serialized is None or serialized is Undefined:
             raise Unfit
-        if moment is not None and moment.tzinfo is UTC:
-            if len(moments) >= MOMENTS_KEPT_MAX:
-                moments.clear()
-            moments[moment] = serialized
         return serialized
 
-    return slow
+    return _moment(slow) if serialize is _ISO_FORMAT else slow
+
+
+def _moment(slow: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Return the completion of a date and time: of most in UTC, of what else there is by `slow`.
+
+    Of an instant in UTC orjson writes what `isoformat` does, in a fifth of the time.
+    """
+    last: object = None  # what was found together shares one
+    written: object = None
+
+    def moment(value: object) -> object:
+        nonlocal last, written
+        if value is not last or value is None:
+            if value.__class__ is datetime and cast("datetime", value).tzinfo is UTC:
+                written = orjson.dumps(value)[1:-1].decode()
+            else:
+                written = slow(value)
+            last = value
+        return written
+
+    return moment
