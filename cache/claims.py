@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 from importlib.resources import files
 from typing import Protocol, cast
@@ -92,7 +93,8 @@ class Claims:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         held = list(self._held)
         if held:
-            await self.settle(held)
+            with suppress(OSError):  # they expire by themselves
+                await self.settle(held)
 
     async def look(self, digests: Sequence[bytes]) -> list[bytes | Taken]:
         """Return for each digest what the same server keeps for it, or else what claiming it gave.
@@ -131,16 +133,16 @@ class Claims:
 
         `outcomes` are those that the same server keeps, packed (`cache.outcomes`): they are written
         first, in one trip.
+
+        Raises:
+            OSError: the store is away; the claims expire by themselves.
         """
         self._held.difference_update(digests)
         flags = "0" * len(digests)
         if kept is not None:
             flags = "".join("1" if one else "0" for one in kept)
         settled = (round(DONE_FOR_S * 1000), CHANNEL, b"".join(digests), flags, outcomes)
-        try:
-            await self._settle((), (self._token, *settled))
-        except OSError:
-            return  # they expire by themselves
+        await self._settle((), (self._token, *settled))
 
     async def wait(self, digests: Sequence[bytes], timeout_s: float) -> None:
         """Return when one of `digests` is settled, or after `LOOK_AGAIN_S` or `timeout_s`."""

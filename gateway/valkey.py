@@ -1,9 +1,9 @@
 """The store that all processes share: one redis-py client, scripts, one subscription a channel.
 
 Every command has `timeout_s` and no hidden retry (`gateway.patience` has a word for a loop that
-stood still). After a failure the store counts as away for
-`AWAY_S`: calls in that time fail at once, so that a frozen server costs one timeout and not one
-for each request.
+stood still). After a failure the store counts as away, and calls fail at once: for `AWAY_S` after
+one that took its time, so that a frozen server costs one timeout and not one for each request; for
+`REFUSED_S` at first, and ever longer, where a server that is being started refuses at once.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ CONNECTIONS_MAX = 128
 COMMANDS_MAX = 64
 """Commands under way at once; what reads outcomes goes beside them, one a desk at a time."""
 AWAY_S = 1.0
+REFUSED_S = 0.05
+REFUSED_WITHIN_S = 0.01
 LISTEN_POLL_S = 5.0
 LISTENER_CONNECT_S = 1.0
 LISTENER_PROBE_S = 10
@@ -109,6 +111,7 @@ class Valkey:
         self.url = url
         self.client = self._client(url, timeout_s, probe_every_s=0)
         self._listeners = self._client(url, None, probe_every_s=LISTENER_PROBE_S)
+        self._away_s = 0.0
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(COMMANDS_MAX)
 
@@ -138,20 +141,31 @@ class Valkey:
     async def run(self, *command: object) -> object:
         """Run one command and return its answer; StoreAway when there is none."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._away_until:
+        began = loop.time()
+        if began < self._away_until:
             raise StoreAway("the shared store is away")
         try:
             async with self._turns:
-                return await cast("Any", self.client).execute_command(*command)
+                answer = await cast("Any", self.client).execute_command(*command)
         except NoScriptError:
             raise
         except ResponseError as error:
             _log.error("shared store refuses", extra={"error": type(error).__name__})
             raise StoreAway(str(error)) from None
         except (RedisError, OSError) as error:
-            self._away_until = loop.time() + AWAY_S
+            self._found_away(loop.time(), began)
             _log.warning("shared store away", extra={"error": type(error).__name__})
             raise StoreAway(type(error).__name__) from None
+        self._away_s = 0.0
+        return answer
+
+    def _found_away(self, now: float, began: float) -> None:
+        """Let calls fail at once for a while; one that began at `began` has failed `now`."""
+        if now < self._away_until:
+            return  # another call found the same
+        refused = now - began < REFUSED_WITHIN_S
+        self._away_s = min(AWAY_S, 2 * self._away_s or REFUSED_S) if refused else AWAY_S
+        self._away_until = now + self._away_s
 
     async def listen(self, channel: str) -> AsyncIterator[bytes]:
         """Yield the messages of `channel`; StoreAway when the connection ends."""

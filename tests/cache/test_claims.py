@@ -138,13 +138,12 @@ async def test_leaving_gives_everything_back(valkey: Valkey) -> None:
     assert await other.take([A, B]) == [OURS, OURS]
 
 
-async def test_a_store_that_is_away_is_an_error_to_take_and_none_to_give_back(
-    away: Valkey,
-) -> None:
+async def test_a_store_that_is_away_is_an_error_and_none_to_leave(away: Valkey) -> None:
     claims = Claims(away)
     with pytest.raises(OSError, match="Error"):
         await claims.take([A])
-    await claims.settle([A], [True])
+    with pytest.raises(OSError, match="away"):
+        await claims.settle([A], [True])
     await claims.close()
 
 
