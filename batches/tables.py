@@ -173,3 +173,43 @@ deletions = Table(
     Column("what", Text, primary_key=True),
     Column("deleted_at", BigInteger, nullable=False),
 )
+
+# Keys that callers have, of all tenants. Of their secrets only keyed digests are kept.
+access_keys = Table(
+    "access_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # names of scopes, and networks, with spaces between
+    Column("scopes", Text, nullable=False),
+    Column("networks", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("requests_per_second", Float),
+    Column("records_per_day", BigInteger),
+    Column("cost_per_day_millionths", BigInteger),
+    Column("digest", LargeBinary, nullable=False),
+    # the one before it is good until then
+    Column("digest_before", LargeBinary),
+    Column("before_until", BigInteger),
+    Column("idempotency_key", Text),
+    UniqueConstraint("tenant", "idempotency_key", name="access_keys_idempotency"),
+    Index("access_keys_listed", "tenant", "created_at", "id"),
+)
+
+# What administrators did: who, what, to which object. Rows are removed when they are old.
+audit = Table(
+    "audit",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Index("audit_of", "tenant", "number"),
+    sqlite_autoincrement=True,
+)

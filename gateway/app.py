@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,6 +19,7 @@ from starlette.responses import (
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from access.principal import ANYBODY
 from batches.ingest import Ingest
 from console.page import (
     ASSET_CACHE_CONTROL,
@@ -25,8 +28,10 @@ from console.page import (
     content_security_policy,
     graphiql_page,
 )
+from gateway.admission import Admission
 from gateway.assembly import Assembly, assembled
 from gateway.batch_room import webhook_gate
+from gateway.bind import bind_of, is_local
 from gateway.declarations import Declarations, declarations_of
 from gateway.downloads import Downloads, Sources
 from gateway.endpoint import Endpoint
@@ -39,7 +44,6 @@ from gateway.settings import Settings, load_settings
 from gateway.sockets import Sockets
 from gateway.uploads import Uploads
 from gateway.valkey import StoreAway
-from providers.priority import TENANT
 from resolvers.context import Context
 from schema.roots import build_schema
 
@@ -59,7 +63,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with assembled(settings, declarations=declarations) as assembly:
+        local = is_local(bind_of(settings))
+        async with assembled(settings, declarations=declarations, local=local) as assembly:
             ready.append(assembly)
             assembly.batches.start(working=False)
             yield
@@ -100,16 +105,24 @@ def routes(
     """Return every address that Assay answers; `assembly` is called for each request."""
     files = assets()
 
-    async def context_for(_: Scope, _init: Mapping[str, object] | None = None) -> Context:
-        return assembly().context
+    admission = Admission(lambda: assembly().door)
+
+    async def context_for(scope: Scope, init: Mapping[str, object] | None = None) -> Context:
+        principal = await admission.of(scope, init)
+        context = assembly().context
+        return context if principal is ANYBODY else replace(context, principal=principal)
+
+    def stay(context: Context, ended: Callable[[], None]) -> Callable[[], None]:
+        return admission.stay(context.principal, ended)
 
     schema = build_schema(declarations.kinds)
-    feeds = Feeds(schema, lambda _: TENANT)
+    feeds = Feeds(schema, _tenant_of)
     endpoint = Endpoint(
         schema,
         context_for=context_for,
         page=_page,
         feeds=feeds,
+        stay=stay,
         body_bytes_max=settings.gateway.body_bytes_max,
     )
 
@@ -125,28 +138,23 @@ def routes(
             found.gzipped if packed else found.file, headers=headers, media_type=found.media_type
         )
 
-    async def ready(_: Request) -> Response:
-        try:
-            await assembly().valkey.ping()
-        except StoreAway:
-            reason = "the shared Valkey does not answer"
-            return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
-        # why is for the log: it may name hosts and paths
-        said = {} if assembly().batches.away is None else {"batches": "they can't be used now"}
-        return JSONResponse({"status": "ready", **said})
-
     return [
         Route("/graphql", endpoint),
-        *_files(settings, assembly),
-        WebSocketRoute("/graphql", Sockets(schema, feeds, context_for, Origins(_names(settings)))),
+        *_files(settings, assembly, admission),
+        WebSocketRoute(
+            "/graphql",
+            Sockets(schema, feeds, context_for, Origins(_names(settings)), stay=stay),
+        ),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),
         Route("/healthz", _alive),
-        Route("/readyz", ready),
+        Route("/readyz", partial(_ready, assembly)),
     ]
 
 
-def _files(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRoute]:
+def _files(
+    settings: Settings, assembly: Callable[[], Assembly], admission: Admission
+) -> list[BaseRoute]:
     """Return the addresses that take files in, and give them out."""
 
     async def ingest() -> Ingest:
@@ -157,13 +165,17 @@ def _files(settings: Settings, assembly: Callable[[], Assembly]) -> list[BaseRou
 
     uploads = Uploads(
         ingest,
-        lambda _: TENANT,
+        admission,
         Origins(_names(settings)),
         currency=settings.gateway.currency,
         sandbox=settings.gateway.sandbox,
         gate=webhook_gate(settings) if settings.webhooks.secret is not None else None,
     )
-    return [*uploads.routes(), *Downloads(sources).routes()]
+    return [*uploads.routes(), *Downloads(sources, admission).routes()]
+
+
+def _tenant_of(context: Context) -> str:
+    return context.tenant
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,6 +192,17 @@ async def _page(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _home(_: Request) -> Response:
     return RedirectResponse("/graphql")
+
+
+async def _ready(assembly: Callable[[], Assembly], _: Request) -> Response:
+    try:
+        await assembly().valkey.ping()
+    except StoreAway:
+        reason = "the shared Valkey does not answer"
+        return JSONResponse({"status": "unready", "reason": reason}, status_code=503)
+    # why is for the log: it may name hosts and paths
+    said = {} if assembly().batches.away is None else {"batches": "they can't be used now"}
+    return JSONResponse({"status": "ready", **said})
 
 
 async def _alive(_: Request) -> Response:

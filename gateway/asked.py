@@ -1,6 +1,6 @@
 """What a client asks, whichever transport it comes over, and the bytes of what it is told."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from secrets import token_hex
 from typing import Any, Protocol, cast
 
@@ -42,6 +42,21 @@ class Executor(Protocol):
     def newest_only(self, query: str, operation_name: str | None = None) -> bool:
         """Tell whether an operation is a subscription whose events each say all there is."""
         ...
+
+
+Stay = Callable[[Any, Callable[[], None]], Callable[[], None]]
+"""Takes the context of who comes in, and what to call when it has to leave; returns what to call
+when it has left."""
+
+
+def for_ever(context: object, ended: Callable[[], None]) -> Callable[[], None]:
+    """Let everybody stay."""
+    del context, ended
+    return _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 class Refusal(Exception):

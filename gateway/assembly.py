@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from access.door import Door
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -17,6 +18,7 @@ from checks.kinds import load
 from gateway.batch_assembly import Batches
 from gateway.batch_room import Followed
 from gateway.declarations import Declarations, declarations_of
+from gateway.doorkeeper import Doorkeeper
 from gateway.hash_key import hash_key
 from gateway.policies import policies_of, waived_of
 from gateway.private_valkey import private_valkey, running_instance
@@ -57,6 +59,7 @@ class Assembly(Struct):
     valkey: Valkey
     context: Context
     batches: Batches
+    door: Door
 
 
 class Court(Struct):
@@ -74,13 +77,15 @@ async def assembled(
     *,
     guest: bool = False,
     declarations: Declarations | None = None,
+    local: bool | None = None,
 ) -> AsyncGenerator[Assembly]:
     """Build and open everything that `settings` asks for; close it when left.
 
     `services` are those that providers may speak. `declarations` are what `settings` declare,
     where that is known already. A `guest` may use the private Valkey of an Assay that runs in the
     same data directory: good for a command, but what serves must not lose its store when that other
-    one stops.
+    one stops. `local`: only this machine reaches what is
+    served; without it the settings say so.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -118,11 +123,14 @@ async def assembled(
         context = _context(settings, declarations, policies, live, rehearsal, builder.daily)
         shown = sandbox_inputs(live.panels.values(), rehearsals) if sandbox else ()
         context = replace(context, sandbox_inputs=shown)
-        batches = _batches(settings, declarations, context, valkey, (live, rehearsal or live))
+        doorkeeper = Doorkeeper(settings, secret, builder.transport, local=local)
+        stack.push_async_callback(doorkeeper.close)
+        followed = Followed(valkey, lambda batch: (live, rehearsal or live)[batch.sandbox])
+        batches = _batches(declarations, context, followed, live.foresight, doorkeeper)
         stack.push_async_callback(batches.close)
         await loading
         context = replace(context, room=batches.room)
-        yield Assembly(settings, declarations, valkey, context, batches)
+        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper.door)
 
 
 class _Builder:
@@ -255,16 +263,13 @@ def _context(
 
 
 def _batches(
-    settings: Settings,
     declarations: Declarations,
     context: Context,
-    valkey: Valkey,
-    courts: tuple[Court, Court],
+    followed: Followed,
+    foresight: Foresight,
+    doorkeeper: Doorkeeper,
 ) -> Batches:
-    """Return what is to become of batches here; nothing of it is begun.
-
-    `courts` are who would be asked: for most batches, and for those of the sandbox.
-    """
+    """Return what is to become of batches here; nothing of it is begun."""
 
     def bench() -> "Bench":
         # here, because what answers requests only starts sooner without what works
@@ -275,15 +280,10 @@ def _batches(
             context.rehearsal,
             declarations.kinds,
             context.panels,
-            courts[False].foresight,
+            foresight,
         )
 
-    return Batches(
-        settings,
-        declarations.kinds,
-        bench,
-        Followed(valkey, lambda batch: courts[batch.sandbox]),
-    )
+    return Batches(doorkeeper.settings, declarations.kinds, bench, followed, doorkeeper.begin)
 
 
 def sandbox_inputs(

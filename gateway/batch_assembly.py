@@ -6,7 +6,7 @@ the start, nor makes what needs no batches unready.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -52,8 +52,13 @@ class Batches:
         kinds: "Sequence[KindModule]",
         bench: "Callable[[], Bench]",
         followed: "Followed",
+        opened: "Callable[[Store], Awaitable[None]]",
     ) -> None:
-        """Use the store of `settings`; `bench` is called once, when work begins."""
+        """Use the store of `settings`; `bench` is called once, when work begins.
+
+        `opened` is called with the store, once it is open.
+        """
+        self._tell_opened = opened
         self._settings = settings
         self._kinds = kinds
         self._bench = bench
@@ -173,6 +178,7 @@ class Batches:
         if store is None:
             return
         self._store = store
+        await self._tell_opened(store)
         gate = webhook_gate(self._settings)
         self._room = batch_room(
             store,

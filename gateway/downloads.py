@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from access.scope import Scope as May
 from batches.batch import Batch
 from batches.csv_out import CsvDialect, CsvWriter
 from batches.decided import Decode, Wanted
@@ -26,9 +27,9 @@ from batches.given import unpacked_layout
 from batches.ndjson_out import NdjsonWriter
 from batches.shapes import own_of
 from checks.kinds import KindModule
-from gateway.endpoint import Refusal
+from gateway.admission import Admission
+from gateway.asked import Refusal
 from gateway.stopping import stop_of
-from providers.priority import TENANT
 from verdicts.reason import ReasonCode
 from verdicts.verdict import Status
 
@@ -92,17 +93,22 @@ class _Download(StreamingResponse):
         media_type: str,
         places: _Places,
         stop: asyncio.Event | None,
+        stay: Callable[[Callable[[], None]], Callable[[], None]],
     ) -> None:
         super().__init__(parts, headers=headers, media_type=media_type)
         self._places = places
         self._stop = stop
+        self._stay = stay
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Raise what cuts it off."""
         self._places.taken += 1
+        sent_out = asyncio.Event()
+        left = self._stay(sent_out.set)
         tasks: list[asyncio.Task[object]] = []
         try:
             tasks.append(asyncio.create_task(super().__call__(scope, receive, send)))
+            tasks.append(asyncio.create_task(sent_out.wait()))
             if self._stop is not None:
                 tasks.append(asyncio.create_task(self._stop.wait()))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +117,7 @@ class _Download(StreamingResponse):
             await tasks[0]
         finally:
             self._places.taken -= 1
+            left()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -119,9 +126,10 @@ class _Download(StreamingResponse):
 class Downloads:
     """Answers downloads out of what `sources` returns for each request."""
 
-    def __init__(self, sources: Callable[[], Awaitable[Sources]]) -> None:
-        """Call `sources` when a request comes, and not before."""
+    def __init__(self, sources: Callable[[], Awaitable[Sources]], admission: Admission) -> None:
+        """Call `sources` when a request comes that `admission` lets in, and not before."""
         self._sources = sources
+        self._admission = admission
         self._places = _Places()
 
     def routes(self) -> list[Route]:
@@ -140,12 +148,13 @@ class Downloads:
             )
 
     async def _answered(self, request: Request) -> Response:
+        principal = await self._admission.with_scope(request.scope, May.BATCH_READ)
         form = _form(request.path_params["format"])
         try:
             sources = await self._sources()
             names = [module.KIND.name for module in sources.kinds]
             wanted, dialect, wait = _asked(request, names)
-            batch = await sources.store.batch(TENANT, request.path_params["batch_id"])
+            batch = await sources.store.batch(principal.tenant, request.path_params["batch_id"])
         except NoSuchBatch as error:
             raise Refusal(404, "NOT_FOUND", f"{error}.") from None
         except StoreError as error:
@@ -190,6 +199,7 @@ class Downloads:
             MEDIA_TYPES[form],
             self._places,
             stop_of(request.scope) if wait else None,
+            partial(self._admission.stay, principal),
         )
 
 

@@ -15,7 +15,17 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.asked import Asked, Executor, Refusal, asked_of, encoded, masked, parsed
+from gateway.asked import (
+    Asked,
+    Executor,
+    Refusal,
+    Stay,
+    asked_of,
+    encoded,
+    for_ever,
+    masked,
+    parsed,
+)
 from gateway.feeds import Feeds, Follower
 from gateway.streams import EVENTS, Format, Once, format_of, resumed, stream
 from schema.lane.errors import origin
@@ -47,7 +57,8 @@ class Endpoint:
 
     `context_for` makes the context of an operation out of the request's ASGI scope, before its
     body is read; it may raise `Refusal`. `page` answers a GET of a browser that asks nothing.
-    With `feeds` it streams subscriptions to whoever accepts that (`gateway.streams`).
+    With `feeds` it streams subscriptions to whoever accepts that (`gateway.streams`); `stay` says
+    when such a client has to leave.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class Endpoint:
         page: ASGIApp | None = None,
         *,
         feeds: Feeds | None = None,
+        stay: Stay = for_ever,
         body_bytes_max: int = BODY_BYTES_MAX,
         body_wait_s: float = BODY_WAIT_S,
     ) -> None:
@@ -64,6 +76,7 @@ class Endpoint:
         self._context_for = context_for
         self._page = page
         self._feeds = feeds
+        self._stay = stay
         self._body_bytes_max = body_bytes_max
         self._body_wait_s = body_wait_s
 
@@ -107,7 +120,12 @@ class Endpoint:
                 )
             follower = self._follower(streamed, asked, answer, context)
             if streamed is not None and follower is not None:
-                await stream(streamed, follower, scope, receive, send)
+                sent_out = asyncio.Event()
+                left = self._stay(context, sent_out.set)
+                try:
+                    await stream(streamed, follower, scope, receive, send, sent_out)
+                finally:
+                    left()
                 return
             await _respond(send, media_type, _status(answer, media_type), encoded(answer))
         except Refusal as refusal:

@@ -33,6 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from access.secret import PEPPER_BYTES_MIN
 from batches.settings import BatchesSettings, StoreSettings, UploadSettings, WebhookSettings
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
@@ -199,6 +200,42 @@ class DnsSettings(Section):
     concurrency: int = Field(default=64, ge=1, le=1000, description="Queries in flight at most.")
 
 
+class AccessSettings(Section):
+    """`[access]`: who is let in."""
+
+    open: bool = Field(
+        default=False,
+        description=(
+            "Let in whoever shows no key, wherever from: for what has a guard of its own in front."
+        ),
+    )
+    pepper: SecretStr | None = Field(
+        default=None,
+        min_length=PEPPER_BYTES_MIN,
+        description=(
+            "Secret in the digests of keys, the same for all who share the store; without it"
+            " `cache.hash_key` is."
+        ),
+    )
+    audit_days: float = Field(
+        default=365, gt=0, le=36_500, description="Days for which the audit log is kept."
+    )
+    jwt_issuer: str | None = Field(
+        default=None,
+        description="Who else lets callers in, by tokens (JWT) whose `iss` this is; else nobody.",
+    )
+    jwt_audience: str | None = Field(
+        default=None, description="For whom these tokens have to be: one of their `aud`."
+    )
+    jwt_keys_url: HttpUrl | None = Field(
+        default=None, description="Where their issuer shows its public keys (JWKS, RFC 7517)."
+    )
+    jwt_tenant_claim: str = Field(default="tenant", description="The claim that names the tenant.")
+    jwt_scope_claim: str = Field(
+        default="scope", description="The claim with the scopes: a text with spaces, or a list."
+    )
+
+
 class Settings(BaseSettings):
     """All sections together."""
 
@@ -208,6 +245,7 @@ class Settings(BaseSettings):
     toml_file: ClassVar[Path | None] = None
 
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)

@@ -15,9 +15,10 @@ import orjson
 from msgspec import Struct
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.asked import Asked, Executor, Refusal, asked_of, encoded, masked
+from gateway.asked import Asked, Executor, Refusal, Stay, asked_of, encoded, for_ever, masked
 from gateway.feeds import Feeds
 from gateway.hosts import POLICY_VIOLATION, Origins
+from gateway.streams import SENT_OUT
 from schema.lane.errors import origin
 from schema.lane.response import Response
 
@@ -74,7 +75,8 @@ class Sockets:
     """Answers WebSocket connections.
 
     `context_for` is called for connection_init, where a `Refusal` closes the connection, and for
-    each operation, where it is told. `origins` say which pages may connect.
+    each operation, where it is told. `origins` say which pages may connect, `stay` when a client
+    has to leave.
     """
 
     def __init__(
@@ -84,11 +86,13 @@ class Sockets:
         context_for: ContextFor,
         origins: Origins,
         *,
+        stay: Stay = for_ever,
         init_wait_s: float = INIT_WAIT_S,
     ) -> None:
         self.schema = schema
         self.feeds = feeds
         self.context_for = context_for
+        self.stay = stay
         self.init_wait_s = init_wait_s
         self._origins = origins
         self._open = 0
@@ -128,17 +132,32 @@ async def _busy(send: Send) -> None:
 class _Connection:
     """One conversation."""
 
-    __slots__ = ("_begun", "_of", "_operations", "_params", "_receive", "_scope", "_send", "_tasks")
+    __slots__ = (
+        "_begun",
+        "_left",
+        "_main",
+        "_of",
+        "_operations",
+        "_params",
+        "_receive",
+        "_scope",
+        "_send",
+        "_sent_out",
+        "_tasks",
+    )
 
     def __init__(self, of: Sockets, scope: Scope, receive: Receive, send: Send) -> None:
         self._of, self._scope, self._receive, self._send = of, scope, receive, send
         self._params: dict[str, Any] = {}
-        self._begun = False
+        self._begun = self._sent_out = False
+        self._main: asyncio.Task[Any] | None = None
+        self._left = _nothing
         self._operations: dict[str, _Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Handle messages until one side closes; end what is still under way."""
+        self._main = asyncio.current_task()
         try:
             try:
                 async with asyncio.timeout(self._of.init_wait_s):
@@ -152,13 +171,25 @@ class _Connection:
             await self._close(closing)
         except _Gone:
             pass
+        except asyncio.CancelledError:
+            if not self._sent_out or self._main is None:
+                raise
+            self._main.uncancel()
+            await self._close(_Closing(FORBIDDEN, SENT_OUT.message))
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach a client unmasked
             _log.error("connection failed", extra=origin(error))
             await self._close(_Closing(INTERNAL_ERROR, "Internal error"))
         finally:
+            self._left()
             self._end_all()
             if self._tasks:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _send_out(self) -> None:
+        """End the conversation: its client may not stay."""
+        if self._main is not None and not self._sent_out:
+            self._sent_out = True
+            self._main.cancel()
 
     def _end_all(self) -> None:
         for operation in self._operations.values():
@@ -219,9 +250,10 @@ class _Connection:
         self._begun = True
         self._params = params or {}
         try:
-            await self._of.context_for(self._scope, self._params)
+            context = await self._of.context_for(self._scope, self._params)
         except Refusal as refusal:
             raise _Closing(FORBIDDEN, refusal.message) from None
+        self._left = self._of.stay(context, self._send_out)
         await self._tell({"type": "connection_ack"})
 
     async def _subscribe(self, id_: str, payload: object) -> None:
@@ -329,6 +361,10 @@ class _Connection:
             await self._send({"type": "websocket.send", "text": text})
         except OSError:
             raise _Gone from None
+
+
+def _nothing() -> None:
+    """Stand in for what a client that has not begun leaves behind."""
 
 
 def _payload(message: dict[str, Any]) -> dict[str, Any] | None:

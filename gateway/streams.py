@@ -15,10 +15,11 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
+import orjson
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from gateway.asked import encoded
+from gateway.asked import Refusal, encoded
 from gateway.feeds import Follower, Told
 from gateway.stopping import stop_of
 from schema.lane.errors import origin
@@ -33,6 +34,7 @@ EVENTS_PING_S = 15.0
 PARTS_PING_S = 5.0
 """As Apollo's routers send them."""
 LAST_EVENT_ID = b"last-event-id"
+SENT_OUT = Refusal(401, "UNAUTHENTICATED", "The key was revoked, or has expired.")
 _ACCEPTS_KEPT_MAX = 256
 
 _log = logging.getLogger(__name__)
@@ -118,14 +120,22 @@ class Once:
 
 
 async def stream(
-    format_: Format, follower: Follower, scope: Scope, receive: Receive, send: Send
+    format_: Format,
+    follower: Follower,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    sent_out: asyncio.Event,
 ) -> None:
-    """Send all that `follower` gets, until there is no more or either side ends it; close it."""
+    """Send all that `follower` gets, until there is no more or either side ends it; close it.
+
+    Once `sent_out` is set the client is told that it may not stay.
+    """
     stop = stop_of(scope)
-    works = [_told(format_, follower, send), _left(receive)]
-    tasks = [asyncio.create_task(work) for work in works]
+    works = [_told(format_, follower, send), _left(receive), _set(sent_out)]
     if stop is not None:
-        tasks.append(asyncio.create_task(_stopped(stop)))
+        works.append(_set(stop))
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         done: set[asyncio.Task[None]] = set()
         while not done:
@@ -138,6 +148,9 @@ async def stream(
             _log.error("stream failed", extra=origin(failure))
         elif tasks[0].done():
             await _body(send, format_.end)
+        elif sent_out.is_set():
+            told = Told(orjson.dumps({"errors": SENT_OUT.errors}).decode(), None, stopped=True)
+            await _body(send, format_.message(told) + format_.end)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         for task in tasks:
@@ -167,8 +180,8 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _stopped(stop: asyncio.Event) -> None:
-    await stop.wait()
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _body(send: Send, body: bytes) -> None:

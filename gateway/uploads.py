@@ -17,10 +17,12 @@ import orjson
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from access.scope import Scope as May
 from batches.batch import Batch
 from batches.errors import BatchError, OffsetMismatch, StoreError
 from batches.ingest import Ingest, TooManyUploads, upload_of
 from batches.source.errors import SourceError
+from gateway.admission import Admission
 from gateway.asked import Refusal
 from gateway.hosts import Origins
 from gateway.upload_answers import Problem, answered, headers_of, problem_of
@@ -105,7 +107,7 @@ class _Incoming:
 class Uploads:
     """Answers `/batches` and `/batches/{id}/upload`.
 
-    `ingest` is called for each request; `tenant_for` tells whose it is, and may raise `Refusal`.
+    `ingest` is called for each request; `admission` tells whose it is.
     `origins` are the pages whose files are taken. `currency` is that of cost caps; `sandbox` tells
     whether one runs, `gate` which addresses a webhook may have, if any are told.
     """
@@ -113,7 +115,7 @@ class Uploads:
     def __init__(
         self,
         ingest: Callable[[], Awaitable[Ingest]],
-        tenant_for: Callable[[Scope], str],
+        admission: Admission,
         origins: Origins,
         *,
         currency: str,
@@ -121,7 +123,7 @@ class Uploads:
         gate: Gate | None = None,
     ) -> None:
         self._ingest = ingest
-        self._tenant_for = tenant_for
+        self._admission = admission
         self._origins = origins
         self._currency = currency
         self._sandbox = sandbox
@@ -140,7 +142,7 @@ class Uploads:
         try:
             if not self._origins.allow(scope["headers"]):
                 raise Refusal(403, "CROSS_ORIGIN", "Files are not taken from pages of other sites.")
-            request.tenant = self._tenant_for(scope)
+            request.tenant = (await self._admission.with_scope(scope, May.BATCH_WRITE)).tenant
             request.ingest = await self._ingest()
             batch_id: str | None = scope.get("path_params", {}).get("id")
             if batch_id is None:

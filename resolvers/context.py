@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from access.principal import ANYBODY, Principal
 from providers.daily import Daily
 from providers.panel import Panel
-from providers.priority import TENANT
 from questions.judging import Judge
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Kind
@@ -32,8 +32,8 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
-    request which names none. `room` returns what keeps batches; it raises StoreError while their
-    store is not open.
+    request which names none. `principal` is who asks. `room` returns what keeps batches; it raises
+    StoreError while their store is not open.
     """
 
     judge: Judge
@@ -46,5 +46,10 @@ class Context:
     deadline_ms: int
     records_max: int
     currency: str
-    tenant: str = TENANT
+    principal: Principal = ANYBODY
     room: "Callable[[], Awaitable[BatchRoom]] | None" = None
+
+    @property
+    def tenant(self) -> str:
+        """For whom it works."""
+        return self.principal.tenant

@@ -70,7 +70,7 @@ async def validate(
         )
     usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
-    terms = Terms(deadline, max_age_s, usage, priority)
+    terms = Terms(deadline, max_age_s, usage, priority, context.tenant)
     try:
         results = await judge.judge(records, needs, terms)
     except EmptyRecordError as error:

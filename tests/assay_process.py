@@ -72,6 +72,7 @@ def sections(
         gateway |= {"sandbox": True, "sandbox_url": sandbox.http, "sandbox_dns": sandbox.dns}
     usual: dict[str, Mapping[str, Any]] = {
         "gateway": gateway,
+        "access": {"open": True},
         "redis": {"url": valkey_url, "timeout_ms": 3000},
         "cache": {"hash_key": HASH_KEY},
         "dns": {"timeout": 0.5},

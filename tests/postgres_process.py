@@ -83,16 +83,10 @@ class PostgresProcess:
             "autovacuum": "off",
         }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [binaries() / "postgres", "-D", data, *arguments],
-                stdout=log,
-                stderr=log,
-                user=self._user,
-                cwd="/",
-                process_group=0,
-            )
-        assert eventually(self._answers, START_S_MAX), (self.folder / "log").read_text()
+        command = [str(binaries() / "postgres"), "-D", str(data), *arguments]
+        assert eventually(lambda: self._runs(command), START_S_MAX), (
+            self.folder / "log"
+        ).read_text()
 
     def stop(self) -> None:
         """Stop it in order; connections that are open are closed."""
@@ -116,6 +110,18 @@ class PostgresProcess:
         name = url.rpartition("/")[2]
         server = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
         self._run("dropdb", "--force", *server, name)
+
+    def _runs(self, command: list[str]) -> bool:
+        """Return whether it answers; begin it where it is not there, or has ended.
+
+        One that was killed may leave its memory behind for a moment: the next one ends at once.
+        """
+        if self._process is None or self._process.poll() is not None:
+            with (self.folder / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    command, stdout=log, stderr=log, user=self._user, cwd="/", process_group=0
+                )
+        return self._answers()
 
     def _answers(self) -> bool:
         ready = [binaries() / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]

@@ -51,7 +51,7 @@ async def full(store: Store) -> Batch:
 async def test_a_deleted_batch_leaves_no_row(store: Store) -> None:
     batch = await full(store)
     before = await store.database.read(rows)
-    assert before.keys() == set(METADATA.tables) - {"turns", "deletions"}
+    assert before.keys() == set(METADATA.tables) - {"turns", "deletions", "access_keys", "audit"}
     await store.delete(TENANT, batch.id)
     assert await store.database.read(rows) == {}
     with pytest.raises(NoSuchBatch):

@@ -39,6 +39,7 @@ class Gunicorn:
             "ASSAY_BIND": f"unix:{listener.getsockname()}",
             "ASSAY_GATEWAY__DATA_DIR": str(folder / "data"),
             "ASSAY_REDIS__TIMEOUT_MS": "3000",
+            "ASSAY_ACCESS__OPEN": "true",
             "LISTEN_FDS": "1",
             **environment,
         }

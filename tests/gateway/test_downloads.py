@@ -24,6 +24,7 @@ from gateway.downloads import Downloads, Sources
 from gateway.stopping import Stopping
 from providers.priority import TENANT
 from tests.batches.ended import Row, Running, decode, opened, started
+from tests.gateway.doors import everybody
 from tests.gateway.http_client import served
 from tests.logged import logged
 from tests.waiting import WAIT_S, eventually_async
@@ -77,7 +78,7 @@ async def house(tmp_path: Path) -> AsyncGenerator[House]:
         async def there() -> Sources:
             return sources[-1]
 
-        app = Starlette(routes=Downloads(there).routes())
+        app = Starlette(routes=Downloads(there, everybody()).routes())
         async with (
             served(app) as client,
             aiohttp.ClientSession(
@@ -239,7 +240,7 @@ async def test_a_file_that_waits_is_cut_off_when_the_server_stops(house: House) 
     async def there() -> Sources:
         return house.sources[-1]
 
-    stopping = Stopping(Starlette(routes=Downloads(there).routes()))
+    stopping = Stopping(Starlette(routes=Downloads(there, everybody()).routes()))
     async with served(stopping) as client:
         address = f"http://127.0.0.1:{client.port}{house.path()}?wait=true"
         async with house.session.get(address) as response:

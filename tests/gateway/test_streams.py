@@ -171,7 +171,7 @@ class Quiet:
 @pytest.mark.parametrize("format_", [Events(ping_s=0.02), Parts(ping_s=0.02)])
 async def test_a_quiet_stream_says_that_it_is_alive(format_: Events | Parts) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await stream(format_, Quiet(), scope, receive, send)
+        await stream(format_, Quiet(), scope, receive, send, asyncio.Event())
 
     async with served(app) as client, aiohttp.ClientSession() as session:
         async with session.get(f"http://localhost:{client.port}/") as response:

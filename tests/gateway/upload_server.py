@@ -18,6 +18,7 @@ from gateway.hosts import Origins
 from gateway.uploads import Uploads
 from providers.egress import Gate
 from providers.priority import TENANT
+from tests.gateway.doors import everybody
 from tests.gateway.http_client import Answer, Client, served
 from tests.waiting import POLL_S, WAIT_S
 
@@ -71,7 +72,7 @@ async def running(
 
         answers = Uploads(
             opened,
-            lambda _: TENANT,
+            everybody(),
             Origins(["localhost"]),
             currency="EUR",
             sandbox=False,

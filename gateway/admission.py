@@ -1,0 +1,111 @@
+"""From a request to who it is from: the credential in its headers, shown to the door."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from starlette.types import Scope
+
+from access.door import Door
+from access.errors import BadCredential, CannotTell, NoCredential, NotAdmitted, WrongNetwork
+from access.principal import Principal
+from access.scope import Scope as May
+from gateway.asked import Refusal
+
+HEADER = b"authorization"
+INIT_NAMES = ("Authorization", "authorization")
+"""Where a client of graphql-transport-ws puts in `connection_init` what a header would hold."""
+BEARER = "bearer "
+CREDENTIAL_CHARS_MAX = 8_192
+KEYS_WAIT_S = 5.0
+"""Of a request that comes before the keys have been read."""
+UNAUTHENTICATED, FORBIDDEN = "UNAUTHENTICATED", "FORBIDDEN"
+_CHALLENGE = 'Bearer realm="assay"'  # RFC 6750, section 3
+_SHOW = "Send `Authorization: Bearer KEY`; `assay keys create` makes one."
+
+
+class Admission:
+    """Shows credentials to the door, which `door` returns, and says why somebody stays outside."""
+
+    def __init__(self, door: Callable[[], Door]) -> None:
+        self._door = door
+
+    @property
+    def door(self) -> Door:
+        """The door of this process."""
+        return self._door()
+
+    async def of(self, scope: Scope, init: Mapping[str, object] | None = None) -> Principal:
+        """Return who a request is from; of a WebSocket `init` may hold the credential.
+
+        Raises:
+            Refusal: 401, 403 or 503.
+        """
+        credential = _credential(scope["headers"], init)
+        client = scope.get("client")
+        try:
+            return await self._door().admit(credential, client[0] if client else None, KEYS_WAIT_S)
+        except NotAdmitted as reason:
+            raise _refusal(reason) from None
+
+    async def with_scope(self, scope: Scope, may: May) -> Principal:
+        """Return who a request is from, which needs the scope `may`.
+
+        Raises:
+            Refusal: as `of`, and 403 where the scope is missing.
+        """
+        principal = await self.of(scope)
+        if may not in principal.scopes:
+            raise Refusal(403, FORBIDDEN, f"This needs the scope {may.value}, which yours lacks.")
+        return principal
+
+    def stay(self, principal: Principal, ended: Callable[[], None]) -> Callable[[], None]:
+        """Call `ended` when `principal` has to leave; call what this returns when it has left."""
+        return self._door().watch(principal, ended)
+
+
+def _credential(
+    headers: Iterable[tuple[bytes, bytes]], init: Mapping[str, object] | None
+) -> str | None:
+    """Return what a request shows, None where it shows nothing.
+
+    Raises:
+        Refusal: 401, it is not what a Bearer credential looks like.
+    """
+    given: list[object] = [value.decode("latin-1") for name, value in headers if name == HEADER]
+    if not given and init is not None:
+        given = [init[name] for name in INIT_NAMES if name in init]
+    if not given:
+        return None
+    text = given[0]
+    if (
+        len(given) > 1
+        or not isinstance(text, str)
+        or len(text) > CREDENTIAL_CHARS_MAX
+        or text[: len(BEARER)].lower() != BEARER
+    ):
+        raise _unauthenticated(_SHOW, "invalid_request")
+    return text[len(BEARER) :].strip()
+
+
+def _refusal(reason: NotAdmitted) -> Refusal:
+    match reason:
+        case NoCredential():
+            return _unauthenticated(f"A key is needed here. {_SHOW}")
+        case WrongNetwork():
+            return Refusal(403, FORBIDDEN, "This key may not be used from this address.")
+        case CannotTell():
+            return Refusal(
+                503,
+                "UNAVAILABLE",
+                "Which keys there are cannot be read now. Try again in a moment.",
+                {"retry-after": "1"},
+            )
+        case BadCredential():
+            said = "This key is none, or was revoked, or has expired."
+            return _unauthenticated(said, "invalid_token")
+        case _:
+            return _unauthenticated(_SHOW)
+
+
+def _unauthenticated(message: str, error: str | None = None) -> Refusal:
+    challenge = _CHALLENGE if error is None else f'{_CHALLENGE}, error="{error}"'
+    return Refusal(401, UNAUTHENTICATED, message, {"www-authenticate": challenge})

@@ -1,0 +1,74 @@
+"""The door of this process: made from the settings, opened with the store, pruned behind."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from access.door import Door
+from access.secret import Pepper
+from batches.errors import StoreError
+from gateway.bind import is_local
+from gateway.issuer import tokens_of
+from gateway.settings import Settings
+from providers.transport import Transport
+
+if TYPE_CHECKING:
+    from access.audit import Audit
+    from batches.store import Store
+
+PRUNE_EVERY_S = 6 * 3600.0
+"""Between two removals of what is too old in the audit log."""
+
+_log = logging.getLogger(__name__)
+
+
+def pepper_of(settings: Settings, hash_key: bytes) -> Pepper:
+    """Return the pepper of the keys: the configured one, else the key of the hashes."""
+    pepper = settings.access.pepper
+    return Pepper(hash_key if pepper is None else pepper.get_secret_value().encode())
+
+
+class Doorkeeper:
+    """Keeps the door of one process, and the audit log short."""
+
+    def __init__(
+        self, settings: Settings, hash_key: bytes, transport: Transport, *, local: bool | None
+    ) -> None:
+        """Make the door, which only this machine reaches: if `local`, or else by the settings."""
+        self.settings = settings
+        self._pepper = pepper_of(settings, hash_key)
+        self.door = Door(
+            self._pepper,
+            open_=settings.access.open,
+            local=is_local(settings.gateway.host) if local is None else local,
+            tokens=tokens_of(settings, transport),
+        )
+        self._pruning: asyncio.Task[None] | None = None
+
+    async def begin(self, store: "Store") -> None:
+        """Read the keys in `store`, from now on."""
+        # it needs SQLAlchemy, which the start does not wait for
+        await asyncio.to_thread(import_module, "access.keys")
+        from access.audit import Audit  # noqa: PLC0415 - imported just now, in a thread
+        from access.keys import Keys  # noqa: PLC0415 - as above
+
+        await self.door.begin(Keys(store.database, self._pepper))
+        if self._pruning is None:
+            self._pruning = asyncio.create_task(self._prune(Audit(store.database)), name="audit")
+
+    async def close(self) -> None:
+        """End what goes on here."""
+        if self._pruning is not None:
+            self._pruning.cancel()
+            await asyncio.gather(self._pruning, return_exceptions=True)
+        await self.door.close()
+
+    async def _prune(self, audit: "Audit") -> None:
+        while True:
+            try:
+                await audit.prune(timedelta(days=self.settings.access.audit_days))
+            except StoreError as error:
+                _log.warning("audit log not pruned", extra={"error": type(error).__name__})
+            await asyncio.sleep(PRUNE_EVERY_S)
