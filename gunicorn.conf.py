@@ -8,6 +8,7 @@ the settings of that moment. Workers so share memory (54 MB of their own become 
 fifth of a second. New code takes a restart; a reload reads the settings anew.
 """
 
+import asyncio
 import gc
 import os
 import sys
@@ -16,8 +17,11 @@ from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
 
+from batches.errors import StoreError
 from checks.kinds import load
 from gateway.app import create_app
+from gateway.bind import NO_KEYS, bind_of, is_local
+from gateway.doorkeeper import has_keys
 from gateway.hash_key import hash_key
 from gateway.private_valkey import PrivateValkey, PrivateValkeyError
 from gateway.settings import ConfigurationError, load_settings
@@ -48,7 +52,7 @@ except (ConfigurationError, FileNotFoundError) as error:
 wsgi_app = f"{create_app.__module__}:{create_app.__name__}()"  # called in each worker
 worker_class = "gateway.worker.Worker"
 workers = _number("ASSAY_WORKERS", WORKERS_DEFAULT, 1)
-bind = os.environ.get("ASSAY_BIND") or f"{_settings.gateway.host}:{_settings.gateway.port}"
+bind = bind_of(_settings)
 backlog = 1024
 
 # Who may say for whom a request is: nginx beside us. A Unix socket has no address to compare.
@@ -68,8 +72,23 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unnamed file th
 worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None  # a sign of life waits for no disk
 
 
+def _guard() -> None:
+    """End the start when there is no key; say nothing when the store can't tell now."""
+    try:
+        found = asyncio.run(has_keys(_settings))
+    except (ConfigurationError, StoreError) as error:
+        sys.exit(f"Assay does not start:\n{error}")
+    if not found:
+        sys.exit(f"Assay does not start:\n{bind}: {NO_KEYS}")
+
+
 def on_starting(server: Arbiter) -> None:
-    """Start the private Valkey in the master, when no other is configured, for all workers."""
+    """Start the private Valkey in the master, when no other is configured, for all workers.
+
+    Where others than this machine get in, somebody has to have a key first.
+    """
+    if not is_local(bind) and not _settings.access.open:
+        _guard()
     if _settings.redis.url is not None:
         return
     valkey = PrivateValkey(_settings.gateway.data_dir)

@@ -1,42 +1,17 @@
 """What administrators did, kept where nobody changes it: who, what, to which object, when."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import timedelta
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy import delete, insert, select
 
+from access.audit_entry import Act, Entry
 from batches.database import Database, Transaction, from_ms
 from batches.tables import audit
 
 ENTRIES_MAX = 500
 """Entries that are read at once."""
-
-
-class Act(Enum):
-    """What may be done that is kept."""
-
-    KEY_CREATED = "KEY_CREATED"
-    KEY_ROTATED = "KEY_ROTATED"
-    KEY_REVOKED = "KEY_REVOKED"
-    VALUE_FORGOTTEN = "VALUE_FORGOTTEN"
-
-
-class Entry(Struct, frozen=True):
-    """One act. `actor` is the id of a key, or `local:USER` of who worked on the machine itself.
-
-    `target` is the id of what it was done to; `details` never hold a secret or a record's value.
-    """
-
-    number: int
-    tenant: str
-    at: datetime
-    actor: str
-    act: Act
-    target: str
-    details: Mapping[str, str]
 
 
 def note(

@@ -78,6 +78,12 @@ class Door:
         """Whether callers without a credential are let in."""
         return self._open or (self._local and self._known.is_set() and not self._keys)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is a key that lets somebody in, or tokens do."""
+        now = datetime.now(UTC)
+        return self._tokens is not None or any(key.is_live(now) for key in self._keys.values())
+
     async def begin(self, kept: Kept) -> None:
         """Read the keys in `kept`, and go on doing so. Raise StoreError if that fails at first."""
         await self._look(kept)

@@ -9,9 +9,11 @@ from msgspec import Struct
 from access.scope import Scopes
 
 Network = IPv4Network | IPv6Network
-NAME_CHARS_MAX = 100
 TENANT_CHARS_MAX = 100
 NETWORKS_MAX = 50
+RATE_MAX = 100_000
+RECORDS_PER_DAY_MAX = 10**12
+COST_PER_DAY_MAX = 10**9
 
 
 class Limits(Struct, frozen=True):

@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from access.audit import Act, note
+from access.audit import note
+from access.audit_entry import Act
 from access.errors import KeyIsRevoked, KeyMadeBefore, NoSuchKey
 from access.key import Key, Limits, NewKey, networks_of
 from access.scope import names, scopes_of
 from access.secret import Pepper, new_id, new_text
-from batches.database import Database, Transaction, from_ms, to_ms
+from batches.database import Database, Transaction, from_ms, now_of, to_ms
 from batches.tables import access_keys, audit
 
 OVERLAP_MAX = timedelta(days=30)
@@ -69,6 +70,16 @@ class Keys:
     async def version(self) -> int:
         """Return a number that is another one after each change of any key."""
         return await self._database.read(_version)
+
+
+async def any_live(database: Database) -> bool:
+    """Return whether a key in `database` is neither revoked nor expired."""
+    return await database.read(_any_live)
+
+
+def _any_live(transaction: Transaction) -> bool:
+    now = now_of(transaction)
+    return any(key.is_live(now) for key in _listed(transaction, None))
 
 
 def _create(transaction: Transaction, new: NewKey, id_: str, digest: bytes, actor: str) -> Key:

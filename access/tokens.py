@@ -118,7 +118,7 @@ class Tokens:
         before, self._fetched_at = self._fetched_at, now
         try:
             found = jwt.PyJWKSet.from_json((await self._fetch()).decode())
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except (OSError, ValueError, AttributeError, jwt.PyJWTError) as error:  # it trusts the JSON
             _log.warning("issuer's keys not fetched", extra={"error": type(error).__name__})
             if not self._keys:
                 self._fetched_at = before

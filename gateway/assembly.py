@@ -129,7 +129,7 @@ async def assembled(
         batches = _batches(declarations, context, followed, live.foresight, doorkeeper)
         stack.push_async_callback(batches.close)
         await loading
-        context = replace(context, room=batches.room)
+        context = replace(context, room=batches.room, key_room=doorkeeper.room)
         yield Assembly(settings, declarations, valkey, context, batches, doorkeeper.door)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from access.door import Door
 from access.secret import Pepper
-from batches.errors import StoreError
+from batches.errors import StoreError, StoreUnavailable
 from gateway.bind import is_local
 from gateway.issuer import tokens_of
 from gateway.settings import Settings
@@ -17,6 +17,7 @@ from providers.transport import Transport
 if TYPE_CHECKING:
     from access.audit import Audit
     from batches.store import Store
+    from resolvers.keys import KeyRoom
 
 PRUNE_EVERY_S = 6 * 3600.0
 """Between two removals of what is too old in the audit log."""
@@ -28,6 +29,29 @@ def pepper_of(settings: Settings, hash_key: bytes) -> Pepper:
     """Return the pepper of the keys: the configured one, else the key of the hashes."""
     pepper = settings.access.pepper
     return Pepper(hash_key if pepper is None else pepper.get_secret_value().encode())
+
+
+async def has_keys(settings: Settings) -> bool:
+    """Return whether anybody can be let in with a key or token; true when the store is away.
+
+    Raises:
+        StoreError: the store is there, and is of no use.
+    """
+    if settings.access.jwt_issuer is not None:
+        return True
+    from access.keys import any_live  # noqa: PLC0415 - it needs SQLAlchemy
+    from batches.opening import open_store  # noqa: PLC0415 - as above
+    from gateway.batch_assembly import FILE  # noqa: PLC0415 - as above
+
+    try:
+        store = await open_store(settings.store, settings.gateway.data_dir / FILE)
+    except StoreUnavailable as error:
+        _log.warning("keys not read", extra={"error": type(error).__name__})
+        return True
+    try:
+        return await any_live(store.database)
+    finally:
+        await store.close()
 
 
 class Doorkeeper:
@@ -46,6 +70,13 @@ class Doorkeeper:
             tokens=tokens_of(settings, transport),
         )
         self._pruning: asyncio.Task[None] | None = None
+        self._room: KeyRoom | None = None
+
+    async def room(self) -> "KeyRoom":
+        """Return what administrators work with. Raise StoreUnavailable before `begin`."""
+        if self._room is None:
+            raise StoreUnavailable("the store is not open")
+        return self._room
 
     async def begin(self, store: "Store") -> None:
         """Read the keys in `store`, from now on."""
@@ -53,10 +84,13 @@ class Doorkeeper:
         await asyncio.to_thread(import_module, "access.keys")
         from access.audit import Audit  # noqa: PLC0415 - imported just now, in a thread
         from access.keys import Keys  # noqa: PLC0415 - as above
+        from resolvers.keys import KeyRoom  # noqa: PLC0415 - what it needs is imported by now
 
-        await self.door.begin(Keys(store.database, self._pepper))
+        keys, audit = Keys(store.database, self._pepper), Audit(store.database)
+        await self.door.begin(keys)
+        self._room = KeyRoom(keys, audit)
         if self._pruning is None:
-            self._pruning = asyncio.create_task(self._prune(Audit(store.database)), name="audit")
+            self._pruning = asyncio.create_task(self._prune(audit), name="audit")
 
     async def close(self) -> None:
         """End what goes on here."""

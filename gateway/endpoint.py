@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.admission import FORBIDDEN
 from gateway.asked import (
     Asked,
     Executor,
@@ -284,6 +285,8 @@ def _status(answer: Response, media_type: bytes) -> int:
         return 200
     if answer.stopped == "failed":
         return 500
+    if answer.errors and answer.errors[0]["extensions"]["code"] == FORBIDDEN:
+        return 403
     return 400 if media_type is RESPONSE_JSON else 200
 
 

@@ -15,6 +15,7 @@ from verdicts.kind import Kind
 
 if TYPE_CHECKING:
     from resolvers.batch_room import BatchRoom
+    from resolvers.keys import KeyRoom
 
 
 class SandboxInput(Struct, frozen=True):
@@ -32,8 +33,8 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
-    request which names none. `principal` is who asks. `room` returns what keeps batches; it raises
-    StoreError while their store is not open.
+    request which names none. `principal` is who asks. `room` returns what keeps batches,
+    `key_room` what keeps keys; they raise StoreError while the store is not open.
     """
 
     judge: Judge
@@ -48,6 +49,7 @@ class Context:
     currency: str
     principal: Principal = ANYBODY
     room: "Callable[[], Awaitable[BatchRoom]] | None" = None
+    key_room: "Callable[[], Awaitable[KeyRoom]] | None" = None
 
     @property
     def tenant(self) -> str:

@@ -15,7 +15,9 @@ from schema.batch_mutations import batch_mutations
 from schema.batches import After, BatchTypes, First, batch_types
 from schema.catalogue import Kind, Provider
 from schema.declared import Types, types_for
+from schema.keys import key_mutations, key_queries
 from schema.lane.schema import FastSchema, selected
+from schema.permissions import check_complete, permit
 from schema.records import ValidateOptions
 from schema.scalars import DURATION, Duration
 from schema.subscriptions import subscription_root
@@ -64,12 +66,13 @@ def _query(types: BatchTypes) -> type:
         "batches": strawberry.field(
             resolver=page, graphql_type=types.page, description="All batches, the newest first."
         ),
+        **key_queries(),
     }
     made = type("Query", (_Catalogue,), fields)
     return strawberry.type(
         made,
         name="Query",
-        description="What this gateway can validate, how its providers are doing, and batches.",
+        description="What this gateway can validate, how its providers do, batches and keys.",
     )
 
 
@@ -96,7 +99,7 @@ def _mutation(types: Types, of_batches: BatchTypes) -> type:
 
     answered.__annotations__["records"] = list[cast("Any", types.record)]
     field = strawberry.mutation(resolver=answered, graphql_type=types.payload, description=VALIDATE)
-    fields = {"validate": field, **batch_mutations(types, of_batches)}
+    fields = {"validate": field, **batch_mutations(types, of_batches), **key_mutations()}
     made = type("Mutation", (), fields)
     return strawberry.type(made, description="What spends: every field here may call providers.")
 
@@ -105,11 +108,14 @@ def build_schema(kinds: Sequence[KindModule] = KINDS) -> FastSchema:
     """Return the schema of `kinds`; without any declared one it is `schema.graphql`."""
     types = types_for(kinds)
     of_batches = batch_types(types.result)
-    return FastSchema(
+    schema = FastSchema(
         _query(of_batches),
         _mutation(types, of_batches),
         subscription_root(types.result),
         types=types.verdict_types,
         config=StrawberryConfig(scalar_map={Duration: DURATION}),
         public=(PublicError,),
+        permit=permit,
     )
+    check_complete(schema.root_fields())
+    return schema

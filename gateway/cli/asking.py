@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from gateway.cli.credential import credential
 from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.running import run
 from gateway.shown_url import shown_url
@@ -79,7 +80,7 @@ class RemoteGateway:
         call = Call(
             "POST",
             "",
-            headers=(("Accept", "application/json"),),
+            headers=(("Accept", "application/json"), *credential().items()),
             json={"query": document, "variables": variables},
             bulk=True,  # as large an answer as there is
         )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from gateway.cli.asking import RemoteGateway
+from gateway.cli.credential import credential
 from gateway.cli.errors import SOMETHING_FAILED, WRONG_USAGE, CommandError
 from gateway.shown_url import shown_url
 from providers.errors import ProviderError
@@ -137,7 +138,12 @@ class Distant:
     ) -> AbstractAsyncContextManager[Flow]:
         """Return the answer to a request, to be entered; see `Transport.flow`."""
         return self._transport.flow(
-            method, self._url + path, headers, body, answer_s=ANSWER_S, idle_s=idle_s
+            method,
+            self._url + path,
+            {**headers, **credential()},
+            body,
+            answer_s=ANSWER_S,
+            idle_s=idle_s,
         )
 
     def nobody(self, error: Exception) -> CommandError:

@@ -1,6 +1,6 @@
 """What options say, as the API takes it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from gateway.cli.errors import WRONG_USAGE, CommandError
@@ -46,12 +46,21 @@ def duration(option: str, given: str | None) -> str | None:
     Raises:
         CommandError: it is none.
     """
+    length(option, given)
+    return given
+
+
+def length(option: str, given: str | None) -> timedelta | None:
+    """Return a length of time, written as the API takes it.
+
+    Raises:
+        CommandError: it is none.
+    """
     if given is None:
         return None
     from schema.scalars import parse_duration
 
     try:
-        parse_duration(given)
+        return parse_duration(given)
     except ValueError as error:
         raise CommandError(f"{option} {given!r}: {error}.", WRONG_USAGE) from None
-    return given

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from uvicorn import Config as ServerConfig
 from uvicorn import Server
 
+from gateway.admission import KEYS_WAIT_S
 from gateway.app import app_of
 from gateway.assembly import Assembly
+from gateway.bind import NO_KEYS, is_local
 from gateway.cli.errors import CommandError
 from gateway.cli.opening import opened
 from gateway.logs import configure_logs
@@ -115,6 +117,8 @@ async def serve_until_told(settings: Settings, taken: socket.socket, parent: int
 async def _run(settings: Settings, taken: socket.socket, parent: int | None, stop: "_Stop") -> None:
     configure_logs(settings.gateway.log_level)
     async with opened(settings) as assembly:
+        if not is_local(settings.gateway.host) and not settings.access.open:
+            await _guarded(assembly)
         app = Stopping(app_of(assembly))
         config = ServerConfig(app, log_config=None, log_level="warning", **SERVER)
         where = _url(settings, taken)
@@ -172,6 +176,17 @@ class _Stop:
             self._main.cancel()
 
 
+async def _guarded(assembly: Assembly) -> None:
+    """Return if callers need keys and there is one, or nobody can tell now.
+
+    Raises:
+        CommandError: there is no key.
+    """
+    assembly.batches.start(working=True)
+    if await assembly.door.known(KEYS_WAIT_S) and not assembly.door.has_keys:
+        raise CommandError(f"{assembly.settings.gateway.host}: {NO_KEYS}")
+
+
 def _url(settings: Settings, taken: socket.socket) -> str:
     host = settings.gateway.host
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
@@ -194,4 +209,8 @@ def _announce(assembly: Assembly, where: str) -> None:
         names = [name for name, one in providers.items() if one is state]
         if names:
             print(f"  {meaning}: {', '.join(sorted(names))}")
+    if assembly.settings.access.open:
+        print("  open to everybody without a key, as access.open says")
+    elif is_local(assembly.settings.gateway.host):
+        print("  without a key (`assay keys create`) everybody on this machine may ask")
     print("Ctrl-C stops it, a second one at once.", flush=True)

@@ -9,10 +9,12 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLType,
+    InlineFragmentNode,
     OperationDefinitionNode,
     Visitor,
     get_variable_values,
@@ -95,7 +97,10 @@ class Facts(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """A compiled operation. `read` makes each root field's arguments from the raw variables."""
+    """A compiled operation. `read` makes each root field's arguments from the raw variables.
+
+    `names` are its root fields, as in `root_names`.
+    """
 
     document: DocumentNode
     operation: OperationDefinitionNode
@@ -103,6 +108,7 @@ class Plan(Struct, frozen=True):
     roots: list[RootField]
     read: Callable[[Mapping[str, Any]], list[dict[str, Any]]]
     info_class: type[Info[Any, Any]]
+    names: frozenset[str]
 
     async def run(self, execution: Execution) -> dict[str, Any]:
         """Call the resolvers, one after another, and return the completed data.
@@ -188,7 +194,42 @@ def compile_plan(
         selection = collector.selection(type_, details)
         facts = Facts(name, nodes, type_, root_type, path, schema, fragments, operation, selection)
         roots.append(RootField(key, field, resolver, complete, facts))
-    return Plan(document, operation, operation_type, roots, reading.build(), info_class)
+    names = frozenset(f"{root_type.name}.{root.facts.field_name}" for root in roots)
+    return Plan(document, operation, operation_type, roots, reading.build(), info_class, names)
+
+
+def root_names(
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None
+) -> frozenset[str]:
+    """Return the root fields of one operation of a valid document, each as `Type.field`.
+
+    Those that @skip or @include leave out are among them. Empty when there is no such operation.
+    """
+    try:
+        operation = _operation(document, operation_name)
+    except NoSuchOperation:
+        return frozenset()
+    root_type = schema.get_root_type(operation.operation)
+    if root_type is None:
+        return frozenset()
+    fragments = {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    found: set[str] = set()
+    seen: set[str] = set()
+    left = [operation.selection_set]
+    while left:
+        for node in left.pop().selections:
+            if isinstance(node, FieldNode):
+                found.add(f"{root_type.name}.{node.name.value}")
+            elif isinstance(node, InlineFragmentNode):
+                left.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                left.append(fragments[node.name.value].selection_set)
+    return frozenset(found - {f"{root_type.name}.__typename"})
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -1,13 +1,19 @@
 """The Strawberry schema with a fast lane in front of it."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, cast
 
 import strawberry
-from graphql import ASTValidationRule, GraphQLError, MiddlewareManager, execution, specified_rules
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    MiddlewareManager,
+    execution,
+    specified_rules,
+)
 from graphql.execution.collect_fields import FieldDetails
-from msgspec import Struct
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
@@ -16,13 +22,22 @@ from strawberry.types import ExecutionContext, ExecutionResult, Info
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
-from schema.lane.documents import DOCUMENT_CHARS_MAX, TOKENS_MAX, Documents, RecentlyUsed
+from schema.lane.documents import DOCUMENT_CHARS_MAX, Documents, RecentlyUsed
 from schema.lane.errors import present
 from schema.lane.generated import NotPlain
-from schema.lane.plan import Execution, NoSuchOperation, Plan, PlannedInfo, compile_plan
+from schema.lane.plan import (
+    Execution,
+    NoSuchOperation,
+    Plan,
+    PlannedInfo,
+    compile_plan,
+    root_names,
+)
+from schema.lane.prepared import Prepared
 from schema.lane.reading import Readers
 from schema.lane.response import Response, answered, refused, subscription
 from schema.lane.selection import Collector, Selection
+from schema.lane.statistics import LaneStatistics
 from schema.lane.subscribing import Event, checked, events, newest_only, unmark
 
 _QUERIES = frozenset({OperationType.QUERY})
@@ -33,24 +48,14 @@ SUBSCRIPTIONS_MAX = 64
 SELECTIONS_MAX = 256
 
 
-class LaneStatistics(Struct):
-    """Operations by the way they took.
-
-    `replay`: the lane ran the resolvers and the stock executor reported what did not fit.
-    Errors that resolvers raise count there too; beyond them, more than 1 % is a bug.
-    """
-
-    fast: int = 0
-    replay: int = 0
-    stock: int = 0
-
-
 class FastSchema(strawberry.Schema):
     """A Strawberry schema that compiles what comes again, and runs everything else as ever.
 
     Answers, errors and calls of resolvers are those of `strawberry.Schema`, except that what
     clients may not see is masked (`schema.lane.errors`). `public` are the exceptions whose message
     and `code` are meant for clients; `rules` are validation rules beyond the specified ones.
+    `permit` is called with an operation's root fields (`root_names`) and its context before
+    anything of it runs, and raises one of `public` where that may not be.
     With `extensions` the lane stays closed, since it runs none.
     """
 
@@ -65,6 +70,7 @@ class FastSchema(strawberry.Schema):
         config: StrawberryConfig | None = None,
         public: tuple[type[Exception], ...] = (),
         rules: tuple[type[ASTValidationRule], ...] = (),
+        permit: Callable[[frozenset[str], Any], None] | None = None,
     ) -> None:
         others = tuple(extensions)
         config = config or StrawberryConfig()
@@ -74,13 +80,14 @@ class FastSchema(strawberry.Schema):
             mutation,
             subscription,
             types=types,
-            extensions=(*others, _Prepared),
+            extensions=(*others, Prepared),
             config=config,
         )
         unmark(self._schema.subscription_type)
         self.statistics = LaneStatistics()
         self.documents = Documents(self._schema, (*specified_rules, *rules))
         self._public = public
+        self._permit = permit
         self._open = not others and config.default_resolver is getattr
         self._readers = Readers(self.schema_converter.scalar_registry, config)
         self._plans: RecentlyUsed[tuple[str, str | None], Plan | str] = RecentlyUsed(PLANS_MAX)
@@ -111,6 +118,10 @@ class FastSchema(strawberry.Schema):
         allowed = None if allowed_operation_types is None else frozenset(allowed_operation_types)
         plan = self._known_plan(query, operation_name) if query and self._open else None
         if plan is not None and plan.operation_type in (allowed or _QUERIES_AND_MUTATIONS):
+            forbidden = self.forbidden(plan.names, context_value)
+            if forbidden:
+                self._present_all(forbidden, plan)
+                return ExecutionResult(data=None, errors=forbidden)
             variables = variable_values or {}
             try:
                 arguments = plan.read(variables)
@@ -149,7 +160,7 @@ class FastSchema(strawberry.Schema):
     ) -> Response:
         """Run one query or mutation, and return what to send whatever becomes of it."""
         if isinstance(self._subscriptions.get((query, operation_name)), Plan):
-            return subscription()
+            return self._subscribed(query, operation_name, context)
         allowed = _QUERIES if queries_only else _QUERIES_AND_MUTATIONS
         try:
             result = await self.execute(
@@ -157,11 +168,30 @@ class FastSchema(strawberry.Schema):
             )
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.SUBSCRIPTION:
-                return subscription()
+                return self._subscribed(query, operation_name, context)
             return refused("Send mutations by POST.", "mutation")
         except CannotGetOperationTypeError as error:
             return refused(error.as_http_error_reason())
         return answered(result)
+
+    def forbidden(self, names: frozenset[str], context: object) -> list[GraphQLError]:
+        """Return why an operation with these root fields may not be run; empty when it may."""
+        if self._permit is None:
+            return []
+        try:
+            self._permit(names, context)
+        except self._public as error:
+            return [GraphQLError(str(error), original_error=error)]
+        return []
+
+    def _subscribed(self, query: str, operation_name: str | None, context: object) -> Response:
+        """Return that an operation is a subscription, or why it may not be followed."""
+        plan = self._subscription(query, operation_name)
+        forbidden = [] if plan is None else self.forbidden(plan.names, context)
+        if plan is None or not forbidden:
+            return subscription()
+        self._present_all(forbidden, plan)
+        return answered(ExecutionResult(data=None, errors=forbidden))
 
     async def subscribe(
         self,
@@ -224,6 +254,16 @@ class FastSchema(strawberry.Schema):
         return compile_plan(
             self._schema, document.node, operation_name, self._readers, self.config.info_class
         )
+
+    def names(self, document: DocumentNode, operation_name: str | None) -> frozenset[str]:
+        """Return the root fields of an operation; see `root_names`."""
+        return root_names(self._schema, document, operation_name)
+
+    def root_fields(self) -> list[str]:
+        """Return every root field that there is, each as `Type.field`."""
+        schema = self._schema
+        roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+        return [f"{root.name}.{field}" for root in roots if root for field in root.fields]
 
     def selection(self, info: Info[Any, Any]) -> Selection:
         """Return what is selected below the field that `info` is of, the same on both ways."""
@@ -360,36 +400,11 @@ class FastSchema(strawberry.Schema):
 
     def _present(self, result: Any, plan: Plan) -> None:  # noqa: ANN401 - of graphql-core or ours
         if result.errors:
-            name = plan.operation.name
-            self.present_errors(result.errors, name.value if name is not None else None)
+            self._present_all(result.errors, plan)
 
-
-class _Prepared(SchemaExtension):
-    """Gives the stock executor documents that were parsed and validated before."""
-
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options = {"max_tokens": TOKENS_MAX}
-        yield
-
-    def on_parse(self) -> Iterator[None]:
-        context = self.execution_context
-        kept = self._documents.kept(context.query or "")
-        if kept is not None:
-            context.graphql_document = kept.node
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        context = self.execution_context
-        kept = self._documents.kept(context.query or "")
-        if kept is None and context.graphql_document is not None:
-            context.pre_execution_errors = self._documents.validate(context.graphql_document)
-        elif kept is not None:
-            context.pre_execution_errors = list(kept.errors)
-        yield
-
-    @property
-    def _documents(self) -> Documents:
-        return cast("FastSchema", self.execution_context.schema).documents
+    def _present_all(self, errors: list[GraphQLError], plan: Plan) -> None:
+        name = plan.operation.name
+        self.present_errors(errors, name.value if name is not None else None)
 
 
 def selected(info: Info[Any, Any]) -> Selection:

@@ -1,0 +1,269 @@
+"""Who may do what, for every root field that there is, over every transport (R18).
+
+The table of documents is held against the schema: a new field without a line here fails.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+import access.door
+from access.scope import Scope, scopes_of
+from batches.batch import Batch, Move, NewBatch
+from batches.chunk import NewChunk
+from batches.given import packed_records
+from batches.source.record import record_class
+from gateway.sockets import FORBIDDEN
+from schema.permissions import NEEDED
+from schema.roots import build_schema
+from tests.promises.guarded import (
+    JSON,
+    OURS,
+    THEIRS,
+    Guarded,
+    Said,
+    bearer,
+    guarded,
+    strangers,
+)
+
+SENT_OUT_S_MAX = 5.0
+NOBODYS = "0123456789abcdef0123456789abcdef"
+BATCH = "{ batch { id } errors { code message } }"
+CHANGE = f"mutation ($id: ID!) {{ VERB(batchId: $id) {BATCH} }}"
+DOCUMENTS: Mapping[str, str] = {
+    "Query.__schema": "{ __schema { queryType { name } } }",
+    "Query.__type": '{ __type(name: "Query") { name } }',
+    "Query.kinds": "{ kinds { name } }",
+    "Query.providers": "{ providers { name } }",
+    "Query.batch": "query ($id: ID!) { batch(id: $id) { id results { nodes { index } } } }",
+    "Query.batches": "{ batches { nodes { id } } }",
+    "Query.keys": "{ keys { id } }",
+    "Query.auditLog": "{ auditLog { target } }",
+    "Mutation.validate": (
+        'mutation { validate(records: [{email: "a@b.example"}]) { results { index } } }'
+    ),
+    "Mutation.createBatch": f"mutation {{ createBatch(input: {{}}) {BATCH} }}",
+    "Mutation.addRecords": (
+        "mutation ($id: ID!) {"
+        f' addRecords(batchId: $id, records: [{{email: "a@b.example"}}]) {BATCH} }}'
+    ),
+    **{
+        f"Mutation.{verb}": CHANGE.replace("VERB", verb)
+        for verb in ("startBatch", "pauseBatch", "resumeBatch", "cancelBatch", "retryBatch")
+    },
+    "Mutation.changeBatch": (
+        f'mutation ($id: ID!) {{ changeBatch(batchId: $id, input: {{name: "x"}}) {BATCH} }}'
+    ),
+    "Mutation.deleteBatch": CHANGE.replace("VERB", "deleteBatch"),
+    "Mutation.createKey": (
+        'mutation { createKey(input: {name: "x", scopes: [ADMIN]}) { key { id } errors { code } } }'
+    ),
+    "Mutation.rotateKey": (
+        "mutation ($id: ID!) { rotateKey(keyId: $id) { text errors { code message } } }"
+    ),
+    "Mutation.revokeKey": (
+        "mutation ($id: ID!) { revokeKey(keyId: $id) { key { id } errors { code message } } }"
+    ),
+    "Subscription.batchStatus": "subscription ($id: ID!) { batchStatus(id: $id) { id } }",
+    "Subscription.batchResults": "subscription ($id: ID!) { batchResults(id: $id) { index } }",
+}
+TRANSPORTS = ("post", "events", "socket")
+
+
+@pytest.fixture
+async def house(
+    tmp_path: Path, valkey_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Guarded]:
+    """Run a gateway; its door looks more often where nothing is said of how soon it must."""
+    if "revoked" not in request.node.name:
+        monkeypatch.setattr(access.door, "LOOK_S", 0.05)
+        monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
+    async with guarded(tmp_path, valkey_url) as found:
+        yield found
+
+
+async def started(house: Guarded, tenant: str) -> Batch:
+    """Make and start a batch of two records."""
+    record = record_class((), strict=True)
+    chunk = NewChunk(2, packed_records([record(email=f"{n}@x.example") for n in range(2)]))
+    made = (await house.store.create(NewBatch(tenant=tenant), [chunk])).batch
+    return await house.store.move(tenant, made.id, Move.START)
+
+
+async def ask(house: Guarded, how: str, key: str | None, field: str, id_: str) -> Said:
+    """Ask for `field` over one of TRANSPORTS."""
+    document = DOCUMENTS[field]
+    variables = {"id": id_} if "$id" in document else {}
+    asking = {"post": house.post, "events": house.events, "socket": house.socket}[how]
+    return await asking(key, document, variables)
+
+
+def code_of(said: Said) -> object:
+    """Return why something was refused; None where it was not."""
+    how, answer = said
+    if answer is None:
+        return {f"closed {FORBIDDEN}": "UNAUTHENTICATED", "complete": None, 200: None}.get(how, how)
+    errors = answer.get("errors")
+    return errors[0]["extensions"]["code"] if errors and not answer.get("data") else None
+
+
+def test_every_root_field_has_its_line() -> None:
+    fields = set(build_schema().root_fields()) | {"Query.__schema", "Query.__type"}
+    assert set(DOCUMENTS) == fields == set(NEEDED)
+
+
+@pytest.mark.timeout(180)
+async def test_nobody_gets_anything_without_a_key_that_may(house: Guarded) -> None:
+    """Each field, each transport, each sort of stranger; and nothing was done for any of them."""
+    batch = (await house.store.create(NewBatch(tenant=OURS))).batch
+    known = {needed: await strangers(house, needed) for needed in (None, *Scope)}
+    kept = [await house.store.batch(OURS, batch.id)], await house.keys.listed(OURS)
+    for field, needed in NEEDED.items():
+        for name, key in known[needed].items():
+            for how in TRANSPORTS:
+                if field.startswith("Subscription") and how == "post":
+                    continue  # nobody is followed that way, see below
+                said = await ask(house, how, key, field, batch.id)
+                wanted = "FORBIDDEN" if name.startswith("a key with") else "UNAUTHENTICATED"
+                assert code_of(said) == wanted, (field, how, name, said)
+    assert [await house.store.batch(OURS, batch.id)] == kept[0]
+    assert len((await house.store.batches(OURS, 10)).batches) == 1
+    assert await house.keys.listed(OURS) == kept[1]
+
+
+@pytest.mark.timeout(120)
+async def test_the_scope_that_a_field_needs_is_enough(house: Guarded) -> None:
+    for field, needed in NEEDED.items():
+        if needed is None:
+            continue
+        key = await house.key(scopes=scopes_of([needed.value]))
+        for how in TRANSPORTS:
+            if field.startswith("Subscription") and how == "post":
+                continue
+            batch = await started(house, OURS)
+            await house.store.move(OURS, batch.id, Move.CANCEL)  # so that subscriptions end
+            said = await ask(house, how, key, field, batch.id)
+            assert code_of(said) is None, (field, how, said)
+
+
+async def test_anothers_object_answers_as_one_that_is_not_there(house: Guarded) -> None:
+    """To the byte, over every transport, but for the id that was asked for."""
+    theirs = (await started(house, THEIRS)).id
+    their_key = await house.key(THEIRS)
+    (key_id,) = [one.id for one in await house.keys.listed(THEIRS) if one.id in their_key]
+    ours = await house.key(OURS)
+    for field, document in DOCUMENTS.items():
+        if "$id" not in document:
+            continue
+        id_, other = (key_id, "x" * len(key_id)) if "Key" in field else (theirs, NOBODYS)
+        for how in TRANSPORTS:
+            one = await ask(house, how, ours, field, id_)
+            two = await ask(house, how, ours, field, other)
+            same = orjson.loads(orjson.dumps(one).replace(id_.encode(), other.encode()))
+            assert same == orjson.loads(orjson.dumps(two)), (field, how)
+            assert code_of(one) or _is_nothing(one), (field, how, one)
+    assert (await house.store.batch(THEIRS, theirs)).name is None
+    assert (await house.post(their_key, "{ __typename }"))[0] == 200
+    listed = (await house.post(ours, "{ batches { nodes { id } } keys { id } }"))[1]["data"]
+    assert listed["batches"]["nodes"] == []
+    assert key_id not in {one["id"] for one in listed["keys"]}
+
+
+def _is_nothing(said: Said) -> bool:
+    """Return whether an answer shows nothing but that there is no such thing."""
+    (found,) = said[1]["data"].values()
+    return found is None or [error["code"] for error in found["errors"]] == ["NOT_FOUND"]
+
+
+async def test_files_are_for_those_who_may(house: Guarded) -> None:
+    running = await started(house, THEIRS)
+    path = f"/batches/{running.id}/results.csv"
+    for name, key in (await strangers(house, Scope.BATCH_READ)).items():
+        async with house.session.get(house.url(path), headers=bearer(key)) as answer:
+            assert answer.status == (403 if name.startswith("a key with") else 401), name
+    for name, key in (await strangers(house, Scope.BATCH_WRITE)).items():
+        wanted = 403 if name.startswith("a key with") else 401
+        for method, address in (("POST", "/batches"), ("HEAD", f"/batches/{NOBODYS}/upload")):
+            headers = bearer(key) | {"Content-Type": "text/csv"}
+            async with house.session.request(
+                method, house.url(address), headers=headers, data=b"email\na@b.example\n"
+            ) as answer:
+                assert answer.status == wanted, (name, method)
+    ours, theirs = await house.key(OURS), await house.key(THEIRS)
+    found: list[tuple[int, bytes]] = []
+    for key, asked in ((ours, path), (ours, path.replace(running.id, NOBODYS)), (theirs, path)):
+        async with house.session.get(house.url(asked), headers=bearer(key)) as answer:
+            found.append((answer.status, await answer.read()))
+    assert found[0] == (404, found[1][1].replace(NOBODYS.encode(), running.id.encode()))
+    assert found[2][0] == 200
+    for method in ("HEAD", "GET", "PATCH"):
+        address = house.url(f"/batches/{running.id}/upload")
+        async with house.session.request(method, address, headers=bearer(ours)) as answer:
+            assert answer.status == 404, method
+
+
+async def revoke(house: Guarded, text: str) -> None:
+    (id_,) = [key.id for key in await house.keys.listed() if key.id in text]
+    await house.keys.revoke(id_, "local:test")
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"])
+async def test_a_key_that_is_revoked_ends_a_stream(house: Guarded, accept: str) -> None:
+    running = await started(house, OURS)
+    key = await house.key()
+    body = {"query": DOCUMENTS["Subscription.batchStatus"], "variables": {"id": running.id}}
+    headers = JSON | bearer(key) | {"Accept": accept}
+    async with house.session.post(
+        house.url("/graphql"), data=orjson.dumps(body), headers=headers
+    ) as answer:
+        read = b""
+        while running.id.encode() not in read:
+            read += await answer.content.readany()
+        await revoke(house, key)
+        async with asyncio.timeout(SENT_OUT_S_MAX):
+            read = await answer.content.read()
+    assert b"UNAUTHENTICATED" in read
+
+
+async def test_a_key_that_is_revoked_ends_a_socket(house: Guarded) -> None:
+    running = await started(house, OURS)
+    key, other = await house.key(), await house.key()
+    async with house.opened(key) as socket, house.opened(other) as another:
+        for one in (socket, another):
+            payload: dict[str, Any] = {
+                "query": DOCUMENTS["Subscription.batchStatus"],
+                "variables": {"id": running.id},
+            }
+            await one.send_json({"id": "1", "type": "subscribe", "payload": payload})
+            await one.receive()
+        await revoke(house, key)
+        async with asyncio.timeout(SENT_OUT_S_MAX):
+            while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
+        assert socket.close_code == FORBIDDEN
+        await house.store.move(OURS, running.id, Move.CANCEL)
+        assert (await another.receive()).type is aiohttp.WSMsgType.TEXT
+
+
+async def test_a_key_that_is_revoked_cuts_a_file_off_that_waits(house: Guarded) -> None:
+    running = await started(house, OURS)
+    key = await house.key()
+    address = house.url(f"/batches/{running.id}/results.csv?wait=true")
+    async with house.session.get(address, headers=bearer(key)) as answer:
+        assert answer.status == 200
+        await revoke(house, key)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            async with asyncio.timeout(SENT_OUT_S_MAX):
+                await answer.read()
+
+
+async def test_an_open_gateway_needs_no_key(tmp_path: Path, valkey_url: str) -> None:
+    async with guarded(tmp_path, valkey_url, access={"open": True}) as house:
+        assert (await house.post(None, "{ kinds { name } }"))[0] == 200
+        assert (await house.post("wrong", "{ kinds { name } }"))[0] == 401
