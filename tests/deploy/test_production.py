@@ -149,3 +149,11 @@ def test_a_mistake_in_the_configuration_is_named_before_anything_starts(tmp_path
     config.write_text("[gateway]\nport = 70000\n")
     said = start_in_vain(ASSAY_CONFIG=str(config))
     assert f"{config}, line 2: gateway.port" in said
+
+
+def test_nobody_gets_in_through_a_proxy_without_a_key(tmp_path: Path) -> None:
+    """A Unix socket is there for a proxy, which others reach."""
+    for bind in (f"unix:{tmp_path / 'assay.sock'}", "0.0.0.0:0"):
+        told = start_in_vain(ASSAY_BIND=bind, ASSAY_GATEWAY__DATA_DIR=str(tmp_path))
+        assert "there is no key to keep them out" in told
+        assert "assay keys create" in told

@@ -69,7 +69,7 @@ class Serving:
 
 
 @contextmanager
-def serving(data_dir: Path, *arguments: str) -> Generator[Serving]:
+def serving(data_dir: Path, *arguments: str, **variables: str) -> Generator[Serving]:
     """Run `assay serve` on a free port until left."""
     config = data_dir / "empty.toml"
     config.touch()
@@ -78,7 +78,7 @@ def serving(data_dir: Path, *arguments: str) -> Generator[Serving]:
     with subprocess.Popen(
         command,
         cwd=data_dir,
-        env=environment(ASSAY_GATEWAY__LOG_LEVEL="ERROR"),
+        env=environment(ASSAY_GATEWAY__LOG_LEVEL="ERROR", **variables),
         stdout=subprocess.PIPE,
         start_new_session=True,
     ) as process:
