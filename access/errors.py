@@ -48,3 +48,11 @@ class WrongNetwork(NotAdmitted):
 
 class CannotTell(NotAdmitted):
     """Which credentials there are cannot be read now."""
+
+
+class Exhausted(AccessError):
+    """The caller has not so much left today; `retry_after_s` is None where waiting is of no use."""
+
+    def __init__(self, message: str, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

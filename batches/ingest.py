@@ -6,7 +6,7 @@ whoever sends the file again, or the rest of it, goes on where the last portion 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -83,10 +83,17 @@ class Ingest:
         layout = packed_layout(Layout(self._names, upload))
         return await self.store.create(msgspec.structs.replace(new, layout=layout))
 
-    async def take(self, batch: Batch, data: AsyncIterable[bytes], sent: Sent) -> Batch:
+    async def take(
+        self,
+        batch: Batch,
+        data: AsyncIterable[bytes],
+        sent: Sent,
+        count: Callable[[int], Awaitable[None]] | None = None,
+    ) -> Batch:
         """Take a file, or what follows of it, into `batch`; start it when that was wished.
 
-        What `data` raises passes through; the rows that were whole by then are kept.
+        What `data` raises passes through; the rows that were whole by then are kept. `count` is
+        told of records before they are kept; what it raises ends the file there.
 
         Raises:
             SourceError: the file can't be taken, from some place on.
@@ -102,7 +109,7 @@ class Ingest:
             await other.over.wait()
         if len(self._taking) >= self.settings.at_once_max:
             raise TooManyUploads
-        taking = self._taking[batch.id] = _Taking()
+        taking = self._taking[batch.id] = _Taking(count)
         try:
             batch = await self._taken(batch, data, sent, taking)
         finally:
@@ -128,7 +135,7 @@ class Ingest:
         )
         now = await self._fed(now, intake, data, taking)
         intake.end(partial=sent.partial)
-        return await self._kept(now, intake)
+        return await self._kept(now, intake, taking)
 
     async def _fed(
         self, batch: Batch, intake: Intake, data: AsyncIterable[bytes], taking: "_Taking"
@@ -141,10 +148,10 @@ class Ingest:
                     piece = await anext(pieces, None)
             except Exception:
                 with suppress(SourceError, OtherFile):  # what broke it off is what is told
-                    batch = await self._kept(batch, intake)
+                    batch = await self._kept(batch, intake, taking)
                     if intake.understood:
                         intake.end(partial=True)
-                        await self._kept(batch, intake)
+                        await self._kept(batch, intake, taking)
                 raise
             if piece is None:
                 return batch
@@ -152,12 +159,14 @@ class Ingest:
             size += len(piece)
             if size >= READ_BYTES:
                 size = 0
-                batch = await self._kept(batch, intake)
+                batch = await self._kept(batch, intake, taking)
 
-    async def _kept(self, batch: Batch, intake: Intake) -> Batch:
+    async def _kept(self, batch: Batch, intake: Intake, taking: "_Taking") -> Batch:
         """Keep what is whole of what arrived; return the batch with it."""
         while (portion := await asyncio.to_thread(intake.take)) is not None:
             self._check(batch, portion)
+            if taking.count is not None:
+                await taking.count(portion.records)
             batch = await self.store.append(
                 batch.tenant,
                 batch.id,
@@ -199,7 +208,8 @@ class Ingest:
 class _Taking:
     """A file that is being taken in; `over` when it is no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[int], Awaitable[None]] | None) -> None:
+        self.count = count
         self.over = asyncio.Event()
         self._superseded = False
         self._wait: asyncio.Timeout | None = None

@@ -35,7 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]  # run as a script, from anywhere
 
 from gateway.endpoint import Endpoint  # noqa: E402 - the line above finds it
-from schema.lane.schema import FastSchema, selected  # noqa: E402
+from schema.lane.schema import FastSchema  # noqa: E402
+from schema.lane.selecting import selected  # noqa: E402
 from schema.records import RecordInput  # noqa: E402
 from schema.verdicts import VERDICT_TYPES, ValidatePayload  # noqa: E402
 from verdicts.reason import ReasonCode, because  # noqa: E402

@@ -1,9 +1,12 @@
 """From a request to who it is from: the credential in its headers, shown to the door."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from starlette.types import Scope
 
+from access.allowance import Allowance, Allowances, OverLimit
 from access.door import Door
 from access.errors import BadCredential, CannotTell, NoCredential, NotAdmitted, WrongNetwork
 from access.principal import Principal
@@ -18,33 +21,50 @@ CREDENTIAL_CHARS_MAX = 8_192
 KEYS_WAIT_S = 5.0
 """Of a request that comes before the keys have been read."""
 UNAUTHENTICATED, FORBIDDEN = "UNAUTHENTICATED", "FORBIDDEN"
+RATE_LIMITED, QUOTA_EXHAUSTED = "RATE_LIMITED", "QUOTA_EXHAUSTED"
 _CHALLENGE = 'Bearer realm="assay"'  # RFC 6750, section 3
 _SHOW = "Send `Authorization: Bearer KEY`; `assay keys create` makes one."
 
 
-class Admission:
-    """Shows credentials to the door, which `door` returns, and says why somebody stays outside."""
-
-    def __init__(self, door: Callable[[], Door]) -> None:
-        self._door = door
+class Guard(Protocol):
+    """Who lets callers in, and knows how much each may ask (`gateway.doorkeeper`)."""
 
     @property
-    def door(self) -> Door:
-        """The door of this process."""
-        return self._door()
+    def door(self) -> Door: ...
+    @property
+    def allowances(self) -> Allowances: ...
+
+
+class Admission:
+    """Shows credentials to the door of the guard that `guard` returns, and counts requests."""
+
+    def __init__(self, guard: Callable[[], Guard]) -> None:
+        self._guard = guard
 
     async def of(self, scope: Scope, init: Mapping[str, object] | None = None) -> Principal:
         """Return who a request is from; of a WebSocket `init` may hold the credential.
 
         Raises:
-            Refusal: 401, 403 or 503.
+            Refusal: 401, 403, 429 or 503.
         """
         credential = _credential(scope["headers"], init)
         client = scope.get("client")
         try:
-            return await self._door().admit(credential, client[0] if client else None, KEYS_WAIT_S)
+            address = client[0] if client else None
+            principal = await self._guard().door.admit(credential, address, KEYS_WAIT_S)
         except NotAdmitted as reason:
             raise _refusal(reason) from None
+        allowance = self.allowance(principal)
+        if allowance is not None:
+            try:
+                await allowance.request()
+            except OverLimit as over:
+                raise _too_much(principal, allowance, over) from None
+        return principal
+
+    def allowance(self, principal: Principal) -> Allowance | None:
+        """Return how much `principal` may still ask; None where nothing bounds it."""
+        return self._guard().allowances.of(principal)
 
     async def with_scope(self, scope: Scope, may: May) -> Principal:
         """Return who a request is from, which needs the scope `may`.
@@ -59,7 +79,7 @@ class Admission:
 
     def stay(self, principal: Principal, ended: Callable[[], None]) -> Callable[[], None]:
         """Call `ended` when `principal` has to leave; call what this returns when it has left."""
-        return self._door().watch(principal, ended)
+        return self._guard().door.watch(principal, ended)
 
 
 def _credential(
@@ -104,6 +124,13 @@ def _refusal(reason: NotAdmitted) -> Refusal:
             return _unauthenticated(said, "invalid_token")
         case _:
             return _unauthenticated(_SHOW)
+
+
+def _too_much(principal: Principal, allowance: Allowance, over: OverLimit) -> Refusal:
+    headers = {"retry-after": str(max(1, math.ceil(over.retry_after_s)))}
+    headers |= {name.decode(): value.decode() for name, value in allowance.headers()}
+    rate = principal.limits.requests_per_second
+    return Refusal(429, RATE_LIMITED, f"This key may ask {rate:g} times a second.", headers)
 
 
 def _unauthenticated(message: str, error: str | None = None) -> Refusal:

@@ -29,6 +29,7 @@ from console.page import (
     graphiql_page,
 )
 from gateway.admission import Admission
+from gateway.asked import Callers, Headers
 from gateway.assembly import Assembly, assembled
 from gateway.batch_room import webhook_gate
 from gateway.bind import bind_of, is_local
@@ -105,12 +106,14 @@ def routes(
     """Return every address that Assay answers; `assembly` is called for each request."""
     files = assets()
 
-    admission = Admission(lambda: assembly().door)
+    admission = Admission(lambda: assembly().doorkeeper)
 
     async def context_for(scope: Scope, init: Mapping[str, object] | None = None) -> Context:
         principal = await admission.of(scope, init)
         context = assembly().context
-        return context if principal is ANYBODY else replace(context, principal=principal)
+        if principal is ANYBODY:
+            return context
+        return replace(context, principal=principal, allowance=admission.allowance(principal))
 
     def stay(context: Context, ended: Callable[[], None]) -> Callable[[], None]:
         return admission.stay(context.principal, ended)
@@ -122,7 +125,7 @@ def routes(
         context_for=context_for,
         page=_page,
         feeds=feeds,
-        stay=stay,
+        callers=Callers(stay, _limits_of),
         body_bytes_max=settings.gateway.body_bytes_max,
     )
 
@@ -176,6 +179,10 @@ def _files(
 
 def _tenant_of(context: Context) -> str:
     return context.tenant
+
+
+def _limits_of(context: Context) -> Headers:
+    return () if context.allowance is None else context.allowance.headers()
 
 
 async def _page(scope: Scope, receive: Receive, send: Send) -> None:

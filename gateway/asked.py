@@ -1,6 +1,6 @@
 """What a client asks, whichever transport it comes over, and the bytes of what it is told."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any, Protocol, cast
 
@@ -57,6 +57,25 @@ def for_ever(context: object, ended: Callable[[], None]) -> Callable[[], None]:
 
 def _nothing() -> None:
     pass
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+def no_headers(context: object) -> Headers:
+    """Return that nothing goes with an answer."""
+    del context
+    return ()
+
+
+class Callers(Struct, frozen=True):
+    """How callers are treated, by the context of what they ask.
+
+    `stay` says when one that stays has to leave; `besides` returns headers that go with an answer.
+    """
+
+    stay: Stay = for_ever
+    besides: Callable[[Any], Headers] = no_headers
 
 
 class Refusal(Exception):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from access.door import Door
 from cache.claims import Claims
 from cache.freshness import Freshness
 from cache.keys import Keys
@@ -59,7 +58,7 @@ class Assembly(Struct):
     valkey: Valkey
     context: Context
     batches: Batches
-    door: Door
+    doorkeeper: Doorkeeper
 
 
 class Court(Struct):
@@ -123,14 +122,14 @@ async def assembled(
         context = _context(settings, declarations, policies, live, rehearsal, builder.daily)
         shown = sandbox_inputs(live.panels.values(), rehearsals) if sandbox else ()
         context = replace(context, sandbox_inputs=shown)
-        doorkeeper = Doorkeeper(settings, secret, builder.transport, local=local)
+        doorkeeper = Doorkeeper(settings, secret, valkey, builder.transport, local=local)
         stack.push_async_callback(doorkeeper.close)
         followed = Followed(valkey, lambda batch: (live, rehearsal or live)[batch.sandbox])
         batches = _batches(declarations, context, followed, live.foresight, doorkeeper)
         stack.push_async_callback(batches.close)
         await loading
         context = replace(context, room=batches.room, key_room=doorkeeper.room)
-        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper.door)
+        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper)
 
 
 class _Builder:

@@ -6,12 +6,14 @@ from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from access.allowance import Allowances
 from access.door import Door
 from access.secret import Pepper
 from batches.errors import StoreError, StoreUnavailable
 from gateway.bind import is_local
 from gateway.issuer import tokens_of
 from gateway.settings import Settings
+from gateway.valkey import Valkey
 from providers.transport import Transport
 
 if TYPE_CHECKING:
@@ -58,7 +60,13 @@ class Doorkeeper:
     """Keeps the door of one process, and the audit log short."""
 
     def __init__(
-        self, settings: Settings, hash_key: bytes, transport: Transport, *, local: bool | None
+        self,
+        settings: Settings,
+        hash_key: bytes,
+        valkey: Valkey,
+        transport: Transport,
+        *,
+        local: bool | None,
     ) -> None:
         """Make the door, which only this machine reaches: if `local`, or else by the settings."""
         self.settings = settings
@@ -69,6 +77,7 @@ class Doorkeeper:
             local=is_local(settings.gateway.host) if local is None else local,
             tokens=tokens_of(settings, transport),
         )
+        self.allowances = Allowances(valkey)
         self._pruning: asyncio.Task[None] | None = None
         self._room: KeyRoom | None = None
 
@@ -98,6 +107,7 @@ class Doorkeeper:
             self._pruning.cancel()
             await asyncio.gather(self._pruning, return_exceptions=True)
         await self.door.close()
+        await self.allowances.close()
 
     async def _prune(self, audit: "Audit") -> None:
         while True:

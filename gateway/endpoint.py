@@ -7,7 +7,7 @@ malformed, gets a 500.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import cast
 from urllib.parse import parse_qsl
@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.admission import FORBIDDEN
 from gateway.asked import (
     Asked,
+    Callers,
     Executor,
+    Headers,
     Refusal,
-    Stay,
     asked_of,
     encoded,
-    for_ever,
     masked,
     parsed,
 )
@@ -58,8 +58,7 @@ class Endpoint:
 
     `context_for` makes the context of an operation out of the request's ASGI scope, before its
     body is read; it may raise `Refusal`. `page` answers a GET of a browser that asks nothing.
-    With `feeds` it streams subscriptions to whoever accepts that (`gateway.streams`); `stay` says
-    when such a client has to leave.
+    With `feeds` it streams subscriptions to whoever accepts that (`gateway.streams`).
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Endpoint:
         page: ASGIApp | None = None,
         *,
         feeds: Feeds | None = None,
-        stay: Stay = for_ever,
+        callers: Callers | None = None,
         body_bytes_max: int = BODY_BYTES_MAX,
         body_wait_s: float = BODY_WAIT_S,
     ) -> None:
@@ -77,7 +76,7 @@ class Endpoint:
         self._context_for = context_for
         self._page = page
         self._feeds = feeds
-        self._stay = stay
+        self._callers = callers or Callers()
         self._body_bytes_max = body_bytes_max
         self._body_wait_s = body_wait_s
 
@@ -122,13 +121,14 @@ class Endpoint:
             follower = self._follower(streamed, asked, answer, context)
             if streamed is not None and follower is not None:
                 sent_out = asyncio.Event()
-                left = self._stay(context, sent_out.set)
+                left = self._callers.stay(context, sent_out.set)
                 try:
                     await stream(streamed, follower, scope, receive, send, sent_out)
                 finally:
                     left()
                 return
-            await _respond(send, media_type, _status(answer, media_type), encoded(answer))
+            status, body = _status(answer, media_type), encoded(answer)
+            await _respond(send, media_type, status, body, self._callers.besides(context))
         except Refusal as refusal:
             body = orjson.dumps({"errors": refusal.errors})
             headers_besides = [*refusal.headers, _CLOSE] if unread else refusal.headers
@@ -295,7 +295,7 @@ async def _respond(
     media_type: bytes,
     status: int,
     body: bytes,
-    headers: Sequence[tuple[bytes, bytes]] = (),
+    headers: Headers = (),
 ) -> None:
     start = [
         (b"content-type", media_type + b"; charset=utf-8"),

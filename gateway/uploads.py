@@ -8,8 +8,11 @@ header sends the rest. The headers are those of the IETF's draft on resumable up
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from decimal import Decimal
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -17,18 +20,20 @@ import orjson
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from access.allowance import Allowance, OverLimit
 from access.scope import Scope as May
-from batches.batch import Batch
+from batches.batch import Batch, State
 from batches.errors import BatchError, OffsetMismatch, StoreError
 from batches.ingest import Ingest, TooManyUploads, upload_of
 from batches.source.errors import SourceError
-from gateway.admission import Admission
+from gateway.admission import QUOTA_EXHAUSTED, Admission
 from gateway.asked import Refusal
 from gateway.hosts import Origins
 from gateway.upload_answers import Problem, answered, headers_of, problem_of
-from gateway.upload_request import offset_of, sent_by, told_by
+from gateway.upload_request import Sent, offset_of, sent_by, told_by
 from providers.egress import Gate
 from schema.lane.errors import INTERNAL, origin
+from verdicts.outcome import MILLION
 
 BATCHES = "/batches"
 UPLOAD = "/batches/{id}/upload"
@@ -142,7 +147,9 @@ class Uploads:
         try:
             if not self._origins.allow(scope["headers"]):
                 raise Refusal(403, "CROSS_ORIGIN", "Files are not taken from pages of other sites.")
-            request.tenant = (await self._admission.with_scope(scope, May.BATCH_WRITE)).tenant
+            principal = await self._admission.with_scope(scope, May.BATCH_WRITE)
+            request.tenant = principal.tenant
+            request.allowance = self._admission.allowance(principal)
             request.ingest = await self._ingest()
             batch_id: str | None = scope.get("path_params", {}).get("id")
             if batch_id is None:
@@ -164,11 +171,23 @@ class Uploads:
             raise Refusal(
                 400, "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."
             )
-        ingest = request.ingest
-        created = await ingest.create(told.new, told.upload)
+        created = await request.ingest.create(told.new, told.upload)
         request.batch = created.batch
-        batch = await ingest.take(created.batch, request.body.pieces(), told.sent)
+        batch = await request.take(created.batch, told.sent)
         await request.answer(201 if created.anew else 200, batch)
+
+
+async def _count(allowance: Allowance, records: int) -> None:
+    try:
+        await allowance.records(records)
+    except OverLimit as over:
+        raise Refusal(
+            429,
+            QUOTA_EXHAUSTED,
+            f"This key may send {allowance.left.records} records more today, and more follow in the"
+            " file. What was taken is kept: go on after midnight UTC.",
+            {"retry-after": str(math.ceil(over.retry_after_s))},
+        ) from None
 
 
 async def _go_on(request: "_Request", batch_id: str) -> None:
@@ -184,7 +203,7 @@ async def _go_on(request: "_Request", batch_id: str) -> None:
         sent = sent_by(request.headers, again=False)
         if offset != batch.offset:
             raise OffsetMismatch(batch_id, batch.offset)
-        batch = await ingest.take(batch, request.body.pieces(), sent)
+        batch = await request.take(batch, sent)
     elif request.method != "GET":
         raise Refusal(
             405,
@@ -200,6 +219,7 @@ class _Request:
 
     ingest: Ingest
     tenant: str
+    allowance: Allowance | None = None
 
     def __init__(
         self, method: str, headers: Mapping[str, str], body: _Incoming, send: Send
@@ -209,6 +229,29 @@ class _Request:
         self.body = body
         self.send = send
         self.batch: Batch | None = None
+
+    async def take(self, batch: Batch, sent: Sent) -> Batch:
+        """Take the body into `batch`, as much as the caller's allowance lets it.
+
+        Raises:
+            Refusal: 429, the caller may send, or spend, no more today.
+        """
+        allowance = self.allowance
+        if allowance is None:
+            return await self.ingest.take(batch, self.body.pieces(), sent)
+        cap, left = batch.cost_cap_millionths, allowance.cost_left_millionths
+        begun = batch.state is not State.DRAFT
+        if left is not None and not begun and (cap is None or cap > left):
+            raise Refusal(
+                429,
+                QUOTA_EXHAUSTED,
+                f"This key may spend {Decimal(left) / MILLION:f} more today: give the batch a"
+                " cost cap of that or less.",
+            )
+        taken = await self.ingest.take(batch, self.body.pieces(), sent, partial(_count, allowance))
+        if cap is not None and not begun and taken.state is not State.DRAFT:
+            await allowance.spend(cap)
+        return taken
 
     async def answer(self, status: int, batch: Batch) -> None:
         """Tell where the file stands."""

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from access.errors import Exhausted
 from batches import bounds
 from batches.batch import Amendment, Batch, Move, NewBatch, State
 from batches.chunk import RECORDS_USUAL, NewChunk
@@ -27,6 +28,7 @@ from batches.given import Layout, packed_layout, packed_records
 from batches.source.objects import empty_records
 from batches.source.record import GivenRecord, record_class
 from providers.egress import AddressRefused
+from resolvers.allowed import check_cap, count_records, take_cap
 from resolvers.batch_room import BatchRoom, room_of
 from resolvers.batches import BatchView, view_of
 from resolvers.context import Context
@@ -53,6 +55,7 @@ class Problem(Enum):
     SANDBOX_OFF = "SANDBOX_OFF"
     WEBHOOKS_OFF = "WEBHOOKS_OFF"
     COST_CAP = "COST_CAP"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
     UNAVAILABLE = "UNAVAILABLE"
 
 
@@ -144,6 +147,7 @@ async def create(context: Context, wish: Creation) -> Changed:
             idempotency_key=wish.idempotency_key,
         )
         new = msgspec.structs.replace(new, fingerprint=_fingerprint(new, chunks, start=wish.start))
+        await count_records(context, len(wish.records or ()))
         created = await room.store.create(new, chunks)
         if wish.start and created.batch.state in {State.DRAFT, State.CAPPED}:
             return await _started(context, room, created.batch)
@@ -162,6 +166,7 @@ async def add_records(
         chunks = _chunks(context, room, records)
         if not chunks:
             raise BatchProblem(Problem.BAD_INPUT, "There are no records to add.", "records")
+        await count_records(context, len(records))
         return await room.store.append(context.tenant, batch_id, chunks, records_before=after)
 
     return await _changed(context, room, added())
@@ -206,7 +211,14 @@ async def change(context: Context, batch_id: str, wish: Change) -> Changed:
             start_after=wish.start_after if wish.start_after is UNSET else zoned(wish.start_after),
             webhook=wish.webhook,
         )
-        return await room.store.amend(context.tenant, batch_id, amendment)
+        taken = 0
+        if amendment.cost_cap_millionths is not UNSET and context.allowance is not None:
+            batch = await room.store.batch(context.tenant, batch_id)
+            taken = check_cap(context, batch, amendment.cost_cap_millionths)
+            taken = 0 if batch.state is State.DRAFT else taken
+        changed = await room.store.amend(context.tenant, batch_id, amendment)
+        await take_cap(context, taken)
+        return changed
 
     return await _changed(context, room, amended())
 
@@ -230,7 +242,10 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
         NoSuchBatch: it was deleted meanwhile.
     """
     try:
+        taken = check_cap(context, batch, batch.cost_cap_millionths)
         started = await room.starter.start(batch)
+    except Exhausted as error:
+        raise BatchProblem(Problem.QUOTA_EXHAUSTED, str(error), "costCap", batch) from None
     except NoSuchBatch:
         raise
     except (BatchError, StoreError) as error:
@@ -251,6 +266,7 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
             "costCap",
             started,
         )
+    await take_cap(context, taken)
     return started
 
 
@@ -261,6 +277,8 @@ async def _changed(context: Context, room: BatchRoom, changing: Awaitable[Batch 
         batch = await changing
     except BatchProblem as problem:
         batch, errors = problem.batch, [problem.told]
+    except Exhausted as error:
+        batch, errors = None, [Told(Problem.QUOTA_EXHAUSTED, str(error))]
     except (BatchError, StoreError) as error:
         batch, errors = None, [_told(error)]
     return Changed(None if batch is None else view_of(context, room, batch), errors)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from access.allowance import Allowance
 from access.principal import ANYBODY, Principal
 from providers.daily import Daily
 from providers.panel import Panel
@@ -33,7 +34,8 @@ class Context:
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
-    request which names none. `principal` is who asks. `room` returns what keeps batches,
+    request which names none. `principal` is who asks, `allowance` how
+    much it still may, None where nothing bounds that. `room` returns what keeps batches,
     `key_room` what keeps keys; they raise StoreError while the store is not open.
     """
 
@@ -48,6 +50,7 @@ class Context:
     records_max: int
     currency: str
     principal: Principal = ANYBODY
+    allowance: Allowance | None = None
     room: "Callable[[], Awaitable[BatchRoom]] | None" = None
     key_room: "Callable[[], Awaitable[KeyRoom]] | None" = None
 

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from access.errors import Exhausted
 from providers.priority import Priority
 from questions.judging import EmptyRecordError, Needs
 from questions.terms import Terms
 from questions.usage import Usage
+from resolvers.allowed import afford, count_records, spend
 from resolvers.context import Context
 from resolvers.errors import PublicError
 from resolvers.max_age import max_age_s_of
@@ -68,6 +70,12 @@ async def validate(
         raise PublicError(
             "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
         )
+    try:
+        if any(needs.values()):
+            await afford(context)
+        await count_records(context, len(records))
+    except Exhausted as error:
+        raise PublicError("QUOTA_EXHAUSTED", str(error)) from None
     usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
     terms = Terms(deadline, max_age_s, usage, priority, context.tenant)
@@ -78,6 +86,8 @@ async def validate(
             "EMPTY_RECORD",
             f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
         ) from None
+    finally:
+        await spend(context, usage)
     return Validated(results, usage)
 
 

@@ -47,6 +47,7 @@ describe(
         Problem.SANDBOX_OFF: "No sandbox runs here.",
         Problem.WEBHOOKS_OFF: "No secret is configured to sign webhooks with.",
         Problem.COST_CAP: "It would cost more than its `costCap`: raise that, and start it again.",
+        Problem.QUOTA_EXHAUSTED: "Your key may send or spend no more of that today.",
         Problem.UNAVAILABLE: "The store of batches can't be reached now: try again.",
     },
 )

@@ -16,7 +16,8 @@ from schema.batches import After, BatchTypes, First, batch_types
 from schema.catalogue import Kind, Provider
 from schema.declared import Types, types_for
 from schema.keys import key_mutations, key_queries
-from schema.lane.schema import FastSchema, selected
+from schema.lane.schema import FastSchema
+from schema.lane.selecting import selected
 from schema.permissions import check_complete, permit
 from schema.records import ValidateOptions
 from schema.scalars import DURATION, Duration

@@ -183,7 +183,7 @@ async def _guarded(assembly: Assembly) -> None:
         CommandError: there is no key.
     """
     assembly.batches.start(working=True)
-    if await assembly.door.known(KEYS_WAIT_S) and not assembly.door.has_keys:
+    if await assembly.doorkeeper.door.known(KEYS_WAIT_S) and not assembly.doorkeeper.door.has_keys:
         raise CommandError(f"{assembly.settings.gateway.host}: {NO_KEYS}")
 
 

@@ -31,6 +31,7 @@ from schema.lane.plan import (
     Plan,
     PlannedInfo,
     compile_plan,
+    replaying,
     root_names,
 )
 from schema.lane.prepared import Prepared
@@ -371,22 +372,12 @@ class FastSchema(strawberry.Schema):
     ) -> ExecutionResult:
         """Let the stock executor complete what the resolvers returned or raised already."""
         self.statistics.replay += 1
-
-        def resolve(next_: Callable[..., Any], source: object, info: Any, **arguments: Any) -> Any:  # noqa: ANN401
-            known = running.resolved.get(info.path.key) if info.path.prev is None else None
-            if known is None:
-                return next_(source, info, **arguments)
-            value, error = known
-            if error is not None:
-                raise error
-            return value
-
         result: Any = await await_maybe(
             cast("Any", execution).execute(
                 self._schema,
                 plan.document,
                 root_value=running.root_value,
-                middleware=MiddlewareManager(resolve),
+                middleware=MiddlewareManager(replaying(running)),
                 variable_values=dict(running.variables),
                 operation_name=operation_name,
                 context_value=running.context,
@@ -405,8 +396,3 @@ class FastSchema(strawberry.Schema):
     def _present_all(self, errors: list[GraphQLError], plan: Plan) -> None:
         name = plan.operation.name
         self.present_errors(errors, name.value if name is not None else None)
-
-
-def selected(info: Info[Any, Any]) -> Selection:
-    """Return what the client selected below this field, as Python names (see `Selection`)."""
-    return cast("FastSchema", info.schema).selection(info)

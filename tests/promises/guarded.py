@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.sockets import PROTOCOL
 from tests.assay_process import HASH_KEY, sections
 from tests.gateway.http_client import served
+from tests.sandbox_process import RunningSandbox
 
 OURS, THEIRS = "ours", "theirs"
 JSON = {"Content-Type": "application/json"}
@@ -151,12 +152,16 @@ async def strangers(house: Guarded, needed: Scope | None) -> dict[str, str | Non
 
 @asynccontextmanager
 async def guarded(
-    folder: Path, valkey_url: str, **more: Mapping[str, Any]
+    folder: Path,
+    valkey_url: str,
+    *,
+    sandbox: RunningSandbox | None = None,
+    **more: Mapping[str, Any],
 ) -> AsyncGenerator[Guarded]:
     """Run Assay on a port of the loopback, with access control."""
     file = folder / "batches.db"
     given = sections(
-        None,
+        sandbox,
         valkey_url,
         **{"access": {"open": False}, "store": {"url": f"sqlite:///{file}"}, **more},
     )

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.types.base import StrawberryType
 
-from schema.lane.schema import FastSchema, selected
+from schema.lane.schema import FastSchema
+from schema.lane.selecting import selected
 
 
 class Mood(Enum):

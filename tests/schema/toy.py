@@ -11,7 +11,8 @@ import strawberry
 from msgspec import Struct
 from strawberry.schema.config import StrawberryConfig
 
-from schema.lane.schema import FastSchema, selected
+from schema.lane.schema import FastSchema
+from schema.lane.selecting import selected
 from schema.lane.subscribing import NEWEST
 
 
