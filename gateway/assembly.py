@@ -257,6 +257,7 @@ def _context(
         sandbox_inputs=(),
         deadline_ms=settings.gateway.deadline_ms,
         records_max=settings.gateway.records_max,
+        calls_max=settings.gateway.calls_max,
         currency=settings.gateway.currency,
     )
 

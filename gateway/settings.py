@@ -104,6 +104,9 @@ class GatewaySettings(Section):
     records_max: int = Field(
         default=1000, ge=1, le=10_000, description="Records in one request at most."
     )
+    calls_max: int = Field(
+        default=10_000, ge=1, description="Calls to providers that one request may take at most."
+    )
     body_bytes_max: int = Field(
         default=8 << 20, ge=1024, description="Bytes in the body of a request at most."
     )

@@ -48,6 +48,7 @@ class Context:
     sandbox_inputs: Sequence[SandboxInput]
     deadline_ms: int
     records_max: int
+    calls_max: int
     currency: str
     principal: Principal = ANYBODY
     allowance: Allowance | None = None

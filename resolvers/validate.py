@@ -51,6 +51,7 @@ async def validate(
         PublicError: too many records, an empty one, or an option that makes no sense.
     """
     _refuse_bad_input(context, records)
+    _weigh(context, records, needs)
     deadline_ms = context.deadline_ms
     max_age_s = None
     priority = Priority.INTERACTIVE
@@ -89,6 +90,23 @@ async def validate(
     finally:
         await spend(context, usage)
     return Validated(results, usage)
+
+
+def _weigh(context: Context, records: Sequence[Record], needs: Needs) -> None:
+    """Return if deciding `records` takes no more calls than one request may."""
+    most = context.calls_max
+    if len(records) * sum(map(len, needs.values())) <= most:
+        return  # whatever the records hold
+    found = sum(
+        len(checks) * sum(getattr(record, field) is not None for record in records)
+        for field, checks in needs.items()
+    )
+    if found > most:
+        raise PublicError(
+            "COST_TOO_HIGH",
+            f"This may take {found} calls to providers; one request may take {most}"
+            " (gateway.calls_max). Send fewer records, select fewer fields, or make a batch.",
+        )
 
 
 def _refuse_bad_input(context: Context, records: Sequence[Record]) -> None:

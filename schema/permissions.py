@@ -42,10 +42,9 @@ def permit(fields: Iterable[str], context: Context) -> None:
     Raises:
         PublicError: FORBIDDEN, a scope is missing.
     """
-    scopes = context.principal.scopes
     for field in fields:
         needed = NEEDED[field]
-        if needed is not None and needed not in scopes:
+        if needed is not None and needed not in context.principal.scopes:
             name = field.partition(".")[2]
             raise PublicError("FORBIDDEN", f"{name} needs the scope {needed.value}.")
 

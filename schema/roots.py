@@ -21,6 +21,7 @@ from schema.lane.selecting import selected
 from schema.permissions import check_complete, permit
 from schema.records import ValidateOptions
 from schema.scalars import DURATION, Duration
+from schema.spending import SpendOnce
 from schema.subscriptions import subscription_root
 
 Info = strawberry.Info[Context, None]
@@ -117,6 +118,7 @@ def build_schema(kinds: Sequence[KindModule] = KINDS) -> FastSchema:
         config=StrawberryConfig(scalar_map={Duration: DURATION}),
         public=(PublicError,),
         permit=permit,
+        rules=(SpendOnce,),
     )
     check_complete(schema.root_fields())
     return schema

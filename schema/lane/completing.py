@@ -36,8 +36,6 @@ from schema.lane.reading import BACKREF
 from schema.lane.selection import Collector
 
 LISTS = frozenset({list, tuple})
-FIELDS_MAX = 2_000
-"""Fields that one operation may complete after fragments and aliases are unfolded."""
 _ISO_FORMAT = DEFAULT_SCALAR_REGISTRY[datetime].serialize
 """How Strawberry writes a date and time."""
 
@@ -48,7 +46,6 @@ class Completion:
     def __init__(self, collector: Collector) -> None:
         self.code = Generated()
         self._collector = collector
-        self._fields = 0
 
     def function(self, type_: GraphQLType, details: list[FieldDetails]) -> Callable[[Any], Any]:
         """Return a function that completes what the root field of `details` returned.
@@ -128,9 +125,6 @@ class Completion:
         return name
 
     def _member(self, type_: GraphQLObjectType, nodes: list[FieldDetails]) -> str:
-        self._fields += 1
-        if self._fields > FIELDS_MAX:
-            raise NotPlain(f"more than {FIELDS_MAX} fields")
         name = nodes[0].node.name.value
         if name == "__typename":
             return repr(type_.name)

@@ -8,11 +8,12 @@ from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema
 from msgspec import Struct
 from strawberry.schema.schema import validate_document
 
+from schema.lane.limits import TOKENS_MAX, check_size
+
 DOCUMENTS_MAX = 128
 DOCUMENT_CHARS_MAX = 20_000
 """Longer documents are served, but never kept."""
 SEEN_MAX = 4_096
-TOKENS_MAX = 2_000
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -87,7 +88,11 @@ class Documents:
         return document
 
     def validate(self, node: DocumentNode) -> list[GraphQLError]:
-        """Return what is wrong with a parsed document."""
+        """Return what is wrong with a parsed document; of one that is too large, that alone."""
+        try:
+            check_size(node)
+        except GraphQLError as error:
+            return [error]
         try:
             return validate_document(self._schema, node, self._rules)
         except RecursionError:

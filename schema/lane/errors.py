@@ -13,7 +13,11 @@ from strawberry.exceptions import (
 )
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from schema.lane.limits import DOCUMENT_TOO_LARGE, TooLarge
+
 INTERNAL = "INTERNAL"
+TOKENS_EXCEEDED = "Document contains more than"
+"""How graphql-core begins to say that a document has too many tokens."""
 LOGGED_MAX = 10
 """Errors of one operation that are logged one by one."""
 FRAMES_MAX = 6
@@ -67,22 +71,28 @@ def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:
     if isinstance(cause, public):
         code = getattr(cause, "code", None)
         return code if isinstance(code, str) else "REFUSED"
+    if isinstance(error, TooLarge):
+        return DOCUMENT_TOO_LARGE
     if isinstance(error, GraphQLSyntaxError):
-        return "GRAPHQL_PARSE_FAILED"
+        return DOCUMENT_TOO_LARGE if TOKENS_EXCEEDED in error.message else "GRAPHQL_PARSE_FAILED"
     if isinstance(cause, _REFUSED):
         return "BAD_REQUEST"
     if error.path is None:  # the request was refused before anything ran, unless we failed
         if cause is None:
             return "GRAPHQL_VALIDATION_FAILED"
         return "BAD_USER_INPUT" if error.nodes else INTERNAL
+    return "BAD_USER_INPUT" if _is_of_input(cause) else INTERNAL
+
+
+def _is_of_input(cause: Exception | None) -> bool:
+    """Return whether what went wrong in a field is the client's argument."""
     if isinstance(cause, StrawberryInputCoercionError):
-        return "BAD_USER_INPUT"
-    if isinstance(cause, GraphQLError) and not isinstance(cause, StrawberryGraphQLError):
-        # graphql-core blames the node of a wrong argument, but the field's for our own data
-        blamed = cause.nodes or ()
-        if blamed and not isinstance(blamed[0], FieldNode):
-            return "BAD_USER_INPUT"
-    return INTERNAL
+        return True
+    if not isinstance(cause, GraphQLError) or isinstance(cause, StrawberryGraphQLError):
+        return False
+    # graphql-core blames the node of a wrong argument, but the field's for our own data
+    blamed = cause.nodes or ()
+    return bool(blamed) and not isinstance(blamed[0], FieldNode)
 
 
 def origin(cause: BaseException | None) -> dict[str, object]:

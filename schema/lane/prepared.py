@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, cast
 
 from strawberry.extensions import SchemaExtension
 
-from schema.lane.documents import TOKENS_MAX, Documents
+from schema.lane.documents import Documents
+from schema.lane.limits import TOKENS_MAX
 
 if TYPE_CHECKING:
     from schema.lane.schema import FastSchema

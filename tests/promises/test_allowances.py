@@ -138,3 +138,19 @@ async def test_a_file_takes_its_cap_of_the_day(house: Guarded) -> None:
             house.url(f"/batches{query}"), data=b"email\nada@example.com\n", headers=headers
         ) as answer:
             assert answer.status == wanted, (cap, await answer.read())
+
+
+async def test_what_would_take_too_many_calls_is_refused_before_any(
+    tmp_path: Path, valkey_url: str, sandbox: RunningSandbox
+) -> None:
+    """The selection decides: what is local costs nothing, however many records there are."""
+    few = {"calls_max": 20, "sandbox": True}
+    where = {"sandbox_url": sandbox.http, "sandbox_dns": sandbox.dns}
+    async with guarded(tmp_path, valkey_url, sandbox=sandbox, gateway=few | where) as house:
+        key = await house.key()
+        assert (await house.post(key, LOCAL, records(1_000)))[1]["data"]
+        refused = (await house.post(key, PAID, records(11)))[1]["errors"][0]
+        assert refused["extensions"]["code"] == "COST_TOO_HIGH"
+        assert "22 calls to providers; one request may take 20" in refused["message"]
+        assert await sandbox.values_asked("zerobounce") == []
+        assert (await house.post(key, PAID, records(10)))[1]["data"]
