@@ -41,6 +41,7 @@ from gateway.garbage import collect_less
 from gateway.hosts import HostCheck, Origins
 from gateway.logs import configure_logs
 from gateway.policies import policies_of
+from gateway.registered import Registered
 from gateway.settings import Settings, load_settings
 from gateway.sockets import Sockets
 from gateway.uploads import Uploads
@@ -118,6 +119,7 @@ def routes(
     def stay(context: Context, ended: Callable[[], None]) -> Callable[[], None]:
         return admission.stay(context.principal, ended)
 
+    callers = Callers(stay, _limits_of, Registered.of(settings.documents).asked)
     schema = build_schema(declarations.kinds)
     feeds = Feeds(schema, _tenant_of)
     endpoint = Endpoint(
@@ -125,7 +127,7 @@ def routes(
         context_for=context_for,
         page=_page,
         feeds=feeds,
-        callers=Callers(stay, _limits_of),
+        callers=callers,
         body_bytes_max=settings.gateway.body_bytes_max,
     )
 
@@ -146,7 +148,7 @@ def routes(
         *_files(settings, assembly, admission),
         WebSocketRoute(
             "/graphql",
-            Sockets(schema, feeds, context_for, Origins(_names(settings)), stay=stay),
+            Sockets(schema, feeds, context_for, Origins(_names(settings)), callers=callers),
         ),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),

@@ -68,16 +68,6 @@ def no_headers(context: object) -> Headers:
     return ()
 
 
-class Callers(Struct, frozen=True):
-    """How callers are treated, by the context of what they ask.
-
-    `stay` says when one that stays has to leave; `besides` returns headers that go with an answer.
-    """
-
-    stay: Stay = for_ever
-    besides: Callable[[Any], Headers] = no_headers
-
-
 class Refusal(Exception):
     """A request that is answered without looking further.
 
@@ -112,8 +102,16 @@ class Asked(Struct):
     extensions: dict[str, Any] | None
 
 
-def asked_of(members: object) -> Asked:
-    """Return what a request's JSON asks.
+Find = Callable[[Mapping[str, object]], str]
+"""Finds the document of a request that holds none itself. Raises Refusal."""
+
+
+def _in_the_request(_: Mapping[str, object]) -> str:
+    raise Refusal(400, "BAD_REQUEST", "`query` must be a string that holds the document.")
+
+
+def asked_of(members: object, find: Find = _in_the_request) -> Asked:
+    """Return what a request's JSON asks; `find` finds a document that is not in it.
 
     Raises:
         Refusal: 400, it is not what GraphQL over HTTP describes.
@@ -122,10 +120,11 @@ def asked_of(members: object) -> Asked:
         raise Refusal(400, "BAD_REQUEST", "Send one operation at a time; batches are not taken.")
     if not isinstance(members, dict):
         raise Refusal(400, "BAD_REQUEST", "Send a JSON object with `query` and `variables`.")
-    get = cast("dict[str, object]", members).get
+    given = cast("dict[str, object]", members)
+    get = given.get
     query, name = get("query"), get("operationName")
     variables, extensions = get("variables"), get("extensions")
-    if not isinstance(query, str) or not query:
+    if query is not None and not isinstance(query, str):
         raise Refusal(400, "BAD_REQUEST", "`query` must be a string that holds the document.")
     if not isinstance(name, str | None):
         raise Refusal(400, "BAD_REQUEST", "`operationName` must be a string or null.")
@@ -134,11 +133,23 @@ def asked_of(members: object) -> Asked:
     if not isinstance(extensions, dict | None):
         raise Refusal(400, "BAD_REQUEST", "`extensions` must be an object or null.")
     return Asked(
-        query,
+        query or find(given),
         cast("dict[str, Any] | None", variables),
         name,
         cast("dict[str, Any] | None", extensions),
     )
+
+
+class Callers(Struct, frozen=True):
+    """How callers are treated, by the context of what they ask.
+
+    `stay` says when one that stays has to leave; `besides` returns headers that go with an answer;
+    `asking` makes of a request's JSON what it asks.
+    """
+
+    stay: Stay = for_ever
+    besides: Callable[[Any], Headers] = no_headers
+    asking: Callable[[object], Asked] = asked_of
 
 
 def parsed(text: bytes | str, what: str) -> object:

@@ -22,7 +22,6 @@ from gateway.asked import (
     Executor,
     Headers,
     Refusal,
-    asked_of,
     encoded,
     masked,
     parsed,
@@ -96,14 +95,14 @@ class Endpoint:
             media_type = JSON if streamed is not None else negotiated(accept)
             get = _is_get(scope)
             if get:
-                asked = _from_query_string(scope["query_string"])
+                asked = self._callers.asking(_from_query_string(scope["query_string"]))
                 context = await self._context_for(scope)
             else:
                 _check_content(headers, self._body_bytes_max)
                 context = await self._context_for(scope)
                 body = await self._body(receive)
                 unread = False
-                asked = asked_of(parsed(body, "The body"))
+                asked = self._callers.asking(parsed(body, "The body"))
             if streamed is not None:
                 asked.extensions = resumed(asked.extensions, headers)
             answer = await self._schema.answer(
@@ -261,7 +260,7 @@ def _too_large(body_bytes_max: int) -> Refusal:
     )
 
 
-def _from_query_string(raw: bytes) -> Asked:
+def _from_query_string(raw: bytes) -> dict[str, object]:
     if len(raw) > QUERY_STRING_BYTES_MAX:
         raise Refusal(414, "URI_TOO_LONG", "The query is too long for GET; send it by POST.")
     try:
@@ -277,7 +276,7 @@ def _from_query_string(raw: bytes) -> Asked:
             members.pop(name, None)
     if not members.get("operationName"):
         members.pop("operationName", None)
-    return asked_of(members)
+    return members
 
 
 def _status(answer: Response, media_type: bytes) -> int:

@@ -239,6 +239,19 @@ class AccessSettings(Section):
     )
 
 
+class DocumentsSettings(Section):
+    """`[documents]`: documents that clients name instead of sending them."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Trusted documents: `*.graphql` files, named by the SHA-256 of their text.",
+    )
+    only: bool = Field(default=False, description="Run trusted documents, and nothing else.")
+    automatic: bool = Field(
+        default=False, description="Take Apollo's automatic persisted queries, too."
+    )
+
+
 class Settings(BaseSettings):
     """All sections together."""
 
@@ -249,6 +262,7 @@ class Settings(BaseSettings):
 
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
+    documents: DocumentsSettings = Field(default_factory=DocumentsSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
     dns: DnsSettings = Field(default_factory=DnsSettings)

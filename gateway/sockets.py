@@ -15,7 +15,7 @@ import orjson
 from msgspec import Struct
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.asked import Asked, Executor, Refusal, Stay, asked_of, encoded, for_ever, masked
+from gateway.asked import Asked, Callers, Executor, Refusal, encoded, masked
 from gateway.feeds import Feeds
 from gateway.hosts import POLICY_VIOLATION, Origins
 from gateway.streams import SENT_OUT
@@ -75,8 +75,7 @@ class Sockets:
     """Answers WebSocket connections.
 
     `context_for` is called for connection_init, where a `Refusal` closes the connection, and for
-    each operation, where it is told. `origins` say which pages may connect, `stay` when a client
-    has to leave.
+    each operation, where it is told. `origins` say which pages may connect.
     """
 
     def __init__(
@@ -86,13 +85,13 @@ class Sockets:
         context_for: ContextFor,
         origins: Origins,
         *,
-        stay: Stay = for_ever,
+        callers: Callers | None = None,
         init_wait_s: float = INIT_WAIT_S,
     ) -> None:
         self.schema = schema
         self.feeds = feeds
         self.context_for = context_for
-        self.stay = stay
+        self.callers = callers or Callers()
         self.init_wait_s = init_wait_s
         self._origins = origins
         self._open = 0
@@ -253,7 +252,7 @@ class _Connection:
             context = await self._of.context_for(self._scope, self._params)
         except Refusal as refusal:
             raise _Closing(FORBIDDEN, refusal.message) from None
-        self._left = self._of.stay(context, self._send_out)
+        self._left = self._of.callers.stay(context, self._send_out)
         await self._tell({"type": "connection_ack"})
 
     async def _subscribe(self, id_: str, payload: object) -> None:
@@ -262,9 +261,12 @@ class _Connection:
         if id_ in self._operations:
             raise _Closing(ALREADY_EXISTS, f"Subscriber for {id_} already exists")
         try:
-            asked = asked_of(payload)
+            asked = self._of.callers.asking(payload)
         except Refusal as refusal:
-            raise _Closing(BAD_REQUEST, refusal.message) from None
+            if refusal.code == "BAD_REQUEST":
+                raise _Closing(BAD_REQUEST, refusal.message) from None
+            await self._tell({"id": id_, "type": "error", "payload": refusal.errors})
+            return
         if len(self._tasks) >= OPERATIONS_MAX:
             text = f"This connection has {OPERATIONS_MAX} operations; complete one, or open another"
             refusal = Refusal(429, "TOO_MANY_OPERATIONS", text)

@@ -21,7 +21,7 @@ def _chained(n: int) -> str:
 
 
 def _chained_to_nothing(n: int) -> str:
-    """The same, but the last one is not there: no field is ever met."""
+    """Do the same, but the last one is not there: no field is ever met."""
     spread = "".join(f"fragment f{i} on Mutation {{ ...f{i + 1} ...f{i + 1} }} " for i in range(n))
     return f"mutation {{ ...f0 }} {spread}"
 

@@ -136,8 +136,10 @@ def _steps(work: Any) -> int:  # noqa: ANN401 - a call
     [
         "mutation { a: ONE b: ONE }",
         "mutation { ...f b: ONE } fragment f on Mutation { a: ONE }",
-        "mutation { ... on Mutation { ...g } } fragment f on Mutation { a: ONE }"
-        " fragment g on Mutation { ...f ...f b: ONE }",
+        (
+            "mutation { ... on Mutation { ...g } } fragment f on Mutation { a: ONE }"
+            " fragment g on Mutation { ...f ...f b: ONE }"
+        ),
     ],
 )
 async def test_what_spends_stands_in_an_operation_once(document: str) -> None:
