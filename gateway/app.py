@@ -18,6 +18,7 @@ from starlette.responses import (
 )
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from starlette_compress import CompressMiddleware, remove_compress_type
 
 from access.principal import ANYBODY
 from batches.ingest import Ingest
@@ -33,6 +34,7 @@ from gateway.asked import Callers, Headers
 from gateway.assembly import Assembly, assembled
 from gateway.batch_room import webhook_gate
 from gateway.bind import bind_of, is_local
+from gateway.cross_origin import OriginCheck, cors
 from gateway.declarations import Declarations, declarations_of
 from gateway.downloads import Downloads, Sources
 from gateway.endpoint import Endpoint
@@ -94,11 +96,23 @@ def app_of(assembly: Assembly) -> Starlette:
 
 def before(settings: Settings) -> list[Middleware]:
     """Return what every request passes before it comes to a route."""
-    return [Middleware(HostCheck, names=_names(settings))]
+    checks = [
+        Middleware(HostCheck, names=_names(settings)),
+        *cors(settings.gateway.origins),
+        Middleware(OriginCheck, origins=_origins(settings)),
+    ]
+    if not settings.gateway.compress:
+        return checks
+    remove_compress_type("text/event-stream")  # each of a thousand would hold a window
+    return [*checks, Middleware(CompressMiddleware)]
 
 
 def _names(settings: Settings) -> tuple[str, ...]:
     return settings.gateway.host, *settings.gateway.hosts
+
+
+def _origins(settings: Settings) -> Origins:
+    return Origins(_names(settings), settings.gateway.origins)
 
 
 def routes(
@@ -148,7 +162,7 @@ def routes(
         *_files(settings, assembly, admission),
         WebSocketRoute(
             "/graphql",
-            Sockets(schema, feeds, context_for, Origins(_names(settings)), callers=callers),
+            Sockets(schema, feeds, context_for, _origins(settings), callers=callers),
         ),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),
@@ -171,7 +185,7 @@ def _files(
     uploads = Uploads(
         ingest,
         admission,
-        Origins(_names(settings)),
+        _origins(settings),
         currency=settings.gateway.currency,
         sandbox=settings.gateway.sandbox,
         gate=webhook_gate(settings) if settings.webhooks.secret is not None else None,

@@ -65,15 +65,16 @@ class HostCheck:
 
 
 class Origins:
-    """Which pages may open a WebSocket: browsers ask nobody before, and send an `Origin`.
+    """Which pages may ask: what they have a browser send has an `Origin`.
 
     A page of Assay's own address may, and one of this machine's or of a name that the
     configuration knows, at any port. That a page stands at an address vouches for nothing here.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """Let in pages of `names`; `*` among them stands for all."""
+    def __init__(self, names: Iterable[str], origins: Iterable[str] = ()) -> None:
+        """Let in pages of `names`, at any port, and of `origins`; `*` among `names` is all."""
         self._names = frozenset({LOOPBACK_NAME, *map(str.lower, names)})
+        self._origins = frozenset(map(str.lower, origins))
 
     def allow(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Tell whether a handshake with these headers may go on; what is no browser may."""
@@ -81,7 +82,10 @@ class Origins:
         origins = [value for name, value in given if name == b"origin"]
         if not origins or ANY_NAME in self._names:
             return True
-        _, scheme, host = origins[0].decode("latin-1").lower().partition("://")
+        origin = origins[0].decode("latin-1").lower()
+        if len(origins) == 1 and origin in self._origins:
+            return True
+        _, scheme, host = origin.partition("://")
         parts = _HOST.fullmatch(host)
         if len(origins) > 1 or not scheme or parts is None:
             return False

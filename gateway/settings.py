@@ -79,6 +79,13 @@ class GatewaySettings(Section):
         default=(),
         description="Names under which Assay answers, beside `localhost` and addresses; `*`: any.",
     )
+    origins: Words = Field(
+        default=(),
+        description="Sites whose pages may ask, and read the answers: `https://app.example.com`.",
+    )
+    compress: bool = Field(
+        default=True, description="Pack answers (zstd, br, gzip) for those who take that."
+    )
     data_dir: Path = Field(default=Path("data"), description="Where Assay keeps its own files.")
     sandbox: bool = Field(
         default=False, description="Let stand-ins answer for providers without credentials."
