@@ -41,6 +41,7 @@ from gateway.endpoint import Endpoint
 from gateway.feeds import Feeds
 from gateway.garbage import collect_less
 from gateway.hosts import HostCheck, Origins
+from gateway.load import LoadCheck
 from gateway.logs import configure_logs
 from gateway.policies import policies_of
 from gateway.registered import Registered
@@ -77,7 +78,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=routes(settings, declarations, lambda: ready[0]),
         lifespan=lifespan,
-        middleware=before(settings),
+        middleware=before(settings, lambda: ready[0]),
     )
     collect_less()
     return app
@@ -88,15 +89,16 @@ def app_of(assembly: Assembly) -> Starlette:
     settings = assembly.settings
     app = Starlette(
         routes=routes(settings, assembly.declarations, lambda: assembly),
-        middleware=before(settings),
+        middleware=before(settings, lambda: assembly),
     )
     collect_less()
     return app
 
 
-def before(settings: Settings) -> list[Middleware]:
+def before(settings: Settings, assembly: Callable[[], Assembly]) -> list[Middleware]:
     """Return what every request passes before it comes to a route."""
     checks = [
+        Middleware(LoadCheck, load=lambda: assembly().doorkeeper.load),
         Middleware(HostCheck, names=_names(settings)),
         *cors(settings.gateway.origins),
         Middleware(OriginCheck, origins=_origins(settings)),

@@ -83,8 +83,7 @@ async def assembled(
     `services` are those that providers may speak. `declarations` are what `settings` declare,
     where that is known already. A `guest` may use the private Valkey of an Assay that runs in the
     same data directory: good for a command, but what serves must not lose its store when that other
-    one stops. `local`: only this machine reaches what is
-    served; without it the settings say so.
+    one stops. `local`: only this machine reaches what is served; else the settings say so.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -128,7 +127,8 @@ async def assembled(
         batches = _batches(declarations, context, followed, live.foresight, doorkeeper)
         stack.push_async_callback(batches.close)
         await loading
-        context = replace(context, room=batches.room, key_room=doorkeeper.room)
+        room, busy = doorkeeper.room, doorkeeper.is_busy
+        context = replace(context, room=batches.room, key_room=room, busy=busy)
         yield Assembly(settings, declarations, valkey, context, batches, doorkeeper)
 
 

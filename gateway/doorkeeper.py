@@ -1,4 +1,7 @@
-"""The door of this process: made from the settings, opened with the store, pruned behind."""
+"""The door of this process and what is counted there: made from the settings.
+
+It opens with the store of batches, where the keys are, too; the audit log there is pruned.
+"""
 
 import asyncio
 import logging
@@ -12,6 +15,7 @@ from access.secret import Pepper
 from batches.errors import StoreError, StoreUnavailable
 from gateway.bind import is_local
 from gateway.issuer import tokens_of
+from gateway.load import Load
 from gateway.settings import Settings
 from gateway.valkey import Valkey
 from providers.transport import Transport
@@ -57,7 +61,7 @@ async def has_keys(settings: Settings) -> bool:
 
 
 class Doorkeeper:
-    """Keeps the door of one process, and the audit log short."""
+    """Keeps the door of one process; knows how much callers ask, and how busy the process is."""
 
     def __init__(
         self,
@@ -68,7 +72,10 @@ class Doorkeeper:
         *,
         local: bool | None,
     ) -> None:
-        """Make the door, which only this machine reaches: if `local`, or else by the settings."""
+        """Make the door, which only this machine reaches: if `local`, or else by the settings.
+
+        Needs a running loop.
+        """
         self.settings = settings
         self._pepper = pepper_of(settings, hash_key)
         self.door = Door(
@@ -78,8 +85,14 @@ class Doorkeeper:
             tokens=tokens_of(settings, transport),
         )
         self.allowances = Allowances(valkey)
+        self.load = Load()
+        self.load.start()
         self._pruning: asyncio.Task[None] | None = None
         self._room: KeyRoom | None = None
+
+    def is_busy(self) -> bool:
+        """Tell whether new batch work is to wait."""
+        return self.load.is_high
 
     async def room(self) -> "KeyRoom":
         """Return what administrators work with. Raise StoreUnavailable before `begin`."""
@@ -108,6 +121,7 @@ class Doorkeeper:
             await asyncio.gather(self._pruning, return_exceptions=True)
         await self.door.close()
         await self.allowances.close()
+        await self.load.close()
 
     async def _prune(self, audit: "Audit") -> None:
         while True:

@@ -27,6 +27,7 @@ from gateway.asked import (
     parsed,
 )
 from gateway.feeds import Feeds, Follower
+from gateway.load import BUSY
 from gateway.streams import EVENTS, Format, Once, format_of, resumed, stream
 from schema.lane.errors import origin
 from schema.lane.response import Response
@@ -279,13 +280,19 @@ def _from_query_string(raw: bytes) -> dict[str, object]:
     return members
 
 
+_STATUSES = {FORBIDDEN: 403, BUSY: 503}
+"""Of refusals that a proxy, too, should know for what they are."""
+
+
 def _status(answer: Response, media_type: bytes) -> int:
     if answer.stopped is None:
         return 200
     if answer.stopped == "failed":
         return 500
-    if answer.errors and answer.errors[0]["extensions"]["code"] == FORBIDDEN:
-        return 403
+    if answer.errors:
+        refused = _STATUSES.get(answer.errors[0]["extensions"]["code"])
+        if refused is not None:
+            return refused
     return 400 if media_type is RESPONSE_JSON else 200
 
 

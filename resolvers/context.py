@@ -28,15 +28,20 @@ class SandboxInput(Struct, frozen=True):
     meaning: str
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an operation works with.
 
     `rehearsal` judges with the sandbox's stand-ins alone, None when no sandbox runs. `panels` has
     the providers of each (kind, check), `daily` counts what they do. `deadline_ms` is that of a
-    request which names none. `principal` is who asks, `allowance` how
-    much it still may, None where nothing bounds that. `room` returns what keeps batches,
-    `key_room` what keeps keys; they raise StoreError while the store is not open.
+    request which names none. `principal` is who asks, `allowance` how much it still
+    may, None where nothing bounds that. `busy` tells whether new batch work is to wait. `room`
+    returns what keeps batches, `key_room` what keeps keys; they raise StoreError while the store
+    is not open.
     """
 
     judge: Judge
@@ -52,6 +57,7 @@ class Context:
     currency: str
     principal: Principal = ANYBODY
     allowance: Allowance | None = None
+    busy: Callable[[], bool] = _never
     room: "Callable[[], Awaitable[BatchRoom]] | None" = None
     key_room: "Callable[[], Awaitable[KeyRoom]] | None" = None
 

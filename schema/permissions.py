@@ -36,12 +36,19 @@ NEEDED: Mapping[str, Scope | None] = {
 }
 
 
+MAY_WAIT = frozenset({"Mutation.createBatch", "Mutation.addRecords"})
+"""What a busy process refuses first: it is safe to send again."""
+
+
 def permit(fields: Iterable[str], context: Context) -> None:
     """Return if who asks may ask all of `fields`.
 
     Raises:
-        PublicError: FORBIDDEN, a scope is missing.
+        PublicError: FORBIDDEN, a scope is missing; BUSY, it is to be asked again later.
     """
+    fields = frozenset(fields)
+    if fields & MAY_WAIT and context.busy():
+        raise PublicError("BUSY", "No new batch work is taken for a moment. Send it again soon.")
     for field in fields:
         needed = NEEDED[field]
         if needed is not None and needed not in context.principal.scopes:
