@@ -10,11 +10,11 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from access.key import Limits
+from access.key import UNLIMITED, Limits
 from access.principal import Principal
 
 REQUESTS_AHEAD_S = 0.1
@@ -68,7 +68,7 @@ class Allowance:
     def __init__(self, run: "tuple[Run, Run]", credential: str, limits: Limits) -> None:
         """Know nothing yet of what `credential` has asked elsewhere."""
         self._take, self._spend = run
-        self._limits = limits
+        self.limits = limits
         self._requests_key = f"allow:requests:{credential}"
         self._records_key = f"allow:records:{credential}"
         self._cost_key = f"allow:cost:{credential}"
@@ -78,14 +78,23 @@ class Allowance:
         self._day = 0
         self._unsaid = 0
         self._said_at = -math.inf
-        self.left = Left(
-            self._burst, limits.records_per_day if limits.records_per_day is not None else 0
-        )
+        rate, records = limits.requests_per_second, limits.records_per_day
+        self._burst = 0.0 if rate is None else max(1.0, rate * BURST_S)
+        self._window_s = 0 if rate is None else max(1, math.ceil(self._burst / rate))
+        self.left = Left(self._burst, records or 0)
+        policies: list[str] = []
+        if rate is not None:
+            policies.append(f'"requests";q={int(self._burst)};w={self._window_s}')
+        if records is not None:
+            policies.append(f'"records";q={records};w={DAY_S}')
+        self._policy = ", ".join(policies).encode()
 
-    @property
-    def _burst(self) -> float:
-        rate = self._limits.requests_per_second
-        return 0.0 if rate is None else max(1.0, rate * BURST_S)
+    def counts_request(self) -> bool:
+        """Count one request of those taken in advance; tell whether there was one."""
+        if self._ahead > 0 and asyncio.get_running_loop().time() < self._ahead_until:
+            self._ahead -= 1
+            return True
+        return self.limits.requests_per_second is None
 
     async def request(self) -> None:
         """Count one request.
@@ -93,13 +102,10 @@ class Allowance:
         Raises:
             OverLimit: there were too many in this second.
         """
-        rate = self._limits.requests_per_second
-        if rate is None:
+        rate = self.limits.requests_per_second
+        if rate is None or self.counts_request():
             return
         now = asyncio.get_running_loop().time()
-        if self._ahead > 0 and now < self._ahead_until:
-            self._ahead -= 1
-            return
         block = max(1, int(rate * REQUESTS_AHEAD_S))
         granted, left, wait_ms, *_ = await self._taken(1, block, 0, 0)
         if granted < 1:
@@ -114,7 +120,7 @@ class Allowance:
         Raises:
             OverLimit: so many are not left today; none is counted.
         """
-        limit = self._limits.records_per_day
+        limit = self.limits.records_per_day
         if limit is None or count == 0:
             return
         now = asyncio.get_running_loop().time()
@@ -138,9 +144,9 @@ class Allowance:
 
     async def spend(self, millionths: int) -> None:
         """Count what an answer has cost."""
-        if self._limits.cost_per_day_millionths is not None and millionths:
+        if self.limits.cost_per_day_millionths is not None and millionths:
             self._unsaid += millionths
-            if self._unsaid * 100 > self._limits.cost_per_day_millionths:
+            if self._unsaid * 100 > self.limits.cost_per_day_millionths:
                 await self._say()
 
     async def give_back(self) -> None:
@@ -152,32 +158,25 @@ class Allowance:
     @property
     def cost_left_millionths(self) -> int | None:
         """What may still be spent today; None where nothing bounds it."""
-        limit = self._limits.cost_per_day_millionths
+        limit = self.limits.cost_per_day_millionths
         return None if limit is None else max(0, limit - self.left.spent - self._unsaid)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
-        policies: list[str] = []
-        left: list[str] = []
-        limits, now = self._limits, asyncio.get_running_loop().time()
-        if limits.requests_per_second is not None:
-            window_s = max(1, math.ceil(self._burst / limits.requests_per_second))
-            policies.append(f'"requests";q={int(self._burst)};w={window_s}')
-            left.append(f'"requests";r={int(self.left.requests)};t={window_s}')
-        ends_s = max(0, math.ceil(self.left.day_ends_at - now))
-        if limits.records_per_day is not None:
-            policies.append(f'"records";q={limits.records_per_day};w={DAY_S}')
-            left.append(f'"records";r={max(0, self.left.records)};t={ends_s}')
-        if not policies:
+        if not self._policy:
             return []
-        return [
-            (b"ratelimit-policy", ", ".join(policies).encode()),
-            (b"ratelimit", ", ".join(left).encode()),
-        ]
+        left, said = self.left, ""
+        if self._window_s:
+            said = f'"requests";r={int(left.requests)};t={self._window_s}'
+        if self.limits.records_per_day is not None:
+            ends_s = max(0, math.ceil(left.day_ends_at - asyncio.get_running_loop().time()))
+            records = f'"records";r={max(0, left.records)};t={ends_s}'
+            said = f"{said}, {records}" if said else records
+        return [(b"ratelimit-policy", self._policy), (b"ratelimit", said.encode())]
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""
-        limit = self._limits.cost_per_day_millionths
+        limit = self.limits.cost_per_day_millionths
         if limit is None:
             return
         loop = asyncio.get_running_loop()
@@ -187,7 +186,7 @@ class Allowance:
             raise OverLimit("cost", max(1.0, self.left.day_ends_at - loop.time()))
 
     async def _taken(self, requests: int, block: int, records: int, of_day: int) -> list[int]:
-        limits = self._limits
+        limits = self.limits
         rate = -1 if limits.requests_per_second is None else limits.requests_per_second
         limit = -1 if limits.records_per_day is None else limits.records_per_day
         asked = (requests, block, repr(float(rate)), repr(self._burst), records, of_day, limit)
@@ -217,22 +216,35 @@ class Allowances:
     def __init__(self, shared: Shared) -> None:
         """Count in `shared`."""
         self._run = shared.script(_TAKE), shared.script(_SPEND)
-        self._known: dict[tuple[str, Limits], Allowance] = {}
+        self._known: dict[Principal, Allowance | None] = {}
+        self._counted: dict[str, Allowance] = {}
 
     def of(self, principal: Principal) -> Allowance | None:
         """Return what `principal` may still ask; None where nothing bounds it."""
-        limits = principal.limits
-        if principal.credential is None or limits == Limits():
-            return None
-        key = principal.credential, limits
-        found = self._known.pop(key, None)
-        if found is None:
-            found = Allowance(self._run, principal.credential, limits)
-            if len(self._known) >= KEPT_MAX:
-                del self._known[next(iter(self._known))]
-        self._known[key] = found
-        return found
+        try:
+            return self._known[principal]
+        except KeyError:
+            return self._made(principal)
+
+    def _made(self, principal: Principal) -> Allowance | None:
+        limits, credential = principal.limits, principal.credential
+        allowance: Allowance | None = None
+        if credential is not None and limits != UNLIMITED:
+            allowance = self._counted.pop(credential, None)
+            if allowance is None or allowance.limits != limits:
+                allowance = Allowance(self._run, credential, limits)
+            _bounded(self._counted)
+            self._counted[credential] = allowance
+        _bounded(self._known)
+        self._known[principal] = allowance
+        return allowance
 
     async def close(self) -> None:
-        """Say what was spent and is unsaid."""
-        await asyncio.gather(*(one.give_back() for one in self._known.values()))
+        """Say what was spent and is unsaid; give back what was taken in advance."""
+        await asyncio.gather(*(one.give_back() for one in self._counted.values()))
+
+
+def _bounded(known: dict[Any, Any]) -> None:
+    """Forget the oldest where there are `KEPT_MAX`."""
+    if len(known) >= KEPT_MAX:
+        del known[next(iter(known))]

@@ -10,7 +10,6 @@ import secrets
 import string
 import zlib
 from hashlib import blake2b
-from hmac import compare_digest
 
 PREFIX = "assay"
 ID_CHARS, SECRET_CHARS, CHECK_CHARS = 10, 32, 6
@@ -61,11 +60,6 @@ class Pepper:
         A quick hash is right where what is hashed cannot be guessed.
         """
         return blake2b(text.encode(), key=self._key, digest_size=DIGEST_BYTES).digest()
-
-
-def is_same(one: bytes, other: bytes) -> bool:
-    """Compare two digests in a time that says nothing of where they differ."""
-    return compare_digest(one, other)
 
 
 def _chance(count: int) -> str:

@@ -1,7 +1,8 @@
 """A small client of GraphQL over HTTP: kept connections, prepared bodies, answers checked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import orjson
@@ -56,10 +57,16 @@ class Refused(Exception):
 class Connection:
     """One kept connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Talk over this pair of streams."""
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Talk over this pair of streams; `headers` go with each request."""
         self._reader = reader
         self._writer = writer
+        self._more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
     async def post(self, body: bytes, path: str = "/graphql") -> bytes:
         """Send `body` and return the body of the answer.
@@ -69,7 +76,7 @@ class Connection:
         """
         head = (
             f"POST {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{self._more}\r\n"
         )
         self._writer.write(head.encode() + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
@@ -85,9 +92,13 @@ class Connection:
         self._writer.close()
 
 
-async def connected(port: int, count: int) -> list[Connection]:
-    """Return `count` connections to `port` of the loopback."""
-    return [Connection(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(count)]
+async def connected(
+    port: int, count: int, headers: Mapping[str, str] = MappingProxyType({})
+) -> list[Connection]:
+    """Return `count` connections to `port` of the loopback; `headers` go with each request."""
+    return [
+        Connection(*await asyncio.open_connection("127.0.0.1", port), headers) for _ in range(count)
+    ]
 
 
 async def post_all(port: int, bodies: Iterable[bytes], connections: int) -> list[bytes]:

@@ -55,7 +55,7 @@ class Admission:
         except NotAdmitted as reason:
             raise _refusal(reason) from None
         allowance = self.allowance(principal)
-        if allowance is not None:
+        if allowance is not None and not allowance.counts_request():
             try:
                 await allowance.request()
             except OverLimit as over:

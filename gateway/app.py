@@ -20,8 +20,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette_compress import CompressMiddleware, remove_compress_type
 
-from access.principal import ANYBODY
+from access.principal import ANYBODY, Principal
 from batches.ingest import Ingest
+from cache.bounded import Bounded
 from console.page import (
     ASSET_CACHE_CONTROL,
     ASSETS_PATH,
@@ -51,6 +52,9 @@ from gateway.uploads import Uploads
 from gateway.valkey import StoreAway
 from resolvers.context import Context
 from schema.roots import build_schema
+
+CONTEXTS_MAX = 2_000
+"""Callers whose context this process keeps: making one costs a tenth of a request."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -105,7 +109,8 @@ def before(settings: Settings, assembly: Callable[[], Assembly]) -> list[Middlew
     ]
     if not settings.gateway.compress:
         return checks
-    remove_compress_type("text/event-stream")  # each of a thousand would hold a window
+    for streamed in ("text/event-stream", "multipart/mixed"):
+        remove_compress_type(streamed)  # each of a thousand would hold a window, and hold back
     return [*checks, Middleware(CompressMiddleware)]
 
 
@@ -125,12 +130,18 @@ def routes(
 
     admission = Admission(lambda: assembly().doorkeeper)
 
+    contexts: Bounded[Principal, Context] = Bounded(CONTEXTS_MAX)
+
     async def context_for(scope: Scope, init: Mapping[str, object] | None = None) -> Context:
         principal = await admission.of(scope, init)
-        context = assembly().context
         if principal is ANYBODY:
-            return context
-        return replace(context, principal=principal, allowance=admission.allowance(principal))
+            return assembly().context
+        context = contexts.get(principal)
+        if context is None:
+            allowance = admission.allowance(principal)
+            context = replace(assembly().context, principal=principal, allowance=allowance)
+            contexts.put(principal, context)
+        return context
 
     def stay(context: Context, ended: Callable[[], None]) -> Callable[[], None]:
         return admission.stay(context.principal, ended)

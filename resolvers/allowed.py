@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from access.allowance import OverLimit
+from access.allowance import Allowance, OverLimit
 from access.errors import Exhausted
 from batches.batch import Batch, State
 from questions.usage import Usage
@@ -32,27 +32,25 @@ async def count_records(context: Context, count: int) -> None:
         ) from None
 
 
-async def afford(context: Context) -> None:
+async def afford(allowance: Allowance) -> None:
     """Return if the caller may still spend something today.
 
     Raises:
         Exhausted: it may not.
     """
-    if context.allowance is not None:
-        try:
-            await context.allowance.afford()
-        except OverLimit as over:
-            raise Exhausted(
-                "What this key may spend a day is spent. The day ends at midnight UTC; until then,"
-                " ask for what is known locally.",
-                over.retry_after_s,
-            ) from None
+    try:
+        await allowance.afford()
+    except OverLimit as over:
+        raise Exhausted(
+            "What this key may spend a day is spent. The day ends at midnight UTC; until then,"
+            " ask for what is known locally.",
+            over.retry_after_s,
+        ) from None
 
 
-async def spend(context: Context, usage: Usage) -> None:
+async def spend(allowance: Allowance, usage: Usage) -> None:
     """Count what an answer has cost."""
-    if context.allowance is not None and usage.cost:
-        await context.allowance.spend(round(usage.cost * MILLION))
+    await allowance.spend(round(usage.cost * MILLION))
 
 
 def check_cap(context: Context, batch: Batch, cap_millionths: int | None) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from access.allowance import Allowance
 from access.errors import Exhausted
 from providers.priority import Priority
 from questions.judging import EmptyRecordError, Needs
@@ -71,12 +72,8 @@ async def validate(
         raise PublicError(
             "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
         )
-    try:
-        if any(needs.values()):
-            await afford(context)
-        await count_records(context, len(records))
-    except Exhausted as error:
-        raise PublicError("QUOTA_EXHAUSTED", str(error)) from None
+    if context.allowance is not None:
+        await _counted(context, context.allowance, records, needs)
     usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
     terms = Terms(deadline, max_age_s, usage, priority, context.tenant)
@@ -88,8 +85,21 @@ async def validate(
             f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
         ) from None
     finally:
-        await spend(context, usage)
+        if context.allowance is not None and usage.cost:
+            await spend(context.allowance, usage)
     return Validated(results, usage)
+
+
+async def _counted(
+    context: Context, allowance: Allowance, records: Sequence[Record], needs: Needs
+) -> None:
+    """Return if the caller may still ask this today."""
+    try:
+        if any(needs.values()):
+            await afford(allowance)
+        await count_records(context, len(records))
+    except Exhausted as error:
+        raise PublicError("QUOTA_EXHAUSTED", str(error)) from None
 
 
 def _weigh(context: Context, records: Sequence[Record], needs: Needs) -> None:
