@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
-from batches.errors import ChunkUnreadable, SealBroken
-from batches.keys import Keyring, WrappedKey, cipher_of
+from batches.errors import ChunkUnreadable
+from batches.keys import Keyring, WrappedKey
 from cache.bounded import Bounded
+from cache.encryption import SealBroken, cipher_of
 
 if TYPE_CHECKING:
-    from batches.sealing import Cipher
+    from cache.sealing import Cipher
 
 BLOB_BYTES_MAX = 256 << 20
 """Bytes that a blob may have before it is packed."""

@@ -41,10 +41,6 @@ class StoreDamaged(StoreUnreadable):
     """The database found a part of its own files damaged: no other try will read that."""
 
 
-class SealBroken(Exception):
-    """What was sealed has changed since, or lies elsewhere, or was sealed with another key."""
-
-
 class ChunkUnreadable(StoreUnreadable):
     """What is kept of one chunk is damaged: no other try will read it."""
 

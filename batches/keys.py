@@ -4,23 +4,13 @@ Removing the wrapped key of a batch makes all that was sealed with it unreadable
 of a later day too.
 """
 
-import binascii
 import os
-from base64 import b64decode
 from collections.abc import Sequence
-from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batches.errors import SealBroken, StoreLocked
-
-if TYPE_CHECKING:
-    from batches.sealing import Cipher
-
-KEY_BYTES = 32
-_ID_BYTES = 4
-_HOW = "make one with `openssl rand -base64 32`"
+from batches.errors import StoreLocked
+from cache.encryption import KEY_BYTES, SealBroken, cipher_of, key_id_of
 
 
 class WrappedKey(Struct, frozen=True):
@@ -28,30 +18,6 @@ class WrappedKey(Struct, frozen=True):
 
     key_id: str
     sealed: bytes
-
-
-def key_of(text: str) -> bytes:
-    """Return the master key that a setting writes as base64. Raise ValueError for anything else."""
-    try:
-        key = b64decode(text.strip(), validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"an encryption key is base64: {_HOW}") from error
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"an encryption key has {KEY_BYTES} bytes, this one {len(key)}: {_HOW}")
-    return key
-
-
-def key_id_of(key: bytes) -> str:
-    """Return the name by which a master key is found again; it tells nothing of the key."""
-    return blake2b(key, digest_size=_ID_BYTES, person=b"assay key id").hexdigest()
-
-
-def cipher_of(key: bytes) -> "Cipher":
-    """Return what seals with `key`, and opens."""
-    # here, because most stores are not sealed
-    from batches.sealing import Cipher  # noqa: PLC0415
-
-    return Cipher(key)
 
 
 class Keyring:

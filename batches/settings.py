@@ -12,6 +12,7 @@ from pydantic import (
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
 from batches.work_settings import WorkSettings
+from cache.encryption import keys_of
 
 
 class StoreSettings(BaseModel):
@@ -45,27 +46,18 @@ class StoreSettings(BaseModel):
     @classmethod
     def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
         """Refuse at the start what is no key."""
-        _keys_in(given)
+        keys_of(given)
         return given
 
     @property
     def key(self) -> bytes | None:
         """The master key that seals what is new, None when nothing is sealed."""
-        return next(iter(_keys_in(self.encryption_key)), None)
+        return next(iter(keys_of(self.encryption_key)), None)
 
     @property
     def older_keys(self) -> list[bytes]:
         """Master keys that older batches are sealed with."""
-        return _keys_in(self.encryption_keys_old)
-
-
-def _keys_in(given: SecretStr | None) -> list[bytes]:
-    if given is None:
-        return []
-    # here, because most configurations have none, and start sooner without the library
-    from batches.keys import key_of  # noqa: PLC0415
-
-    return [key_of(one) for one in given.get_secret_value().split(",")]
+        return keys_of(self.encryption_keys_old)
 
 
 class RetentionSettings(BaseModel):

@@ -22,11 +22,12 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from cache.claims import Claims, Run, Taken
+from cache.encryption import OutcomeSeal
 from cache.keys import DIGEST_BYTES
 from verdicts.outcome import Outcome
 
-ENVELOPE_VERSION = b"\x02"
-"""The first byte of an envelope; the digest follows, then the outcome as MessagePack."""
+ENVELOPE_VERSION, SEALED_VERSION = b"\x02", b"\x03"
+"""The first byte of an envelope; the digest follows, then the outcome as MessagePack, or sealed."""
 NAMESPACE = b"outcome:"
 
 _log = logging.getLogger(__name__)
@@ -78,9 +79,15 @@ class Apart(Struct, frozen=True):
 class Outcomes:
     """Outcomes in the shared store, under the digests that `cache.keys` gives their questions."""
 
-    def __init__(self, claims: Claims, apart: Apart | None = None) -> None:
-        """Keep outcomes beside `claims`, or `apart` where they have a server of their own."""
+    def __init__(
+        self, claims: Claims, apart: Apart | None = None, seal: OutcomeSeal | None = None
+    ) -> None:
+        """Keep outcomes beside `claims`, or `apart` where they have a server of their own.
+
+        With a `seal` they are sealed there; what was kept before, in plain, is still read.
+        """
         self.apart = apart
+        self._seal = seal
         self._claims = claims
         self._store = EnvelopeCache(claims.look if apart is None else apart.read)
 
@@ -100,7 +107,7 @@ class Outcomes:
             packs = [None] * len(digests)
             if self.apart is None:
                 return [_OURS] * len(digests)
-        found, missing = _opened(packs, digests, now)
+        found, missing = _opened(packs, digests, now, self._seal)
         if missing:
             taken = await self._taken([digests[at] for at in missing])
             for at, one in zip(missing, taken, strict=True):
@@ -117,7 +124,7 @@ class Outcomes:
             packs = await (self._claims.peek if self.apart is None else self.apart.read)(digests)
         except RedisError as error:
             raise OSError(type(error).__name__) from None
-        found, _ = _opened(packs, digests, now)
+        found, _ = _opened(packs, digests, now, self._seal)
         return [one if isinstance(one, Outcome) else None for one in found]
 
     def packed(self, outcomes: Mapping[bytes, Outcome], now: datetime) -> bytes:
@@ -132,8 +139,12 @@ class Outcomes:
             tail = made.get(id(outcome))
             if tail is None:
                 tail = made[id(outcome)] = _packed(outcome, now)
-            if tail[0]:
+            if not tail[0]:
+                continue
+            if self._seal is None:
                 parts += (digest, tail[0], digest, tail[1])
+            else:
+                parts += (digest, *_sealed(self._seal, digest, *tail))
         return b"".join(parts)
 
     async def write(self, packed: bytes) -> bytes:
@@ -157,8 +168,18 @@ class Outcomes:
             return [_OURS] * len(digests)
 
 
+def _sealed(
+    seal: OutcomeSeal, digest: bytes, head: bytes, body: bytes
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return what `_packed` has returned, and the digest between, with the outcome sealed."""
+    left_ms, _ = _TTL_AND_LENGTH.unpack_from(head)
+    sealed = seal.seal(body, digest)
+    length = _TTL_AND_LENGTH.pack(left_ms, _HEAD_BYTES + len(sealed))
+    return length, SEALED_VERSION, digest, sealed
+
+
 def _opened(
-    packs: Sequence[object], digests: Sequence[bytes], now: datetime
+    packs: Sequence[object], digests: Sequence[bytes], now: datetime, seal: OutcomeSeal | None
 ) -> tuple[list[object], list[int]]:
     """Return what the envelopes hold, and where there is none that is ours and fresh.
 
@@ -176,8 +197,11 @@ def _opened(
         envelope = cast("bytes", pack)
         body = envelope[_HEAD_BYTES:]
         if not envelope.startswith(ENVELOPE_VERSION + digests[at]):
-            missing.append(at)
-            continue
+            opened = None if seal is None else _unsealed(seal, envelope, digests[at])
+            if opened is None:
+                missing.append(at)
+                continue
+            body = opened
         if body in known:
             outcome = known[body]
         else:
@@ -186,6 +210,13 @@ def _opened(
             missing.append(at)
         found[at] = outcome
     return found, missing
+
+
+def _unsealed(seal: OutcomeSeal, envelope: bytes, digest: bytes) -> bytes | None:
+    """Return the outcome in a sealed envelope; None when it is none of ours."""
+    if not envelope.startswith(SEALED_VERSION + digest):
+        return None
+    return seal.open(envelope[_HEAD_BYTES:], digest)
 
 
 def _outcome_in(body: bytes, now: datetime) -> Outcome | None:

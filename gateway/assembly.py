@@ -160,7 +160,7 @@ class _Builder:
         stack.push_async_callback(self.breakers.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
-        self._outcomes = Outcomes(self.claims, apart)
+        self._outcomes = Outcomes(self.claims, apart, settings.cache.seal)
         self.fleet = Fleet(valkey)
         stack.push_async_callback(self.fleet.close)
         self.daily = Daily(valkey, self.fleet.name)

@@ -21,6 +21,7 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -33,8 +34,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from access.secret import PEPPER_BYTES_MIN
+from access.settings import AccessSettings
 from batches.settings import BatchesSettings, StoreSettings, UploadSettings, WebhookSettings
+from cache.encryption import OutcomeSeal, keys_of
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -159,6 +161,27 @@ class CacheSettings(Section):
     ttl: FreshnessSettings = Field(
         default_factory=FreshnessSettings, description="Seconds by conclusion, for every check."
     )
+    encryption_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes as base64 (`openssl rand -base64 32`): outcomes are then sealed.",
+    )
+    encryption_keys_old: SecretStr | None = Field(
+        default=None,
+        description="Earlier `encryption_key`s, with commas between: they still open.",
+    )
+
+    @field_validator("encryption_key", "encryption_keys_old")
+    @classmethod
+    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        """Refuse at the start what is no key."""
+        keys_of(given)
+        return given
+
+    @property
+    def seal(self) -> OutcomeSeal | None:
+        """What seals outcomes, None when nothing does."""
+        present = keys_of(self.encryption_key)
+        return OutcomeSeal(present[0], keys_of(self.encryption_keys_old)) if present else None
 
 
 class CheckSettings(Section):
@@ -208,42 +231,6 @@ class DnsSettings(Section):
 
     timeout: float = Field(default=3.0, gt=0, le=30, description="Seconds for one query.")
     concurrency: int = Field(default=64, ge=1, le=1000, description="Queries in flight at most.")
-
-
-class AccessSettings(Section):
-    """`[access]`: who is let in."""
-
-    open: bool = Field(
-        default=False,
-        description=(
-            "Let in whoever shows no key, wherever from: for what has a guard of its own in front."
-        ),
-    )
-    pepper: SecretStr | None = Field(
-        default=None,
-        min_length=PEPPER_BYTES_MIN,
-        description=(
-            "Secret in the digests of keys, the same for all who share the store; without it"
-            " `cache.hash_key` is."
-        ),
-    )
-    audit_days: float = Field(
-        default=365, gt=0, le=36_500, description="Days for which the audit log is kept."
-    )
-    jwt_issuer: str | None = Field(
-        default=None,
-        description="Who else lets callers in, by tokens (JWT) whose `iss` this is; else nobody.",
-    )
-    jwt_audience: str | None = Field(
-        default=None, description="For whom these tokens have to be: one of their `aud`."
-    )
-    jwt_keys_url: HttpUrl | None = Field(
-        default=None, description="Where their issuer shows its public keys (JWKS, RFC 7517)."
-    )
-    jwt_tenant_claim: str = Field(default="tenant", description="The claim that names the tenant.")
-    jwt_scope_claim: str = Field(
-        default="scope", description="The claim with the scopes: a text with spaces, or a list."
-    )
 
 
 class DocumentsSettings(Section):

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from cache.claims import Claims, Taken
+from cache.encryption import OutcomeSeal
 from cache.keys import Keys
 from cache.outcomes import ENVELOPE_VERSION, NAMESPACE, WRITE, Apart, Outcomes
 from gateway.valkey import Valkey
@@ -62,6 +63,47 @@ async def keep(valkey: Valkey, *outcomes: Outcome) -> list[bytes]:
     packed = Outcomes(claims).packed(dict(zip(digests, outcomes, strict=True)), NOW)
     await claims.settle(digests, [False] * len(digests), packed)
     return digests
+
+
+SEAL, OTHER_SEAL = OutcomeSeal(b"k" * 32), OutcomeSeal(b"o" * 32)
+
+
+async def test_sealed_outcomes_come_back_and_say_nothing_to_others(valkey: Valkey) -> None:
+    claims = Claims(valkey)
+    outcomes = [outcome(one) for one in EVIDENCE] + [outcome(EVIDENCE[3])] * 2
+    digests = digests_of(*map(str, range(len(outcomes))))
+    sealing = Outcomes(claims, seal=SEAL)
+    packed = sealing.packed(dict(zip(digests, outcomes, strict=True)), NOW)
+    await claims.settle(digests, [False] * len(digests), packed)
+    assert await sealing.look(digests, NOW) == outcomes
+    assert await sealing.peek(digests, NOW) == outcomes
+    kept = [await valkey.run("GET", b"outcome:" + digest) for digest in digests]
+    assert len(set(kept)) == len(kept), "equal outcomes are sealed differently"
+    assert not any(b"High Street" in cast("bytes", one) for one in kept)
+    for other in (Outcomes(claims), Outcomes(claims, seal=OTHER_SEAL)):
+        assert await other.peek(digests, NOW) == [None] * len(digests)
+
+
+async def test_what_an_older_key_has_sealed_or_none_has_is_still_read(valkey: Valkey) -> None:
+    claims = Claims(valkey)
+    plain, older, newer = digests_of("plain", "older", "newer")
+    for digest, seal in ((plain, None), (older, OTHER_SEAL), (newer, SEAL)):
+        packed = Outcomes(claims, seal=seal).packed({digest: outcome()}, NOW)
+        await claims.settle([digest], [False], packed)
+    rotated = Outcomes(claims, seal=OutcomeSeal(b"k" * 32, [b"o" * 32]))
+    assert await rotated.peek([plain, older, newer], NOW) == [outcome()] * 3
+
+
+async def test_a_sealed_outcome_is_of_no_use_elsewhere_or_changed(valkey: Valkey) -> None:
+    claims = Claims(valkey)
+    sealing = Outcomes(claims, seal=SEAL)
+    one, two = digests_of("one", "two")
+    await claims.settle([one], [False], sealing.packed({one: outcome()}, NOW))
+    kept = cast("bytes", await valkey.run("GET", b"outcome:" + one))
+    moved = kept[:1] + two + kept[17:]
+    await valkey.run("SET", b"outcome:" + two, moved)
+    await valkey.run("SET", b"outcome:" + one, kept[:-1] + bytes([kept[-1] ^ 1]))
+    assert await sealing.peek([one, two], NOW) == [None, None]
 
 
 def apart_on(valkey: Valkey) -> Apart:

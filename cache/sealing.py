@@ -1,6 +1,6 @@
 """Sealing: AES-GCM (NIST SP 800-38D) over bytes and over the name of the place that they lie in.
 
-Imported where there is a key (`batches.keys.cipher_of`): `cryptography` takes 6 MB of memory.
+Imported where there is a key (`cache.encryption.cipher_of`): `cryptography` takes 6 MB of memory.
 """
 
 import os
@@ -8,7 +8,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from batches.errors import SealBroken
+from cache.encryption import SealBroken
 
 NONCE_BYTES = 12
 
