@@ -55,6 +55,10 @@ class Bounded(Generic[K, V]):
             self._old, self._young = self._young, {}
         self._young.update(entries)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old = {}, {}
+
     def drop(self, key: K) -> None:
         """Forget `key`, if it is there."""
         self._young.pop(key, None)

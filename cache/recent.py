@@ -42,6 +42,10 @@ class Recent:
         """Keep all `outcomes` by their values; the oldest go when there are too many."""
         self._kept.put_all(outcomes)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
 
 def is_recent(outcome: Outcome, not_before: datetime | None) -> bool:
     """Return whether `outcome` was found at `not_before` or later; None asks nothing."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cache.claims import Claims
+from cache.forgetting import Forgetting
 from cache.freshness import Freshness
 from cache.keys import Keys
 from cache.outcomes import WRITE, Apart, Outcomes
@@ -39,6 +40,7 @@ from providers.transport import Transport
 from questions.desk import Desk
 from questions.foresight import Foresight
 from questions.judging import Judge
+from questions.memory import Memory
 from resolvers.context import Context, SandboxInput
 from resolvers.selection import NeedsPlanner
 from verdicts.kind import Check, Kind
@@ -59,6 +61,8 @@ class Assembly(Struct):
     context: Context
     batches: Batches
     doorkeeper: Doorkeeper
+    forgetting: Forgetting
+    memories: Sequence[Memory]
 
 
 class Court(Struct):
@@ -129,7 +133,8 @@ async def assembled(
         await loading
         room, busy = doorkeeper.room, doorkeeper.is_busy
         context = replace(context, room=batches.room, key_room=room, busy=busy)
-        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper)
+        known = builder.forgetting, builder.memories
+        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper, *known)
 
 
 class _Builder:
@@ -149,7 +154,7 @@ class _Builder:
         self._declarations = declarations
         self._secret = secret
         self._stack = stack
-        apart = None
+        apart = cache = None
         if settings.redis.cache_url is not None:
             cache = Valkey(settings.redis.cache_url, settings.redis.timeout_ms / 1000)
             stack.push_async_callback(cache.close)
@@ -160,12 +165,15 @@ class _Builder:
         stack.push_async_callback(self.breakers.close)
         self.claims = Claims(valkey)
         stack.push_async_callback(self.claims.close)
+        self.forgetting = Forgetting(valkey, cache)
+        stack.push_async_callback(self.forgetting.close)
         self._outcomes = Outcomes(self.claims, apart, settings.cache.seal)
         self.fleet = Fleet(valkey)
         stack.push_async_callback(self.fleet.close)
         self.daily = Daily(valkey, self.fleet.name)
         stack.push_async_callback(self.daily.close)
         self._desks: list[Desk] = []
+        self.memories: list[Memory] = []
 
     def start(self) -> None:
         """Begin to tell other processes, and to hear of them; needs a running loop."""
@@ -173,6 +181,11 @@ class _Builder:
         self.claims.start()
         self.breakers.start()
         self.daily.start()
+        self.forgetting.start(self._drop)
+
+    def _drop(self) -> None:
+        for memory in self.memories:
+            memory.drop()
 
     async def close(self) -> None:
         """Close all desks side by side: none sends on while another one hears out."""
@@ -194,6 +207,7 @@ class _Builder:
         kinds = self._declarations.kinds
         waived = waived_of(self._settings, kinds)
         judge = Judge(kinds, desks, policies, waived)
+        self.memories.append(Memory(kinds, desks, judge))
         return Court(judge, Foresight(kinds, desks, policies), panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:

@@ -124,6 +124,14 @@ class Desk:
             )
         return known
 
+    def names(self, value: str) -> bytes:
+        """Return under which digest the outcome about a canonical `value` is kept."""
+        return self._keys.digest(value)
+
+    def drop(self) -> None:
+        """Remember nothing of what is known."""
+        self._recent.clear()
+
     async def close(self) -> None:
         """Have nothing new sent, let what is under way finish, then end it.
 

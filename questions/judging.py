@@ -88,6 +88,10 @@ class Judge:
         judged = await asyncio.gather(*works)
         return _results(records, dict(zip(columns, judged, strict=True)), self._result)
 
+    def drop(self) -> None:
+        """Remember nothing of what was decided before."""
+        self._verdicts.clear()
+
     def _columns(self, records: Sequence[Record]) -> Columns:
         """Return the values of `records` by field, without the fields that none of them has."""
         columns: dict[str, Sequence[Any]] = {}

@@ -1,6 +1,5 @@
 """What `assay keys` does with the store of the configuration."""
 
-import getpass
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.opening import command_errors, settings_of
 from gateway.cli.running import run
 from gateway.cli.tables import show_table, stdout_console, write_json
+from gateway.cli.who import actor
 from gateway.doorkeeper import pepper_of
 from gateway.hash_key import hash_key
 from resolvers.keys import BadWish, KeyRoom, new_key
@@ -70,7 +70,7 @@ def create(config: Path | None, data_dir: Path | None, tenant: str, wish: Wish) 
         new = new_key(tenant, wish)
     except BadWish as error:
         raise CommandError(f"{error.field}: {error}", WRONG_USAGE) from None
-    key, text = _done(config, data_dir, lambda room: room.keys.create(new, _actor()))
+    key, text = _done(config, data_dir, lambda room: room.keys.create(new, actor()))
     _tell(
         f"Key {key.id} of {key.tenant} may {', '.join(names(key.scopes))}. It is shown this once:"
     )
@@ -80,7 +80,7 @@ def create(config: Path | None, data_dir: Path | None, tenant: str, wish: Wish) 
 def rotate(config: Path | None, data_dir: Path | None, id_: str, overlap: timedelta) -> None:
     """Give a key another secret and write it."""
     key, text = _done(
-        config, data_dir, lambda room: room.keys.rotate(id_, _actor(), overlap=overlap)
+        config, data_dir, lambda room: room.keys.rotate(id_, actor(), overlap=overlap)
     )
     until = key.before_until
     before = "is of no use any more" if until is None else f"is good until {_shown(until)}"
@@ -90,7 +90,7 @@ def rotate(config: Path | None, data_dir: Path | None, id_: str, overlap: timede
 
 def revoke(config: Path | None, data_dir: Path | None, id_: str) -> None:
     """End a key."""
-    key = _done(config, data_dir, lambda room: room.keys.revoke(id_, _actor()))
+    key = _done(config, data_dir, lambda room: room.keys.revoke(id_, actor()))
     _tell(f"Key {key.id} of {key.tenant} ({key.name}) is revoked.")
 
 
@@ -159,14 +159,6 @@ async def _room(config: Path | None, data_dir: Path | None) -> AsyncGenerator[Ke
         yield KeyRoom(Keys(store.database, pepper), Audit(store.database))
     finally:
         await store.close()
-
-
-def _actor() -> str:
-    """Return who works here, for the audit log."""
-    try:
-        return f"local:{getpass.getuser()}"
-    except (OSError, KeyError):
-        return "local"
 
 
 def _state(key: Key, now: datetime) -> str:

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import batch, doctor, keys, kinds, providers, schema, serve, validate, worker
+from gateway.cli import (
+    batch,
+    doctor,
+    forget,
+    keys,
+    kinds,
+    providers,
+    schema,
+    serve,
+    validate,
+    worker,
+)
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError, InterruptedCommand
 
 HELP = """Records in, verdicts out.
@@ -51,6 +62,7 @@ app.add_typer(batch.app)
 app.command("kinds", help=kinds.HELP)(kinds.kinds)
 app.command("providers", help=providers.HELP)(providers.providers)
 app.add_typer(keys.app)
+app.command("forget", help=forget.HELP)(forget.forget)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
 app.command("schema", help=schema.HELP)(schema.schema)
 

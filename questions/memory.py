@@ -1,0 +1,63 @@
+"""What one judge and its desks know about values: under which names, and how to forget it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from checks.kinds import KindModule
+from questions.judging import Judge
+
+
+class Remembering(Protocol):
+    """A desk, as far as its memory goes."""
+
+    def names(self, value: str) -> bytes:
+        """Return under which digest the outcome about a canonical `value` is kept."""
+        ...
+
+    def drop(self) -> None:
+        """Remember nothing of what is known."""
+        ...
+
+
+class Memory:
+    """The memory of one judge."""
+
+    def __init__(
+        self,
+        kinds: Sequence[KindModule],
+        desks: Mapping[tuple[str, str], Remembering],
+        judge: Judge,
+    ) -> None:
+        """Know `desks`, one for each (kind, check) that is not local, and the `judge` over them."""
+        self._kinds = kinds
+        self._desks = desks
+        self._judge = judge
+
+    def names(self, text: str, kind: str | None = None) -> list[bytes]:
+        """Return the digests of all questions about `text` as a whole, of `kind` or of any.
+
+        It may be a value as sent, or in its canonical form. What concerns only a part that many
+        values share, such as the domain of an address, is not among them.
+        """
+        found: dict[bytes, None] = {}
+        for module in self._kinds:
+            if kind not in {None, module.KIND.name}:
+                continue
+            values = {text}
+            try:
+                canonical = module.examine(text).canonical
+            except (AttributeError, TypeError):  # of a kind whose values are more than a text
+                canonical = None
+            if canonical is not None:
+                values.add(canonical)
+            for check in module.KIND.asked:
+                if check.subject is str:
+                    desk = self._desks[module.KIND.name, check.name]
+                    found.update((desk.names(value), None) for value in values)
+        return list(found)
+
+    def drop(self) -> None:
+        """Remember nothing of what was decided or found before."""
+        self._judge.drop()
+        for desk in self._desks.values():
+            desk.drop()
