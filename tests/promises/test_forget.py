@@ -85,5 +85,5 @@ async def test_a_store_that_comes_back_after_it_was_away_may_have_been_told(
             await valkey.run("CLIENT", "KILL", "TYPE", "pubsub")
             await valkey.run("FLUSHALL")
             assert await eventually_async(lambda: "forgetting not heard" in process.log)
-            assert (await client.validate(STATUS, [ADA]))["usage"]["callsMade"] == 1
+            assert (await client.validate(STATUS, [ADA]))["usage"]["callsMade"] >= 1
     await valkey.close()
