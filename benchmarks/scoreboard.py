@@ -12,6 +12,7 @@ from secrets import randbelow
 
 from benchmarks.batch_promises import BATCH_PROMISES
 from benchmarks.batch_sharing import BATCH_SHARING
+from benchmarks.edge_promises import EDGE_PROMISES
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
 from benchmarks.kills import KILLS_PROMISES
@@ -34,6 +35,7 @@ EVERY: Mapping[str, Promise] = {
     **KILLS_PROMISES,
     **TORN_FILES,
     **BATCH_SHARING,
+    **EDGE_PROMISES,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000

@@ -114,6 +114,8 @@ def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
         "R2 torn files",
         "R7 Retry-After",
         "R9 bulk answers",
+        "R14 malformed",
+        "R15 hostile",
         "R17 progress",
         "batch once",
         "R23 one key",
