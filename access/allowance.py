@@ -18,7 +18,8 @@ from access.key import UNLIMITED, Limits
 from access.principal import Principal
 
 REQUESTS_AHEAD_S = 0.1
-RECORDS_AHEAD_SHARE, RECORDS_AHEAD_MAX = 0.01, 1_000
+RECORDS_AHEAD_SHARE = 0.01
+RECORDS_AHEAD_MAX = 1_000
 LEASE_S = 1.0
 """After which requests that were taken in advance, and not used, are no longer good."""
 BURST_S = 1.0

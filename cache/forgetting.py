@@ -67,14 +67,25 @@ class Forgetting:
         return known + cast("int", await self._forget((), said))
 
     async def _listen(self, drop: Callable[[], None]) -> None:
+        missed = False
+
+        def caught_up() -> None:
+            nonlocal missed
+            missed = False
+            drop()
+
         while not self._closed:
+            # What was said while nothing was heard is made up for once it hears again, and not
+            # before: while the store is away, what a process remembers is all that it has.
+            sure = asyncio.get_running_loop().call_later(SURE_S, caught_up) if missed else None
             try:
                 async for _ in self._shared.listen(CHANNEL):
                     drop()
             except Exception as error:  # noqa: BLE001 - a deaf process would remember for ever
                 _log.warning("forgetting not heard", extra={"error": type(error).__name__})
-            drop()
+            finally:
+                if sure is not None:
+                    sure.cancel()
+            missed = True
             if not self._closed:
                 await asyncio.sleep(LISTEN_AGAIN_S)
-                # what is said until it hears again is missed
-                asyncio.get_running_loop().call_later(SURE_S, drop)

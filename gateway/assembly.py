@@ -122,9 +122,8 @@ async def assembled(
         if sandbox is not None:
             rehearsal = builder.court(policies, factory.providers(rehearsal=True))
         stack.push_async_callback(builder.close)  # the last one is the first to be closed
-        context = _context(settings, declarations, policies, live, rehearsal, builder.daily)
         shown = sandbox_inputs(live.panels.values(), rehearsals) if sandbox else ()
-        context = replace(context, sandbox_inputs=shown)
+        context = _context(settings, declarations, policies, live, rehearsal, builder.daily, shown)
         doorkeeper = Doorkeeper(settings, secret, valkey, builder.transport, local=local)
         stack.push_async_callback(doorkeeper.close)
         followed = Followed(valkey, lambda batch: (live, rehearsal or live)[batch.sandbox])
@@ -133,8 +132,8 @@ async def assembled(
         await loading
         room, busy = doorkeeper.room, doorkeeper.is_busy
         context = replace(context, room=batches.room, key_room=room, busy=busy)
-        known = builder.forgetting, builder.memories
-        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper, *known)
+        forget, known = builder.forgetting, builder.memories
+        yield Assembly(settings, declarations, valkey, context, batches, doorkeeper, forget, known)
 
 
 class _Builder:
@@ -258,8 +257,9 @@ def _context(
     live: Court,
     rehearsal: Court | None,
     daily: Daily,
+    shown: Sequence[SandboxInput],
 ) -> Context:
-    """Return what operations work with, as far as it is there without the sandbox and batches."""
+    """Return what operations work with, as far as it is there without batches."""
     kinds = [module.KIND for module in declarations.kinds]
     return Context(
         judge=live.judge,
@@ -268,7 +268,7 @@ def _context(
         kinds=kinds,
         panels=live.panels,
         daily=daily,
-        sandbox_inputs=(),
+        sandbox_inputs=shown,
         deadline_ms=settings.gateway.deadline_ms,
         records_max=settings.gateway.records_max,
         calls_max=settings.gateway.calls_max,

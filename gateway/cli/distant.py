@@ -26,7 +26,7 @@ IDLE_S = 60.0
 AWAY_S_MAX = 300.0
 """How long an Assay that has answered before may be away."""
 AGAIN_S_MIN, AGAIN_S_MAX = 0.25, 5.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - looked up
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # nosec B104  # noqa: S104 - looked up
 ANSWER_BYTES_MAX = 1 << 20
 
 STATUS = """

@@ -189,7 +189,7 @@ async def _guarded(assembly: Assembly) -> None:
 
 def _url(settings: Settings, taken: socket.socket) -> str:
     host = settings.gateway.host
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+    if host in {"0.0.0.0", "::"}:  # nosec B104  # noqa: S104 - not bound
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}"
 

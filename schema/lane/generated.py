@@ -80,6 +80,6 @@ class Generated:
             code: CodeType = compile("\n".join(self._lines), "<fast lane>", "exec")
         except (SyntaxError, RecursionError, MemoryError) as error:
             raise NotPlain("nested too deeply to be compiled") from error
-        exec(code, self._names)  # noqa: S102 - explained at the top of this file
+        exec(code, self._names)  # nosec B102  # noqa: S102 - explained at the top of this file
         built: Callable[[Any], Any] = self._names[name]
         return built

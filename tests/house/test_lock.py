@@ -1,5 +1,6 @@
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -64,3 +65,15 @@ def test_npm_lock_agrees_with_package_json_and_names_no_address() -> None:
     assert [
         name for name, package in packages.items() if name and not package.get("integrity")
     ] == []
+
+
+@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt"])
+def test_no_library_is_below_its_floor(lock: str) -> None:
+    """What is known to be unsafe is not locked."""
+    floors = tomllib.loads((ROOT / "requirements" / "floors.toml").read_text("utf-8"))
+    locked = pins(lock)
+    for name, floor in floors.items():
+        assert floor["because"], name
+        versions = locked.get(canonicalize_name(name), [])
+        assert all(version >= Version(floor["at_least"]) for version in versions), name
+    assert set(map(canonicalize_name, floors)) & locked.keys(), "the floors are of our libraries"

@@ -1,5 +1,6 @@
 """`assay forget`: nothing is known any more, in the store and in every process."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.settings import Settings
 from gateway.valkey import Valkey
 from tests.assay_process import client_of, processes, sections
 from tests.sandbox_process import RunningSandbox
-from tests.waiting import eventually_async
+from tests.waiting import WAIT_S, eventually_async
 
 ADA, BOB = {"email": "Ada.L@example.com"}, {"email": "bob@example.com"}
 STATUS = "results { status } usage { callsMade }"
@@ -85,5 +86,7 @@ async def test_a_store_that_comes_back_after_it_was_away_may_have_been_told(
             await valkey.run("CLIENT", "KILL", "TYPE", "pubsub")
             await valkey.run("FLUSHALL")
             assert await eventually_async(lambda: "forgetting not heard" in process.log)
-            assert (await client.validate(STATUS, [ADA]))["usage"]["callsMade"] >= 1
+            async with asyncio.timeout(WAIT_S):
+                while (await client.validate(STATUS, [ADA]))["usage"]["callsMade"] == 0:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
     await valkey.close()
