@@ -1,9 +1,8 @@
 """The web application: GraphQL, GraphiQL and its files, probes."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 
 from starlette.applications import Starlette
@@ -20,9 +19,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette_compress import CompressMiddleware, remove_compress_type
 
-from access.principal import ANYBODY, Principal
 from batches.ingest import Ingest
-from cache.bounded import Bounded
 from console.page import (
     ASSET_CACHE_CONTROL,
     ASSETS_PATH,
@@ -35,6 +32,7 @@ from gateway.asked import Callers, Headers
 from gateway.assembly import Assembly, assembled
 from gateway.batch_room import webhook_gate
 from gateway.bind import bind_of, is_local
+from gateway.contexts import Contexts
 from gateway.cross_origin import OriginCheck, cors
 from gateway.declarations import Declarations, declarations_of
 from gateway.downloads import Downloads, Sources
@@ -52,9 +50,6 @@ from gateway.uploads import Uploads
 from gateway.valkey import StoreAway
 from resolvers.context import Context
 from schema.roots import build_schema
-
-CONTEXTS_MAX = 2_000
-"""Callers whose context this process keeps: making one costs a tenth of a request."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -130,28 +125,13 @@ def routes(
 
     admission = Admission(lambda: assembly().doorkeeper)
 
-    contexts: Bounded[Principal, Context] = Bounded(CONTEXTS_MAX)
-
-    async def context_for(scope: Scope, init: Mapping[str, object] | None = None) -> Context:
-        principal = await admission.of(scope, init)
-        if principal is ANYBODY:
-            return assembly().context
-        context = contexts.get(principal)
-        if context is None:
-            allowance = admission.allowance(principal)
-            context = replace(assembly().context, principal=principal, allowance=allowance)
-            contexts.put(principal, context)
-        return context
-
-    def stay(context: Context, ended: Callable[[], None]) -> Callable[[], None]:
-        return admission.stay(context.principal, ended)
-
-    callers = Callers(stay, _limits_of, Registered.of(settings.documents).asked)
+    contexts = Contexts(admission, assembly)
+    callers = Callers(contexts.stay, _limits_of, Registered.of(settings.documents).asked)
     schema = build_schema(declarations.kinds)
     feeds = Feeds(schema, _tenant_of)
     endpoint = Endpoint(
         schema,
-        context_for=context_for,
+        context_for=contexts.of,
         page=_page,
         feeds=feeds,
         callers=callers,
@@ -175,7 +155,7 @@ def routes(
         *_files(settings, assembly, admission),
         WebSocketRoute(
             "/graphql",
-            Sockets(schema, feeds, context_for, _origins(settings), callers=callers),
+            Sockets(schema, feeds, contexts.of, _origins(settings), callers=callers),
         ),
         Route(ASSETS_PATH + "{name:path}", asset),
         Route("/", _home),

@@ -1,12 +1,13 @@
 """Who judges batches here: the same judges as for requests, asked for the whole policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from batches.batch import Batch, PauseReason
 from batches.giving_up import GivingUp
-from batches.rounds import Court, Foreseeing
+from batches.rounds import Court
 from batches.undecided import Blocked
 from checks.kinds import KindModule
+from gateway.courts import Pair
 from providers.panel import Panel
 from providers.provider import ServiceProvider
 from providers.standing import Standing
@@ -20,34 +21,45 @@ class BatchBench:
 
     def __init__(
         self,
-        judge: Judge,
-        rehearsal: Judge | None,
+        courts: Callable[[str], Pair],
         kinds: Sequence[KindModule],
         panels: Mapping[tuple[str, str], Panel],
-        foresight: Foreseeing,
     ) -> None:
-        """Let `judge` judge, and `rehearsal` what is to be answered by the sandbox alone."""
-        needs: Needs = {one.KIND.field: judge.policies[one.KIND.name] for one in kinds}
-        desks = {
-            (module.KIND.name, check.name): GivingUp(check.name)
-            for module in kinds
-            for check in module.KIND.asked
-        }
-        clerk = Judge(kinds, desks, judge.policies)
-        prices = {
-            module.KIND.field: sum(
-                _price(panels[module.KIND.name, check]) for check in needs[module.KIND.field]
-            )
-            for module in kinds
-        }
+        """Let those judge that `courts` returns for a tenant."""
+        self._of = courts
+        self._kinds = kinds
         self._panels = panels
-        self._live = Court(judge, clerk, needs, prices, foresight)
-        # no sandbox runs here: never would what is meant for it be asked of the real services
-        self._rehearsal = Court(rehearsal or clerk, clerk, needs, {}, foresight)
+        self._known: dict[str, tuple[Court, Court]] = {}
 
     def court(self, batch: Batch) -> Court:
         """Return who judges `batch`."""
-        return self._rehearsal if batch.sandbox else self._live
+        known = self._known.get(batch.tenant)
+        if known is None:
+            known = self._known[batch.tenant] = self._made(self._of(batch.tenant))
+        return known[batch.sandbox]
+
+    def _made(self, pair: Pair) -> tuple[Court, Court]:
+        """Return who judges for a tenant, and who of what the sandbox alone is to answer."""
+        judge, foresight = pair.live.judge, pair.live.foresight
+        needs: Needs = {one.KIND.field: judge.policies[one.KIND.name] for one in self._kinds}
+        desks = {
+            (module.KIND.name, check.name): GivingUp(check.name)
+            for module in self._kinds
+            for check in module.KIND.asked
+        }
+        clerk = Judge(self._kinds, desks, judge.policies)
+        prices = {
+            module.KIND.field: sum(
+                _price(self._panels[module.KIND.name, check]) for check in needs[module.KIND.field]
+            )
+            for module in self._kinds
+        }
+        # no sandbox runs here: never would what is meant for it be asked of the real services
+        rehearsing = clerk if pair.rehearsal is None else pair.rehearsal.judge
+        return (
+            Court(judge, clerk, needs, prices, foresight),
+            Court(rehearsing, clerk, needs, {}, foresight),
+        )
 
     async def again_in_s(self, blocked: Blocked) -> float | None:
         """Return in how many seconds a quota begins anew; None where nobody knows.

@@ -161,6 +161,10 @@ class CacheSettings(Section):
     ttl: FreshnessSettings = Field(
         default_factory=FreshnessSettings, description="Seconds by conclusion, for every check."
     )
+    isolated: bool = Field(
+        default=False,
+        description="Share no outcome between tenants: each asks, and pays, for itself.",
+    )
     encryption_key: SecretStr | None = Field(
         default=None,
         description="32 bytes as base64 (`openssl rand -base64 32`): outcomes are then sealed.",
