@@ -44,7 +44,7 @@ lint: setup  ## check style, format and who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
-	@$(BIN)/bandit --quiet --severity-level medium --recursive $(dir $(wildcard */__init__.py)) --exclude ./tests,./benchmarks
+	@$(BIN)/bandit --quiet --severity-level medium --recursive $(filter-out tests/ benchmarks/,$(dir $(wildcard */__init__.py)))
 
 types: setup  ## check the types of the whole tree, strictly
 	@$(BIN)/basedpyright
