@@ -77,7 +77,7 @@ class Allowance:
         self._ahead_until = 0.0
         self._records_ahead = 0
         self._day = 0
-        self._unsaid = 0
+        self._unsaid = self._on_its_way = 0
         self._said_at = -math.inf
         rate, records = limits.requests_per_second, limits.records_per_day
         self._burst = 0.0 if rate is None else max(1.0, rate * BURST_S)
@@ -144,10 +144,10 @@ class Allowance:
         self.left.records = left + self._records_ahead
 
     async def spend(self, millionths: int) -> None:
-        """Count what an answer has cost."""
+        """Count what an answer has cost; less than 0 is what was counted and is not spent."""
         if self.limits.cost_per_day_millionths is not None and millionths:
             self._unsaid += millionths
-            if self._unsaid * 100 > self.limits.cost_per_day_millionths:
+            if abs(self._unsaid) * 100 > self.limits.cost_per_day_millionths:
                 await self._say()
 
     async def give_back(self) -> None:
@@ -156,11 +156,28 @@ class Allowance:
         if self._unsaid or unused:
             await self._say(unused)
 
-    @property
-    def cost_left_millionths(self) -> int | None:
-        """What may still be spent today; None where nothing bounds it."""
+    async def reserve(self, millionths: int | None) -> int | None:
+        """Count `millionths` as spent, if so many are left today; None is more than any.
+
+        Return None when they are counted, or else how many are left.
+        """
         limit = self.limits.cost_per_day_millionths
-        return None if limit is None else max(0, limit - self.left.spent - self._unsaid)
+        if limit is None:
+            return None
+        await self._refresh()
+        left = max(0, limit - self._spent)
+        if millionths is None or millionths > left:
+            return left
+        await self.spend(millionths)  # counted here before it waits for anything
+        return None
+
+    @property
+    def _spent(self) -> int:
+        return self.left.spent + self._unsaid + self._on_its_way
+
+    async def _refresh(self) -> None:
+        if asyncio.get_running_loop().time() - self._said_at >= SPENT_AGAIN_S:
+            await self._say()
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
@@ -180,11 +197,10 @@ class Allowance:
         limit = self.limits.cost_per_day_millionths
         if limit is None:
             return
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._said_at >= SPENT_AGAIN_S:
-            await self._say()
-        if self.left.spent + self._unsaid >= limit:
-            raise OverLimit("cost", max(1.0, self.left.day_ends_at - loop.time()))
+        await self._refresh()
+        if self._spent >= limit:
+            ends_s = self.left.day_ends_at - asyncio.get_running_loop().time()
+            raise OverLimit("cost", max(1.0, ends_s))
 
     async def _taken(self, requests: int, block: int, records: int, of_day: int) -> list[int]:
         limits = self.limits
@@ -201,12 +217,15 @@ class Allowance:
         """Tell what was spent here, and learn what was spent altogether."""
         now = asyncio.get_running_loop().time()
         said, self._unsaid, self._said_at = self._unsaid, 0, now
+        self._on_its_way += said
         try:
             keys = self._cost_key, self._records_key
             found = await self._spend(keys, (said, unused, self._day))
         except OSError:
             self._unsaid += said
             return
+        finally:
+            self._on_its_way -= said
         spent, ends_s = cast("list[int]", found)
         self.left.spent, self.left.day_ends_at = spent, now + ends_s
 

@@ -51,7 +51,8 @@ class Door:
     """Lets callers of this process in, and tells those who have to leave.
 
     An `open_` one lets in whoever shows no credential, as ANYBODY; another one does so while it
-    knows that there are no keys, if it is a `local_` one, which only this machine can reach.
+    knows that there are no keys, and no tokens are taken, if it is a `local` one, which only this
+    machine can reach.
     """
 
     def __init__(
@@ -77,7 +78,10 @@ class Door:
     @property
     def is_open(self) -> bool:
         """Whether callers without a credential are let in."""
-        return self._open or (self._local and self._known.is_set() and not self._keys)
+        if self._open:
+            return True
+        nobody_has_one = self._known.is_set() and not self._keys and self._tokens is None
+        return self._local and nobody_has_one
 
     @property
     def has_keys(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import (
 
 from batches.chunk import RECORDS_MAX, RECORDS_MIN, RECORDS_USUAL
 from batches.work_settings import WorkSettings
-from cache.encryption import keys_of
+from cache.encryption import SealingKeys, keys_of
 
 
 class StoreSettings(BaseModel):
@@ -30,24 +30,17 @@ class StoreSettings(BaseModel):
     connections: int = Field(
         default=5, ge=2, le=100, description="Connections of one process to PostgreSQL at most."
     )
-    encryption_key: SecretStr | None = Field(
+    encryption_key: SealingKeys | None = Field(
         default=None,
         description=(
             "32 bytes as base64 (`openssl rand -base64 32`); what is given and found is then"
             " sealed, with a key of its own for each batch."
         ),
     )
-    encryption_keys_old: SecretStr | None = Field(
+    encryption_keys_old: SealingKeys | None = Field(
         default=None,
         description="Earlier `encryption_key`s, with commas between; batches move to the new one.",
     )
-
-    @field_validator("encryption_key", "encryption_keys_old")
-    @classmethod
-    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
-        """Refuse at the start what is no key."""
-        keys_of(given)
-        return given
 
     @property
     def key(self) -> bytes | None:

@@ -4,9 +4,9 @@ import binascii
 from base64 import b64decode
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 if TYPE_CHECKING:
     from cache.sealing import Cipher
@@ -34,6 +34,15 @@ def key_of(text: str) -> bytes:
 def keys_of(given: SecretStr | None) -> list[bytes]:
     """Return the keys that a setting writes, with commas between. Raise ValueError as `key_of`."""
     return [] if given is None else [key_of(one) for one in given.get_secret_value().split(",")]
+
+
+def _checked(given: SecretStr) -> SecretStr:
+    keys_of(given)
+    return given
+
+
+SealingKeys = Annotated[SecretStr, AfterValidator(_checked)]
+"""A setting that holds keys, with commas between; what is none is refused at the start."""
 
 
 def key_id_of(key: bytes) -> str:

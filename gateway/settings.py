@@ -21,7 +21,6 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -36,7 +35,7 @@ from pydantic_settings import (
 
 from access.settings import AccessSettings
 from batches.settings import BatchesSettings, StoreSettings, UploadSettings, WebhookSettings
-from cache.encryption import OutcomeSeal, keys_of
+from cache.encryption import OutcomeSeal, SealingKeys, keys_of
 from cache.freshness import FreshnessSettings
 from cache.keys import SECRET_BYTES_MIN
 from checks.declared import LENGTH_MAX, Case
@@ -165,21 +164,14 @@ class CacheSettings(Section):
         default=False,
         description="Share no outcome between tenants: each asks, and pays, for itself.",
     )
-    encryption_key: SecretStr | None = Field(
+    encryption_key: SealingKeys | None = Field(
         default=None,
         description="32 bytes as base64 (`openssl rand -base64 32`): outcomes are then sealed.",
     )
-    encryption_keys_old: SecretStr | None = Field(
+    encryption_keys_old: SealingKeys | None = Field(
         default=None,
         description="Earlier `encryption_key`s, with commas between: they still open.",
     )
-
-    @field_validator("encryption_key", "encryption_keys_old")
-    @classmethod
-    def _are_keys(cls, given: SecretStr | None) -> SecretStr | None:
-        """Refuse at the start what is no key."""
-        keys_of(given)
-        return given
 
     @property
     def seal(self) -> OutcomeSeal | None:

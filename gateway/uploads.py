@@ -239,18 +239,23 @@ class _Request:
         allowance = self.allowance
         if allowance is None:
             return await self.ingest.take(batch, self.body.pieces(), sent)
-        cap, left = batch.cost_cap_millionths, allowance.cost_left_millionths
-        begun = batch.state is not State.DRAFT
-        if left is not None and not begun and (cap is None or cap > left):
+        cap = batch.cost_cap_millionths if batch.state is State.DRAFT else 0
+        left = await allowance.reserve(cap)
+        if left is not None:
             raise Refusal(
                 429,
                 QUOTA_EXHAUSTED,
                 f"This key may spend {Decimal(left) / MILLION:f} more today: give the batch a"
                 " cost cap of that or less.",
             )
-        taken = await self.ingest.take(batch, self.body.pieces(), sent, partial(_count, allowance))
-        if cap is not None and not begun and taken.state is not State.DRAFT:
-            await allowance.spend(cap)
+        unspent = cap or 0
+        try:
+            body, count = self.body.pieces(), partial(_count, allowance)
+            taken = await self.ingest.take(batch, body, sent, count)
+            if taken.state not in {State.DRAFT, State.CAPPED}:
+                unspent = 0
+        finally:
+            await allowance.spend(-unspent)
         return taken
 
     async def answer(self, status: int, batch: Batch) -> None:

@@ -53,28 +53,30 @@ async def spend(allowance: Allowance, usage: Usage) -> None:
     await allowance.spend(round(usage.cost * MILLION))
 
 
-def check_cap(context: Context, batch: Batch, cap_millionths: int | None) -> int:
-    """Return what of the caller's day `batch` takes when it may cost `cap_millionths`.
+async def reserve_cap(context: Context, batch: Batch, cap_millionths: int | None) -> int:
+    """Count what `batch` takes of the caller's day when it may cost `cap_millionths`.
 
-    The whole cap is taken at once: what a batch spends later, nobody is asked for.
+    The whole cap is taken at once: what a batch spends later, nobody is asked for. Return how much
+    was counted, for `give_back` where nothing comes of it.
 
     Raises:
-        Exhausted: it may cost more than the caller may still spend today.
+        Exhausted: it may cost more than the caller may still spend today; nothing is counted.
     """
-    left = None if context.allowance is None else context.allowance.cost_left_millionths
-    if left is None:
+    if context.allowance is None:
         return 0
     taken = 0 if batch.state in _NOT_BEGUN else batch.cost_cap_millionths or 0
-    if cap_millionths is None or cap_millionths - taken > left:
+    more = None if cap_millionths is None else max(0, cap_millionths - taken)
+    left = await context.allowance.reserve(more)
+    if left is not None:
         raise Exhausted(
             f"This key may spend {Decimal(left) / MILLION:f} {context.currency} more today, so what"
             " the batch may cost needs a bound: give it a costCap of that or less.",
             None,
         )
-    return max(0, cap_millionths - taken)
+    return more or 0
 
 
-async def take_cap(context: Context, millionths: int) -> None:
-    """Take what `check_cap` has returned."""
+async def give_back(context: Context, millionths: int) -> None:
+    """Count as not spent what `reserve_cap` has counted."""
     if context.allowance is not None and millionths:
-        await context.allowance.spend(millionths)
+        await context.allowance.spend(-millionths)

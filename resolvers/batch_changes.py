@@ -28,7 +28,7 @@ from batches.given import Layout, packed_layout, packed_records
 from batches.source.objects import empty_records
 from batches.source.record import GivenRecord, record_class
 from providers.egress import AddressRefused
-from resolvers.allowed import check_cap, count_records, take_cap
+from resolvers.allowed import count_records, give_back, reserve_cap
 from resolvers.batch_room import BatchRoom, room_of
 from resolvers.batches import BatchView, view_of
 from resolvers.context import Context
@@ -214,11 +214,15 @@ async def change(context: Context, batch_id: str, wish: Change) -> Changed:
         taken = 0
         if amendment.cost_cap_millionths is not UNSET and context.allowance is not None:
             batch = await room.store.batch(context.tenant, batch_id)
-            taken = check_cap(context, batch, amendment.cost_cap_millionths)
-            taken = 0 if batch.state is State.DRAFT else taken
-        changed = await room.store.amend(context.tenant, batch_id, amendment)
-        await take_cap(context, taken)
-        return changed
+            taken = await reserve_cap(context, batch, amendment.cost_cap_millionths)
+            if batch.state is State.DRAFT:  # counted when it is started
+                await give_back(context, taken)
+                taken = 0
+        try:
+            return await room.store.amend(context.tenant, batch_id, amendment)
+        except Exception:
+            await give_back(context, taken)
+            raise
 
     return await _changed(context, room, amended())
 
@@ -242,10 +246,20 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
         NoSuchBatch: it was deleted meanwhile.
     """
     try:
-        taken = check_cap(context, batch, batch.cost_cap_millionths)
-        started = await room.starter.start(batch)
+        taken = await reserve_cap(context, batch, batch.cost_cap_millionths)
     except Exhausted as error:
         raise BatchProblem(Problem.QUOTA_EXHAUSTED, str(error), "costCap", batch) from None
+    try:
+        return await _begun(context, room, batch)
+    except Exception:
+        await give_back(context, taken)
+        raise
+
+
+async def _begun(context: Context, room: BatchRoom, batch: Batch) -> Batch:
+    """Do as `_started`, whatever the caller may spend."""
+    try:
+        started = await room.starter.start(batch)
     except NoSuchBatch:
         raise
     except (BatchError, StoreError) as error:
@@ -266,7 +280,6 @@ async def _started(context: Context, room: BatchRoom, batch: Batch) -> Batch:
             "costCap",
             started,
         )
-    await take_cap(context, taken)
     return started
 
 

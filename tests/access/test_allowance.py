@@ -115,7 +115,7 @@ async def test_who_has_spent_it_all_is_refused_everywhere(
     limits = Limits(cost_per_day_millionths=1_000_000)
     first, second = of(two[0], limits), of(two[1], limits)
     await first.afford()
-    assert first.cost_left_millionths == 1_000_000
+    assert await first.reserve(1_000_001) == 1_000_000
     await first.spend(999_999)
     await first.afford()
     await first.spend(1)
@@ -124,7 +124,7 @@ async def test_who_has_spent_it_all_is_refused_everywhere(
     await first.give_back()
     with pytest.raises(OverLimit, match="cost"):
         await second.afford()
-    assert second.cost_left_millionths == 0
+    assert await second.reserve(1) == 0
 
 
 async def test_headers_say_the_policies_and_what_is_left(
@@ -147,3 +147,17 @@ async def test_while_the_store_is_away_nobody_is_refused() -> None:
         await one.spend(10)
     await one.give_back()
     await valkey.close()
+
+
+async def test_what_is_reserved_at_once_is_never_more_than_there_is(
+    two: tuple[Allowances, Allowances],
+) -> None:
+    limits = Limits(cost_per_day_millionths=1_000_000)
+    one = of(two[0], limits)
+    found = await asyncio.gather(*(one.reserve(300_000) for _ in range(20)))
+    assert found.count(None) == 3
+    await one.spend(-300_000)
+    assert await one.reserve(300_000) is None
+    fresh = of(two[1], limits)
+    assert await fresh.reserve(300_000) == 100_000, "a process that has just begun asks the store"
+    assert await fresh.reserve(None) == 100_000

@@ -18,7 +18,7 @@ from access.errors import (
 )
 from access.key import Key
 from access.keys import Keys
-from access.principal import ANYBODY
+from access.principal import ANYBODY, Principal
 from access.scope import scopes_of
 from access.secret import new_id, new_text
 from batches.errors import StoreUnavailable
@@ -169,6 +169,17 @@ async def test_without_keys_a_local_door_is_open_until_there_is_one(keys: Keys) 
             await sent_out.wait()
         assert await refused(at, None) is NoCredential
         assert await admitted(at, text)
+
+
+async def test_where_tokens_are_taken_no_door_is_open(keys: Keys) -> None:
+    class Nobody:
+        async def principal(self, text: str) -> Principal:
+            raise BadCredential(text)
+
+    at = Door(PEPPER, open_=False, local=True, tokens=Nobody())
+    await at.begin(keys)
+    assert await refused(at, None) is NoCredential
+    await at.close()
 
 
 async def test_a_revoked_key_opens_no_door(keys: Keys) -> None:
