@@ -18,7 +18,7 @@ from verdicts.verdict import RecordResult
 ROUND_LEAST_S = 0.5
 """A round in which nothing came takes so long at least."""
 FLUSH_S = 2.0
-"""What is decided is flushed so often, and so much of the work a crash costs."""
+"""What is decided is flushed so often, unless nobody else could know of it: then each round."""
 ROOM_WAIT_S = 0.2
 """Until one looks again for what others of this batch have set aside under its cap; doubles."""
 ROOM_WAIT_MAX_S = 5.0
@@ -182,8 +182,8 @@ class ChunkWork:
             if found.blocked is not None:
                 self.blocked = found.blocked
                 break
-            capped = self.batch.cost_cap_millionths is not None
-            if (left or resting) and (capped or loop.time() - flushed_at >= FLUSH_S):
+            at_once = rounds.unsaved or self.batch.cost_cap_millionths is not None
+            if (left or resting) and (at_once or loop.time() - flushed_at >= FLUSH_S):
                 await self._flush(rounds)
                 flushed_at = loop.time()
             if soon and not found.decided:

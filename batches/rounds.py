@@ -25,6 +25,8 @@ WINDOW_FIRST = 100
 """Records that a chunk asks about at once, to begin with."""
 WINDOW_MIN = 25
 WINDOW_MAX = 1000
+UNSAVED_MAX = 25
+"""As many at once while the shared store is away: what a crash of this process then repeats."""
 
 
 class Judging(Protocol):
@@ -58,7 +60,8 @@ class Court(Struct, frozen=True):
 
     `clerk` judges without asking anybody: what is open becomes UNKNOWN, with a reason. `prices`
     are the most that asking about a field may cost, in millionths; `foresight` knows about whom
-    nothing need be asked.
+    nothing need be asked. `unsaved` tells whether anything that was found lies in this process
+    alone.
     """
 
     judge: Judging
@@ -66,6 +69,7 @@ class Court(Struct, frozen=True):
     needs: Needs
     prices: Mapping[str, int]
     foresight: Foreseeing
+    unsaved: Callable[[], bool]
 
 
 class Window:
@@ -111,12 +115,18 @@ class Rounds:
         self._aside: dict[int, int] = {}
         self._first, self._again = Usage(), Usage()
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether anything that was found lies in this process alone, and not in the store."""
+        return self._court.unsaved()
+
     async def next_of(self, left: Sequence[int]) -> Sequence[int]:
         """Return those of `left` to ask about now: none when the batch's cap does not allow it.
 
         Raises StoreError.
         """
-        wanted = left[: self.window.size]
+        size = self.window.size
+        wanted = left[: min(size, UNSAVED_MAX) if self.unsaved else size]
         if self._batch.cost_cap_millionths is None:
             return wanted
         fresh = [place for place in wanted if place not in self._aside]

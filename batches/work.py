@@ -25,7 +25,7 @@ from batches.store import Store
 from batches.undecided import Blocked
 from cache.bounded import Bounded
 
-LEASE_S = 10.0
+LEASE_S = 8.0
 """A chunk whose worker has not been heard of for so long goes to another."""
 HOLD_S = 2.0
 """So often all leases of a process are renewed, and it hears whom to stop."""

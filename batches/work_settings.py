@@ -15,7 +15,7 @@ class WorkSettings(BaseModel):
         default=8, ge=1, le=256, description="Chunks that one process works on at once."
     )
     lease_s: float = Field(
-        default=10.0,
+        default=8.0,
         ge=1.0,
         le=600.0,
         description="Seconds without a word after which another process takes a chunk over.",

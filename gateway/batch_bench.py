@@ -56,9 +56,10 @@ class BatchBench:
         }
         # no sandbox runs here: never would what is meant for it be asked of the real services
         rehearsing = clerk if pair.rehearsal is None else pair.rehearsal.judge
+        unsaved = pair.live.memory.unsaved
         return (
-            Court(judge, clerk, needs, prices, foresight),
-            Court(rehearsing, clerk, needs, {}, foresight),
+            Court(judge, clerk, needs, prices, foresight, unsaved),
+            Court(rehearsing, clerk, needs, {}, foresight, unsaved),
         )
 
     async def again_in_s(self, blocked: Blocked) -> float | None:

@@ -40,6 +40,7 @@ class Court(Struct):
 
     judge: Judge
     foresight: Foresight
+    memory: Memory
     panels: Mapping[tuple[str, str], Panel]
 
 
@@ -178,8 +179,9 @@ class Builder:
         kinds = self._declarations.kinds
         waived = waived_of(self._settings, kinds)
         judge = Judge(kinds, desks, policies, waived)
-        self.memories.append(Memory(kinds, desks, judge))
-        return Court(judge, Foresight(kinds, desks, policies), panels)
+        memory = Memory(kinds, desks, judge)
+        self.memories.append(memory)
+        return Court(judge, Foresight(kinds, desks, policies), memory, panels)
 
     def _panel(self, kind: Kind, check: Check, providers: Mapping[str, Assignment]) -> Panel:
         settings = self._check_settings(kind, check)

@@ -33,8 +33,8 @@ STOP_WAIT_S = 10.0
 """How long the server may take to write its file and end before it is killed."""
 RESTART_DELAY_MIN_S = 0.1
 RESTART_DELAY_MAX_S = 5.0
-STEADY_S = 60.0
-"""A server that stood this long starts again without delay."""
+STEADY_S = 1.0
+"""A server that answered this long after its start starts again without delay."""
 LAST_LINES_MAX = 20
 LINE_MAX_BYTES = 4000
 """Below PIPE_BUF: a pipe that is ready takes a line whole, so writing one never blocks."""
@@ -212,7 +212,7 @@ class Keeper:
         assert self.server.stdout is not None
         self.server.stdout.close()
         self.server = None
-        if time.monotonic() - self.started_at > STEADY_S:
+        if self.ready and time.monotonic() - self.started_at > STEADY_S:
             self.restart_delay_s = RESTART_DELAY_MIN_S
         say(f"ended with status {status}; starts again in {self.restart_delay_s:.1f} s")
         self.restart_at = time.monotonic() + self.restart_delay_s

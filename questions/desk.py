@@ -128,6 +128,11 @@ class Desk:
         """Return under which digest the outcome about a canonical `value` is kept."""
         return self._keys.digest(value)
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether what was found lies in this process alone, the shared store being away."""
+        return self._keeping.behind
+
     def drop(self) -> None:
         """Remember nothing of what is known."""
         self._recent.clear()

@@ -34,6 +34,8 @@ class Keeping:
         self._claims = claims
         self._concluded: list[Concluded] = []
         self._closing = False
+        self.behind = False
+        """Whether the store did not take what was found, so that it lies in this process alone."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -66,7 +68,9 @@ class Keeping:
                 concluded, self._concluded = self._concluded[:end], self._concluded[end:]
                 try:
                     await self._kept(concluded)
+                    self.behind = False
                 except OSError:
+                    self.behind = True
                     waiting = [*concluded, *self._concluded]
                     self._concluded = waiting[-_first(WAITING_MAX, waiting[::-1]) :]
                     again_s = AGAIN_S

@@ -14,6 +14,11 @@ class Remembering(Protocol):
         """Return under which digest the outcome about a canonical `value` is kept."""
         ...
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether what was found lies in this process alone."""
+        ...
+
     def drop(self) -> None:
         """Remember nothing of what is known."""
         ...
@@ -55,6 +60,10 @@ class Memory:
                     desk = self._desks[module.KIND.name, check.name]
                     found.update((desk.names(value), None) for value in values)
         return list(found)
+
+    def unsaved(self) -> bool:
+        """Return whether anything that was found would be lost with this process."""
+        return any(desk.unsaved for desk in self._desks.values())
 
     def drop(self) -> None:
         """Remember nothing of what was decided or found before."""

@@ -48,11 +48,13 @@ class Bench(Struct):
     again_s: float | None = None
     prices: dict[str, int] = {}
     foresight: Foreseeing = Blind()
+    unsaved: bool = False
 
     def court(self, batch: Batch) -> Court:
         del batch
         clerk = Judge(KINDS, {("email", "mailbox"): GivingUp("mailbox")}, {"email": ["mailbox"]})
-        return Court(self.judge, clerk, {"email": ["mailbox"]}, self.prices, self.foresight)
+        needs = {"email": ["mailbox"]}
+        return Court(self.judge, clerk, needs, self.prices, self.foresight, lambda: self.unsaved)
 
     async def again_in_s(self, blocked: Blocked) -> float | None:
         del blocked

@@ -225,7 +225,7 @@ class SimulatedBench(Struct):
 
     def court(self, batch: Batch) -> Court:
         del batch
-        return Court(self.judge, self.judge, {"email": ["mailbox"]}, {}, Blind())
+        return Court(self.judge, self.judge, {"email": ["mailbox"]}, {}, Blind(), lambda: False)
 
     async def again_in_s(self, blocked: Blocked) -> float | None:
         del blocked

@@ -10,6 +10,7 @@ from gateway.private_valkey import PrivateValkey
 from questions.desk import Desk
 from questions.keeping import AGAIN_S
 from tests.questions.house import TIMEOUT_S, TableProvider, desks, terms
+from tests.waiting import eventually_async
 
 VALUES = [f"user{at}@example.com" for at in range(30)]
 
@@ -54,9 +55,13 @@ async def test_what_was_found_while_the_store_was_away_is_kept_when_it_is_back(
     try:
         async with desks(store.url) as new:
             provider = TableProvider()
-            await answered_while_away(new(provider), provider, store)
+            desk = new(provider)
+            assert not desk.unsaved
+            await answered_while_away(desk, provider, store)
+            assert desk.unsaved
             await asyncio.to_thread(store.start)
             assert await known_to(new(TableProvider()), len(VALUES)) == set(VALUES)
+            assert await eventually_async(lambda: not desk.unsaved)
             assert len(provider.asked) == len(VALUES)
     finally:
         await asyncio.to_thread(store.stop)
