@@ -136,6 +136,14 @@ class ChunkResults(Struct, frozen=True, kw_only=True):
     seen: int
 
 
+class Written(Struct, frozen=True):
+    """The blobs of a chunk: what was given, its results, and the parts that were flushed."""
+
+    given: bytes | None
+    results: bytes | None
+    parts: tuple[bytes, ...]
+
+
 class Swept(Struct, frozen=True):
     """What a sweep set right: leases and hints that had run out, chunks given up for dead.
 

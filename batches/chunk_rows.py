@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Table, and_, bindparam, delete, insert, select, tuple_, update
 
 from batches import batch_rows
 from batches.batch import WORKED, Batch, Move, State, after
@@ -86,7 +86,7 @@ def claim(
     """Take a chunk, as `Store.claim` says."""
     transaction.lock(ref.batch)
     kept = batch_rows.find(transaction, ref.batch)
-    chunk = None if kept is None else _chunk(transaction, ref)
+    chunk = None if kept is None else chunk_at(transaction, ref)
     if kept is None or chunk is None or chunk.state not in {ChunkState.READY, ChunkState.HINTED}:
         return None
     batch, now = kept.batch, transaction.now_ms
@@ -105,7 +105,7 @@ def claim(
     )
     if batch.state is State.QUEUED:
         batch = batch_rows.moved(transaction, batch, Move.CLAIM)
-    read = _Blobs(transaction, blobs, ref, kept)
+    read = BlobsOf(transaction, blobs, ref, kept)
     return Claimed(
         claim=Claim(ref.batch, ref.seq, token, owner),
         batch=batch,
@@ -120,7 +120,7 @@ def claim(
     )
 
 
-class _Blobs:
+class BlobsOf:
     """The blobs of one chunk."""
 
     def __init__(self, transaction: Transaction, blobs: Blobs, ref: ChunkRef, kept: Kept) -> None:
@@ -131,12 +131,15 @@ class _Blobs:
         self._ref = ref
 
     def given(self) -> bytes | None:
+        """Return what was given, None when it is kept no longer."""
         return self._one(_GIVEN, "given")
 
     def results(self) -> bytes | None:
+        """Return its results, None where it never ended."""
         return self._one(_RESULTS, "results")
 
     def parts(self) -> tuple[bytes, ...]:
+        """Return the parts that were flushed."""
         found = [blob for (blob,) in self._transaction.run(_PARTS, self._of)]
         return tuple(
             self._blobs.unpack(blob, self._place("flushed", part), self._key)
@@ -149,6 +152,14 @@ class _Blobs:
 
     def _place(self, table: str, part: int = 0) -> Place:
         return Place(self._ref.batch, table, self._ref.seq, part)
+
+    def replace(self, table: Table, data: bytes, part: int | None = None) -> None:
+        """Put a blob in the place of the one in `table` (of `part`, where it has several)."""
+        blob = self._blobs.pack(data, self._place(table.name, part or 0), self._key)
+        this = [table.c.batch == self._ref.batch, table.c.seq == self._ref.seq]
+        if part is not None:
+            this.append(table.c.part == part)
+        self._transaction.execute(update(table).where(*this).values(blob=blob))
 
 
 def renew(
@@ -237,7 +248,7 @@ def finish(
     """End a chunk with its results, as `Store.finish` says."""
     transaction.lock(claim.batch)
     kept = batch_rows.find(transaction, claim.batch)
-    chunk = None if kept is None else _chunk(transaction, claim.ref)
+    chunk = None if kept is None else chunk_at(transaction, claim.ref)
     if kept is None or chunk is None or chunk.token != claim.token:
         return Standing.LOST
     if chunk.state is ChunkState.DONE:
@@ -292,14 +303,15 @@ def held_of(transaction: Transaction, claim: Claim) -> tuple[Kept, ChunkRow] | N
     """Return the batch and the chunk of a claim that holds, locked; None when it is lost."""
     transaction.lock(claim.batch)
     kept = batch_rows.find(transaction, claim.batch)
-    chunk = None if kept is None else _chunk(transaction, claim.ref)
+    chunk = None if kept is None else chunk_at(transaction, claim.ref)
     if kept is None or chunk is None or chunk.state is not ChunkState.RUNNING:
         return None
     same = (chunk.token, chunk.owner) == (claim.token, claim.owner)
     return (kept, chunk) if same else None
 
 
-def _chunk(transaction: Transaction, ref: ChunkRef) -> ChunkRow | None:
+def chunk_at(transaction: Transaction, ref: ChunkRef) -> ChunkRow | None:
+    """Return a chunk, None where there is none."""
     rows = transaction.run(_CHUNK, {"of": ref.batch, "at": ref.seq})
     return chunk_of(rows[0]) if rows else None
 

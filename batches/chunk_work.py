@@ -35,8 +35,12 @@ _log = logging.getLogger(__name__)
 class Packing(Protocol):
     """How results become bytes, and what was given becomes records."""
 
-    def records(self, batch: Batch, given: bytes) -> Sequence[Record]:
-        """Return the records of a chunk of `batch`."""
+    def records(self, batch: Batch, given: bytes) -> tuple[Sequence[Record], Sequence[int]]:
+        """Return the records of a chunk of `batch`, and the places of those that were erased."""
+        ...
+
+    def blank(self, place: int) -> RecordResult:
+        """Return what is said of a record that was erased before it was decided."""
         ...
 
     def packed(
@@ -107,13 +111,19 @@ class ChunkWork:
         self.lost = True
         self.leave()
 
-    async def run(self, rounds: Rounds, count: int) -> None:
+    async def run(self, rounds: Rounds, count: int, erased: Sequence[int] = ()) -> None:
         """Work on its `count` records in `rounds` until all is decided, or until stopped.
+
+        Of those that were `erased` there is nothing to ask.
 
         Raises:
             StoreError: the store refuses what it is told.
         """
         left = self._left(count)
+        if erased:
+            blank = [place for place in left if place in set(erased)]
+            self._take(blank, list(map(self._packing.blank, blank)))
+            left = [place for place in left if place not in set(blank)]
         if self._claimed.given_up:
             left = await self._give_up(rounds, left)
         else:

@@ -6,6 +6,7 @@ verdict has the number of its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import repeat
 from typing import Any, cast, get_args, get_type_hints
@@ -199,6 +200,34 @@ def heads_of(field: RawField) -> list[Iterable[Any]]:
     if (numbers := field.numbers) is not None:
         decided = [list(map(column.__getitem__, numbers)) for column in decided]
     return [repeat(field.kind), inputs, normalized, *decided]
+
+
+def without_rows(field: RawField, rows: AbstractSet[int]) -> Field:
+    """Return a field of an unknown kind without the values of the results in `rows`.
+
+    What the kind's own attributes hold cannot be told apart by row, so all of it goes, and nobody
+    reads it: of such a field only what every verdict says is shown.
+    """
+    at = range(len(field.inputs)) if field.places is None else field.places
+    gone = [row in rows for row in at]
+    plain = field.inputs if field.normalized is None else field.normalized
+    table = field.decided
+    return Field(
+        field.places,
+        ["" if erased else one for one, erased in zip(field.inputs, gone, strict=True)],
+        [None if erased else one for one, erased in zip(plain, gone, strict=True)],
+        field.numbers,
+        Said(
+            table.statuses,
+            table.reasons,
+            [()] * len(table.outcomes),
+            table.decided_at,
+            table.expires_at,
+            table.sources,
+        ),
+        {},
+        field.kind,
+    )
 
 
 def _class_of(module: KindModule) -> type[Struct]:

@@ -5,6 +5,7 @@ batch. Of objects the records themselves. Either with the lines on which they st
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -25,6 +26,7 @@ Values: TypeAlias = Sequence[Any]
 
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 DIGEST = 1
 """The Adler-32 of no bytes."""
@@ -68,13 +70,15 @@ class Given(Struct, frozen=True, array_like=True):
     """What one chunk was given. `lines` is None where there was no file.
 
     Of a table `columns` has the cells of each column, else `records` has the records, and `carried`
-    what stood beside each of them; None where nothing did.
+    what stood beside each of them; None where nothing did. Those at the places `erased` are blank:
+    see `batches.erasing`.
     """
 
     lines: Sequence[int] | None
     columns: Sequence[Column] | None = None
     records: Sequence[GivenRecord] | None = None
     carried: Sequence[Carried] | None = None
+    erased: Sequence[int] = ()
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -89,6 +93,7 @@ class _Stored(Struct, Generic[R], frozen=True, array_like=True):
     columns: Sequence[Column] | None = None
     records: Sequence[R] | None = None
     carried: Sequence[Carried] | None = None
+    erased: Sequence[int] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -155,7 +160,20 @@ class Records:
         if isinstance(lines, int):
             count = len(records) if records is not None else len(columns[0]) if columns else 0
             lines = range(lines, lines + count)
-        return Given(lines, columns, records, stored.carried)
+        return Given(lines, columns, records, stored.carried, stored.erased)
+
+    def without(self, blob: bytes, places: AbstractSet[int]) -> bytes:
+        """Return the bytes of a chunk with nothing left in the records at `places`."""
+        stored = self._decoder.decode(blob)
+        columns, records, carried = stored.columns, stored.records, stored.carried
+        if columns is not None:
+            columns = [_blanked(column, places, "") for column in columns]
+        if records is not None:
+            records = _blanked(records, places, GivenRecord())
+        if carried is not None:
+            carried = _blanked(carried, places, {})
+        erased = sorted(places | set(stored.erased))
+        return _encoder.encode(_Stored(stored.lines, columns, records, carried, erased))
 
     def records(self, given: Given) -> Sequence[Record]:
         """Return the records, in their order."""
@@ -163,6 +181,10 @@ class Records:
             return given.records
         columns = given.columns or ()
         return list(map(self._make, *(values(columns) for _, values in self._fields)))
+
+
+def _blanked(given: Sequence[T], places: AbstractSet[int], blank: T) -> list[T]:
+    return [blank if place in places else one for place, one in enumerate(given)]
 
 
 def _short(lines: Sequence[int]) -> int | Sequence[int] | None:

@@ -6,6 +6,7 @@ not know, what every verdict says.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import repeat
 from operator import attrgetter
 from typing import Any, TypeVar, cast
@@ -14,7 +15,15 @@ import msgspec
 from msgspec import Struct
 
 from batches.chunk import ChunkResults, Claimed
-from batches.columns import STATUS_NUMBERS, STATUSES, Field, KindColumns, RawField, heads_of
+from batches.columns import (
+    STATUS_NUMBERS,
+    STATUSES,
+    Field,
+    KindColumns,
+    RawField,
+    heads_of,
+    without_rows,
+)
 from batches.counts import Counts, counted, counted_alike
 from batches.errors import StoreUnreadable
 from checks.declared import result_class
@@ -148,6 +157,29 @@ class Results:
             standing += found
         return standing
 
+    def blank(self, place: int) -> RecordResult:
+        """Return what is said of a record that was erased before it was decided."""
+        return self._made(None, place, Status.UNKNOWN)
+
+    def without(self, blob: bytes, places: AbstractSet[int]) -> bytes:
+        """Return `blob` with nothing left of the records at `places` but how they were decided.
+
+        Raises StoreUnreadable, as `unpacked`.
+        """
+        raw = _read(_decoder, blob)
+        decided, found = self.unpacked(blob)
+        results = [
+            _bare(result) if place in places else result
+            for place, result in zip(decided, found, strict=True)
+        ]
+        rows = {row for row, place in enumerate(decided) if place in places}
+        foreign = {
+            name: without_rows(field, rows)
+            for name, field in raw.fields.items()
+            if name not in self._kinds
+        }
+        return self._packed(decided, results, self._fields(results) | foreign)
+
     def statuses(self, blob: bytes) -> list[Status]:
         """Return the status of each result, without reading more than that."""
         return [STATUSES[number] for number in _read(_status_decoder, blob).statuses]
@@ -157,8 +189,8 @@ class Results:
         if list(map(len, together)).count(1) == len(together):  # as it mostly is
             only = [verdict for (verdict,) in together]
             if len(set(map(_kind, only))) == 1:
-                kind = self._by_name[only[0].kind]
-                return {kind.field: kind.packed(only, None)}
+                kind = self._by_name.get(only[0].kind)
+                return {} if kind is None else {kind.field: kind.packed(only, None)}
         fields: dict[str, Field] = {}
         for name, kind in self._kinds.items():
             verdicts = list(map(attrgetter(name), results))
@@ -169,6 +201,21 @@ class Results:
                 at = [place for place, one in enumerate(verdicts) if one is not None]
                 fields[name] = kind.packed([verdicts[place] for place in at], at)
         return fields
+
+
+def _bare(result: RecordResult) -> RecordResult:
+    """Return `result` with its statuses and reasons alone."""
+    bare: dict[Any, Any] = {id(one): _bare_verdict(one) for one in result.verdicts}
+    fields: dict[str, Any] = {name: getattr(result, name) for name in result.__struct_fields__}
+    fields = {name: bare.get(id(value), value) for name, value in fields.items()}
+    fields |= {"ref": None, "verdicts": tuple(bare.values())}
+    return type(result)(**fields)
+
+
+def _bare_verdict(verdict: Head) -> Head:
+    head: dict[str, Any] = {name: getattr(verdict, name) for name in Head.__struct_fields__}
+    head |= {"input": "", "normalized": None, "outcomes": ()}
+    return type(verdict)(**head)
 
 
 def _spread(verdicts: list[Any], places: Sequence[int] | None, count: int) -> list[Any]:

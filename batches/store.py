@@ -21,6 +21,7 @@ from batches import (
     cap_rows,
     chunk_rows,
     delivery_rows,
+    erasure_rows,
     reopening,
     result_rows,
     retention_rows,
@@ -39,6 +40,7 @@ from batches.chunk import (
     RowError,
     Standing,
     Swept,
+    Written,
 )
 from batches.counts import NO_COST, Counts, Spent
 from batches.database import Database, now_of
@@ -335,6 +337,17 @@ class Store:
         )
 
     # -- after -----------------------------------------------------------------------------------
+
+    async def everything(self, after_id: str, limit: int) -> list[Batch]:
+        """Return up to `limit` batches of all tenants behind the id `after_id`, by their ids."""
+        return await self.database.read(erasure_rows.behind, after_id, limit)
+
+    async def rewrite(self, ref: ChunkRef, change: Callable[[Written], Written]) -> bool:
+        """Put what `change` makes of a chunk's blobs in their place.
+
+        Return False when somebody works on it, who would write what he has read.
+        """
+        return await self.database.write(erasure_rows.rewrite, self._blobs, ref, change)
 
     async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
         """Remove what ended batches have kept for so long: what was given, then all of them.

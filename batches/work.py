@@ -200,14 +200,14 @@ class Work:
         if self._closing:
             work.leave()
         try:
-            records = self._packing.records(batch, claimed.given)
+            records, erased = self._packing.records(batch, claimed.given)
             window = self._windows.get(batch.id)
             if window is None:
                 window = Window()
                 self._windows.put(batch.id, window)
             set_aside = partial(self._store.set_aside, claimed.claim)
             rounds = Rounds(batch, records, self._bench.court(batch), window, set_aside)
-            await work.run(rounds, len(records))
+            await work.run(rounds, len(records), erased)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one chunk an attempt

@@ -51,6 +51,15 @@ def verdict_class(module: KindModule) -> type[Struct]:
     return get_type_hints(module.verdict)["return"]
 
 
+def forms_of(module: KindModule, text: str) -> set[str]:
+    """Return `text` and, where it is as a whole a value of the kind, its canonical form."""
+    try:
+        canonical = module.examine(text).canonical
+    except (AttributeError, TypeError):  # of a kind whose values are more than a text
+        canonical = None
+    return {text} if canonical is None else {text, canonical}
+
+
 def load() -> None:
     """Read every list and table that the kinds otherwise read at their first value.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from checks.kinds import KindModule
+from checks.kinds import KindModule, forms_of
 from questions.judging import Judge
 
 
@@ -48,13 +48,7 @@ class Memory:
         for module in self._kinds:
             if kind not in {None, module.KIND.name}:
                 continue
-            values = {text}
-            try:
-                canonical = module.examine(text).canonical
-            except (AttributeError, TypeError):  # of a kind whose values are more than a text
-                canonical = None
-            if canonical is not None:
-                values.add(canonical)
+            values = forms_of(module, text)
             for check in module.KIND.asked:
                 if check.subject is str:
                     desk = self._desks[module.KIND.name, check.name]

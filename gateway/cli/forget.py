@@ -6,15 +6,16 @@ import typer
 
 from gateway.cli.options import Config, DataDir, Sandbox
 
-HELP = """Remove what is known about a value: its outcomes in the shared store, and what running
-processes remember.
+HELP = """Remove what is known about a value: its outcomes in the shared store, what running
+processes remember, and the records of batches that hold it.
 
 The value may be written as it was sent, or in its canonical form (a phone number as +44...). It is
 looked for in every kind, or in that of --kind. What many values share stays: that a domain takes
 mail, say. Give - to read the value from standard input, so that it stands in no list of processes.
 
-Batches keep what was given and found until they are deleted, or their retention ends
-(batches.given_days, batches.results_days): `assay batch delete` deletes one at once.
+A record of a batch that holds it, in a field or in a column of its own, is erased as a whole: what
+was given, and what was found. Its place, its status and its reasons stay, so that counts and row
+numbers hold.
 
 That something was forgotten is kept in the audit log; what it was is not.
 
@@ -26,7 +27,7 @@ Examples:
 \b
 Exit status:
   0  nothing is known about it any more
-  1  a store does not answer, so some of it may still be there
+  1  a store does not answer or a batch is being worked on, so some of it may still be there
   2  wrong usage or configuration
 """
 
@@ -54,6 +55,11 @@ def forget(
     if not text.strip():
         raise CommandError("Give the value that is to be forgotten.", WRONG_USAGE)
     settings = settings_of(config, data_dir=data_dir, sandbox=sandbox)
-    outcomes = run(forgotten(settings, text, kind))
-    told = {0: "Nothing was known about it", 1: "One outcome was removed"}
-    print(f"{told.get(outcomes, f'{outcomes} outcomes were removed')}. It is known no more.")
+    found = run(forgotten(settings, text, kind))
+    outcomes = _counted(found.outcomes, "outcome")
+    records = _counted(found.records, "record")
+    print(f"{outcomes} removed, {records} of batches erased. It is known no more.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

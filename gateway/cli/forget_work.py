@@ -2,8 +2,11 @@
 
 from contextlib import suppress
 
+from msgspec import Struct
+
 from access.audit import Audit
 from access.audit_entry import Act
+from batches.erasing import Erasing, Sought
 from batches.errors import StoreError
 from gateway.cli.errors import WRONG_USAGE, CommandError
 from gateway.cli.opening import opened
@@ -13,11 +16,19 @@ from gateway.valkey import StoreAway
 from providers.priority import TENANT
 
 
-async def forgotten(settings: Settings, text: str, kind: str | None) -> int:
-    """Forget `text`, of `kind` or of any; return how many outcomes were kept of it.
+class Forgotten(Struct, frozen=True):
+    """What was known about a value: how many outcomes, and in how many records of batches."""
+
+    outcomes: int
+    records: int
+
+
+async def forgotten(settings: Settings, text: str, kind: str | None) -> Forgotten:
+    """Forget `text`, of `kind` or of any; return what was known about it.
 
     Raises:
-        CommandError: there is no such kind, or a store does not answer.
+        CommandError: there is no such kind, a store does not answer, or a batch can't be read or
+            is being worked on.
     """
     async with opened(settings, guest=True) as assembly:
         kinds = [one.name for one in assembly.context.kinds]
@@ -37,11 +48,25 @@ async def forgotten(settings: Settings, text: str, kind: str | None) -> int:
             await assembly.valkey.run("BGREWRITEAOF")
         assembly.batches.start(working=False)
         try:
-            audit = Audit((await assembly.batches.opened()).database)
-            details = {"outcomes": str(known), "kind": kind or "any"}
-            await audit.noted(TENANT, actor(), Act.VALUE_FORGOTTEN, "outcomes", details)
+            store = await assembly.batches.opened()
+            modules = assembly.declarations.kinds
+            erased = await Erasing(store, modules).erase(Sought(modules, text, kind))
+            details = {
+                "outcomes": str(known),
+                "records": str(erased.records),
+                "kind": kind or "any",
+            }
+            await Audit(store.database).noted(
+                TENANT, actor(), Act.VALUE_FORGOTTEN, "outcomes", details
+            )
         except StoreError as error:
             raise CommandError(
-                f"It is forgotten, but the audit log could not be written: {error}."
+                f"What was known is forgotten, but not all of the batches: {error}. Try again."
             ) from None
-        return known
+        if erased.busy:
+            ids = ", ".join(sorted({ref.batch for ref in erased.busy}))
+            raise CommandError(
+                f"Some of it is being worked on in batch {ids}, and would be written again. Try"
+                " again when that is done, or pause it before."
+            )
+        return Forgotten(known, erased.records)

@@ -205,9 +205,12 @@ class SimulatedPacking:
     def __init__(self) -> None:
         self._results = Results(KINDS)
 
-    def records(self, batch: Batch, given: bytes) -> Sequence[Record]:
+    def records(self, batch: Batch, given: bytes) -> tuple[Sequence[Record], Sequence[int]]:
         del batch
-        return [GivenRecord(email=line) for line in given.decode().split("\n")]
+        return [GivenRecord(email=line) for line in given.decode().split("\n")], ()
+
+    def blank(self, place: int) -> RecordResult:
+        return self._results.blank(place)
 
     def packed(
         self, places: Sequence[int], results: Sequence[RecordResult]

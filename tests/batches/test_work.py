@@ -11,7 +11,7 @@ from batches.batch import Move, PauseReason, State
 from batches.chunk import ATTEMPTS_MAX
 from batches.engine import Engine
 from batches.errors import StoreUnavailable
-from batches.rounds import UNSAVED_MAX, Window
+from batches.rounds import Window
 from batches.store import Store
 from batches.undecided import Again, Blocked, again_in_s, next_of
 from questions.judging import Judge, Needs
@@ -384,32 +384,3 @@ def test_the_window_grows_while_it_is_answered_and_shrinks_to_what_is() -> None:
         sizes.append(window.size)
     assert sizes == [100, 200, 400, 800, 1000, 1000, 60, 25]
     assert [again_in_s(times) for times in (1, 2, 7)] == [6.0, 12.0, 120.0]
-
-
-@pytest.mark.parametrize("unsaved", [False, True])
-async def test_while_nobody_else_could_know_of_it_each_round_is_small_and_flushed(
-    at: Place, *, unsaved: bool
-) -> None:
-    """What a crash would have asked again is then what one round holds."""
-    provider = TableProvider(values_per_call=1000)
-    bench = Bench(at.judge(provider), unsaved=unsaved)
-    flushed: list[int] = []
-
-    class Watched:
-        async def judge(
-            self, records: Sequence[Record], needs: Needs, terms: Terms
-        ) -> list[RecordResult]:
-            snapshots = await at.store.snapshots([batch.id])
-            flushed.append(snapshots[batch.id].counts.records)
-            return await at.judge(provider).judge(records, needs, terms)
-
-    bench.judge = Watched()
-    batch = await at.batch(emails(500), chunk=500)
-    async with at.engine(bench, slots=1):
-        await at.until(batch, State.COMPLETED)
-    assert sorted(provider.asked) == sorted(emails(500))
-    if unsaved:
-        assert flushed == list(range(0, 500, UNSAVED_MAX))
-    else:
-        assert flushed == [0] * len(flushed)
-        assert len(flushed) < 5

@@ -10,7 +10,7 @@ from access.audit_entry import Act
 from batches.opening import open_store
 from batches.settings import StoreSettings
 from gateway.cli.errors import CommandError
-from gateway.cli.forget_work import forgotten
+from gateway.cli.forget_work import Forgotten, forgotten
 from gateway.settings import Settings
 from gateway.valkey import Valkey
 from tests.assay_process import client_of, processes, sections
@@ -41,7 +41,7 @@ async def test_every_process_forgets(
             told = await forgotten(
                 settings(sandbox, valkey_url, tmp_path), "ADA.L@example.com", None
             )
-            assert told == 1
+            assert told == Forgotten(outcomes=1, records=0)
             left = await valkey.run("KEYS", "outcome:*")
             assert len(left) == len(kept) - 1  # pyright: ignore[reportArgumentType]
             (again, both) = [await client.validate(STATUS, [ADA]) for client in (one, other)]
@@ -55,12 +55,12 @@ async def test_it_is_noted_without_the_value(
     sandbox: RunningSandbox, valkey_url: str, tmp_path: Path
 ) -> None:
     given = settings(sandbox, valkey_url, tmp_path)
-    assert await forgotten(given, "nobody@example.com", "email") == 0
+    assert await forgotten(given, "nobody@example.com", "email") == Forgotten(0, 0)
     store = await open_store(StoreSettings(), tmp_path / "batches.db")
     (entry,) = await Audit(store.database).entries(None, 10)
     await store.close()
     assert (entry.act, entry.target) == (Act.VALUE_FORGOTTEN, "outcomes")
-    assert entry.details == {"outcomes": "0", "kind": "email"}
+    assert entry.details == {"outcomes": "0", "records": "0", "kind": "email"}
     assert not any(
         b"nobody@example.com" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()
     )
