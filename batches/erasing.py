@@ -8,7 +8,7 @@ as before.
 import asyncio
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -186,10 +186,10 @@ def _texts(value: Any) -> set[str]:  # noqa: ANN401 - each kind has its own
     """Return the texts that make a value: itself, or its parts."""
     if isinstance(value, str):
         return {value.strip()}
-    parts: Sequence[Any] = msgspec.structs.astuple(value)
-    lines: Sequence[str] = next((part for part in parts if isinstance(part, list)), ())
-    texts = [*(part for part in parts if isinstance(part, str)), *lines]
-    return {one.strip() for one in texts}
+    texts: list[str] = []
+    for part in msgspec.structs.astuple(value):
+        texts += cast("list[str]", part) if isinstance(part, list) else [part or ""]
+    return {one.strip() for one in texts} - {""}
 
 
 def _text(json: str) -> str:
