@@ -110,12 +110,12 @@ class RecordsMismatch(BatchError):
 
 
 class IdempotencyConflict(BatchError):
-    """The idempotency key was used for another batch."""
+    """The idempotency key was used for something else."""
 
     def __init__(self, batch_id: str) -> None:
         super().__init__(
             f"the idempotency key was used for batch {batch_id}, and for something else:"
-            " take a new key for a new batch"
+            " take a new key"
         )
         self.batch_id = batch_id
 

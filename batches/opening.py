@@ -18,7 +18,7 @@ from batches.sqlite import SqliteDatabase
 from batches.store import Store
 from batches.tables import METADATA
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The revision of `batches.tables`: that of the newest file in `batches/migrations`."""
 VERSIONS = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """Where Alembic keeps the revision."""

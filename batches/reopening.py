@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from batches import batch_rows
 from batches.batch import Batch, Move, PauseReason, State, after
@@ -11,9 +11,9 @@ from batches.chunk import ATTEMPTS_MAX, LAST_RITES_MAX, ChunkRef, ChunkState, Cl
 from batches.chunk_rows import THIS, counted, held_of, settled
 from batches.counts import NO_COST, NOTHING, Counts, Spent, Tally
 from batches.database import Ready, Transaction
-from batches.errors import MoveRefused
+from batches.errors import IdempotencyConflict, MoveRefused
 from batches.rows import CHUNK_COLUMNS, ChunkRow, chunk_of, pack, text_of
-from batches.tables import batches, chunks
+from batches.tables import batches, chunks, retries
 from verdicts.verdict import Status
 
 SWEPT_MAX = 100
@@ -93,10 +93,16 @@ def _unknown(records: int) -> Counts:
 
 
 def retry(
-    transaction: Transaction, tenant: str, batch_id: str, statuses: AbstractSet[Status]
+    transaction: Transaction,
+    tenant: str,
+    batch_id: str,
+    statuses: AbstractSet[Status],
+    key: str | None,
 ) -> Batch:
     """Open records again, as `Store.retry` says."""
     batch = batch_rows.locked(transaction, tenant, batch_id).batch
+    if key is not None and _made_before(transaction, batch_id, text_of(statuses), key):
+        return batch
     if after(batch.state, Move.RETRY) is None:
         raise MoveRefused(batch_id, batch.state, Move.RETRY)
     if not batch.given_kept:
@@ -134,6 +140,19 @@ def retry(
         chunks_done=batch.chunks_done - len(again),
     )
     return batch_rows.moved(transaction, batch, Move.RETRY)
+
+
+def _made_before(transaction: Transaction, batch_id: str, statuses: str, key: str) -> bool:
+    """Return whether the retry of this key was made; if not, note that it is now."""
+    of_key = select(retries.c.statuses).where(retries.c.batch == batch_id, retries.c.key == key)
+    before = transaction.row(of_key)
+    if before is None:
+        row = {"batch": batch_id, "key": key, "statuses": statuses}
+        transaction.execute(insert(retries), row)
+        return False
+    if before[0] != statuses:
+        raise IdempotencyConflict(batch_id)
+    return True
 
 
 def sweep(transaction: Transaction) -> Swept:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from batches.kept import Kept
 from batches.oldest import Oldest, oldest_of
 from batches.settings import RetentionSettings
 from batches.store import Store
@@ -19,16 +20,20 @@ BREATH_S = 0.05
 _log = logging.getLogger(__name__)
 
 
-class Kept(Struct, frozen=True):
-    """How long after its end a batch keeps what was given, and how long its results."""
-
-    given: timedelta
-    results: timedelta
-
-
 def kept_of(settings: RetentionSettings) -> Kept:
     """Return what `settings` say."""
-    return Kept(timedelta(days=settings.given_days), timedelta(days=settings.results_days))
+    apart = {
+        tenant: Kept(
+            _days(settings.given_days if one.given_days is None else one.given_days),
+            _days(settings.results_days if one.results_days is None else one.results_days),
+        )
+        for tenant, one in settings.tenants.items()
+    }
+    return Kept(_days(settings.given_days), _days(settings.results_days), apart)
+
+
+def _days(number: float) -> timedelta:
+    return timedelta(days=number)
 
 
 class Removed(Struct):
@@ -70,7 +75,7 @@ class Retention:
         given = batches = 0
         more = True
         while more:
-            expired = await self._store.expire(self._kept.given, self._kept.results)
+            expired = await self._store.expire(self._kept)
             given += expired.given
             batches += expired.batches
             self.removed.given += expired.given

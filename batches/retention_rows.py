@@ -1,13 +1,15 @@
 """Transactions that remove: a batch at once for everybody, its chunks bit by bit."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal, select, update
 
 from batches import batch_rows
 from batches.batch import ENDED, IDLE
 from batches.chunk import Expired
 from batches.database import Transaction
+from batches.kept import Kept
 from batches.tables import (
     batches,
     chunks,
@@ -16,6 +18,7 @@ from batches.tables import (
     flushed,
     given,
     results,
+    retries,
     row_errors,
 )
 
@@ -34,7 +37,7 @@ def forget(transaction: Transaction, tenant: str, batch_id: str) -> None:
 
 
 def _forget(transaction: Transaction, batch_id: str) -> None:
-    for table in (row_errors, deliveries):
+    for table in (row_errors, deliveries, retries):
         transaction.execute(delete(table).where(table.c.batch == batch_id))
     transaction.execute(delete(batches).where(batches.c.id == batch_id))
     _note(transaction, batch_id, ALL)
@@ -73,19 +76,17 @@ def _remove(transaction: Transaction, batch_id: str, what: str, limit: int) -> i
     return len(seqs)
 
 
-def expire(
-    transaction: Transaction, given_ms: int, results_ms: int, limit: int
-) -> tuple[Expired, bool]:
-    """Remove what is old enough; return what that was, and whether there was anything.
-
-    `given_ms` and `results_ms`: after how many milliseconds what was given, and all, is to go.
-    """
+def expire(transaction: Transaction, kept: Kept, limit: int) -> tuple[Expired, bool]:
+    """Remove what is old enough; return what that was, and whether there was anything."""
     now = transaction.now_ms
     waits = batches.c.retry_at.is_not(None) & (batches.c.retry_at > now)  # for its quota, say
-    gone = _locked(transaction, _ended_before(now - results_ms, _FORGOTTEN).where(~waits))
+    gone = _locked(
+        transaction, _ended_before(_since(now, kept, "results"), _FORGOTTEN).where(~waits)
+    )
     for batch_id in gone:
         _forget(transaction, batch_id)
-    bare = _locked(transaction, _ended_before(now - given_ms, _ENDED, given_kept=True))
+    since = _since(now, kept, "given")
+    bare = _locked(transaction, _ended_before(since, _ENDED, given_kept=True))
     for batch_id in bare:
         transaction.execute(
             update(batches)
@@ -108,7 +109,23 @@ def expire(
     return Expired(removed[GIVEN], len(gone), more), number > 0
 
 
-def _ended_before(ms: int, states: list[str], *, given_kept: bool = False) -> Select[tuple[str]]:
+def _since(now: int, kept: Kept, what: Literal["given", "results"]) -> ColumnElement[int]:
+    """Return since when a batch may have ended and keep `what`, by its tenant, in milliseconds."""
+    usual = literal(now - _ms(getattr(kept, what)))
+    apart = [
+        (batches.c.tenant == tenant, literal(now - _ms(getattr(one, what))))
+        for tenant, one in kept.apart.items()
+    ]
+    return case(*apart, else_=usual) if apart else usual
+
+
+def _ms(age: timedelta) -> int:
+    return age // timedelta(milliseconds=1)
+
+
+def _ended_before(
+    ms: ColumnElement[int], states: list[str], *, given_kept: bool = False
+) -> Select[tuple[str]]:
     """Return what selects batches in `states` that nothing has happened to since `ms`."""
     statement = select(batches.c.id).where(batches.c.state.in_(states), ms > _SINCE)
     return statement.where(batches.c.given_kept.is_(True)) if given_kept else statement

@@ -1,6 +1,7 @@
 """What an operator may say of batches: where they are kept, how long, how they come and go."""
 
 import base64
+from collections.abc import Mapping
 
 from pydantic import (
     BaseModel,
@@ -53,6 +54,15 @@ class StoreSettings(BaseModel):
         return keys_of(self.encryption_keys_old)
 
 
+class TenantRetention(BaseModel):
+    """How long the batches of one tenant are kept; what is left out is as for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    given_days: float | None = Field(default=None, gt=0, le=3650)
+    results_days: float | None = Field(default=None, gt=0, le=3650)
+
+
 class RetentionSettings(BaseModel):
     """How long batches are kept once they have ended."""
 
@@ -71,6 +81,13 @@ class RetentionSettings(BaseModel):
         description=(
             "Days after which a batch is deleted as a whole; also one that is a draft, capped or"
             " paused, and that nothing happens to."
+        ),
+    )
+    tenants: Mapping[str, TenantRetention] = Field(
+        default_factory=dict[str, TenantRetention],
+        description=(
+            "`given_days` and `results_days` of single tenants, by name:"
+            " `acme = {given_days = 1, results_days = 7}`."
         ),
     )
 

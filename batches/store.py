@@ -11,7 +11,7 @@ agree on whose lease has run out.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
@@ -45,6 +45,7 @@ from batches.chunk import (
 from batches.counts import NO_COST, Counts, Spent
 from batches.database import Database, now_of
 from batches.delivery import Delivery, DeliveryState
+from batches.kept import Kept
 from verdicts.verdict import Status
 
 HINT_S = 60.0
@@ -177,17 +178,21 @@ class Store:
         }
         return self._told(await self.database.write(batch_rows.amend, tenant, batch_id, changes))
 
-    async def retry(self, tenant: str, batch_id: str, statuses: Collection[Status]) -> Batch:
+    async def retry(
+        self, tenant: str, batch_id: str, statuses: Collection[Status], key: str | None = None
+    ) -> Batch:
         """Open all records of `statuses` of a COMPLETED batch again; the other results stand.
 
-        Where there are none the batch stays as it is.
+        Where there are none the batch stays as it is; so too when the idempotency `key` has made
+        this retry before.
 
         Raises:
             NoSuchBatch: there is none.
             MoveRefused: it is not COMPLETED, or what was given is not kept any longer.
+            IdempotencyConflict: `key` has opened other statuses.
         """
         return self._told(
-            await self.database.write(reopening.retry, tenant, batch_id, frozenset(statuses))
+            await self.database.write(reopening.retry, tenant, batch_id, frozenset(statuses), key)
         )
 
     async def delete(self, tenant: str, batch_id: str) -> None:
@@ -349,14 +354,14 @@ class Store:
         """
         return await self.database.write(erasure_rows.rewrite, self._blobs, ref, change)
 
-    async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
-        """Remove what ended batches have kept for so long: what was given, then all of them.
+    async def expire(self, kept: Kept) -> Expired:
+        """Remove what ended batches have `kept` for long enough: what was given, then all of it.
 
         Also goes on with deletions that were cut short. At most DELETED_PER_TRIP_MAX chunks a call;
         `more` says that it should be called again.
         """
         expired, removed = await self.database.write(
-            retention_rows.expire, _ms(given_after), _ms(results_after), DELETED_PER_TRIP_MAX
+            retention_rows.expire, kept, DELETED_PER_TRIP_MAX
         )
         if removed:
             await self.database.tidy()
@@ -390,7 +395,3 @@ class Store:
 def _nobody(batch_id: str) -> None:
     """Tell nobody."""
     del batch_id
-
-
-def _ms(age: timedelta) -> int:
-    return age // timedelta(milliseconds=1)

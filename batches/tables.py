@@ -174,6 +174,15 @@ deletions = Table(
     Column("deleted_at", BigInteger, nullable=False),
 )
 
+# Idempotency keys of retries: which statuses each has opened again.
+retries = Table(
+    "retries",
+    METADATA,
+    Column("batch", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("statuses", Text, nullable=False),
+)
+
 # Keys that callers have, of all tenants. Of their secrets only keyed digests are kept.
 access_keys = Table(
     "access_keys",

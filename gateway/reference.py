@@ -238,8 +238,8 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    default: object = field.default
-    if default is None or default == ():
+    default: object = field.get_default(call_default_factory=True)
+    if default is None or default in ((), {}):
         return ""
     text = str(default).lower() if isinstance(default, bool) else str(default)
     return f"`{text.removesuffix('.0')}`"

@@ -188,10 +188,17 @@ async def move(context: Context, batch_id: str, wanted: Move) -> Changed:
     return await _changed(context, room, room.store.move(context.tenant, batch_id, wanted))
 
 
-async def retry(context: Context, batch_id: str, statuses: Collection[Status]) -> Changed:
-    """Open the records of `statuses` again."""
+async def retry(
+    context: Context, batch_id: str, statuses: Collection[Status], key: str | None
+) -> Changed:
+    """Open the records of `statuses` again, once for each idempotency `key`."""
     room = await room_of(context)
-    return await _changed(context, room, room.store.retry(context.tenant, batch_id, statuses))
+
+    async def opened() -> Batch:
+        _check(None, key, 0, None, None, room)
+        return await room.store.retry(context.tenant, batch_id, statuses, key)
+
+    return await _changed(context, room, opened())
 
 
 async def change(context: Context, batch_id: str, wish: Change) -> Changed:

@@ -22,6 +22,15 @@ Behind = Annotated[
         description="How many records the batch has before these: makes sending them again safe."
     ),
 ]
+RetryKey = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "1 to 200 printable ASCII characters without spaces, of your choice: the same retry"
+            " sent again with it is made once."
+        )
+    ),
+]
 
 CREATE = (
     "Make a batch. Its records come with it, by `addRecords`, or as a file by POST /batches. It is"
@@ -64,9 +73,10 @@ async def _retry(
     info: Info,
     batch_id: Id,
     statuses: list[Status] = [Status.UNKNOWN],  # noqa: B006 - of the schema; nobody changes it
+    idempotency_key: RetryKey = None,
 ) -> Changed:
     """See resolvers.batch_changes.retry."""
-    return await batch_changes.retry(info.context, str(batch_id), statuses)
+    return await batch_changes.retry(info.context, str(batch_id), statuses, idempotency_key)
 
 
 async def _change(info: Info, batch_id: Id, input: ChangeBatchInput) -> Changed:  # noqa: A002 - as above

@@ -6,7 +6,6 @@ from batches.batch import Batch, Move, NewBatch
 from batches.chunk import ChunkRef, Claimed, NewChunk, Standing
 from batches.counts import Counts, Spent, Tally
 from batches.store import Store
-from providers.priority import TENANT
 from verdicts.verdict import Status
 
 SPENT = Spent(calls_made=1, values_asked=2, saved_by_cache=3, cost_millionths=10)
@@ -64,4 +63,4 @@ async def work_off(store: Store, batch: Batch, unknown: Sequence[int] = ()) -> B
     """Finish every chunk; `unknown` says how many records of each are UNKNOWN."""
     for seq in range(batch.chunks):
         await finish(store, await claimed(store, batch, seq), dict(enumerate(unknown)).get(seq, 0))
-    return await store.batch(TENANT, batch.id)
+    return await store.batch(batch.tenant, batch.id)

@@ -22,6 +22,7 @@ from batches.decided import Wanted
 from batches.errors import NoSuchBatch
 from batches.export import CHUNKS_PER_TRIP, Export, Writer
 from batches.given import packed_records
+from batches.kept import Kept
 from batches.ndjson_out import NdjsonWriter
 from batches.parquet_out import GROUP_ROWS, ParquetWriter
 from batches.shapes import Own
@@ -382,7 +383,7 @@ async def test_what_was_given_may_be_gone_before_the_results(tmp_path: Path) -> 
         running = await started(store, ROWS)
         await running.finish_all(STATUSES)
         clock.pass_(days=8)
-        await store.expire(timedelta(days=7), timedelta(days=30))
+        await store.expire(Kept(timedelta(days=7), timedelta(days=30)))
         header, *rows = rows_of(await whole(running, as_csv))
         assert header[0] == "id"
         assert rows[1] == [

@@ -71,7 +71,7 @@ async def test_the_migrations_make_the_tables(store: Store) -> None:
 
 
 def as_the_first_revision_had_it(transaction: Transaction) -> None:
-    for table in ("access_keys", "audit"):
+    for table in ("access_keys", "audit", "retries"):
         transaction.execute(text(f"DROP TABLE {table}"))
     transaction.execute(text("ALTER TABLE chunks DROP COLUMN aside_millionths"))
     transaction.execute(update(VERSIONS).values(version_num="0001"))

@@ -12,11 +12,12 @@ from batches.batch import Amendment, Batch, Move, NewBatch, PauseReason, State
 from batches.chunk import NewChunk, RowError
 from batches.database import Transaction
 from batches.errors import MoveRefused, NoSuchBatch
+from batches.kept import Kept
 from batches.opening import open_store
 from batches.retention_rows import expire, forget
 from batches.settings import StoreSettings
 from batches.store import Store
-from batches.tables import METADATA, batches, chunks, deletions, given, turns
+from batches.tables import METADATA, batches, chunks, deletions, given, retries, turns
 from providers.priority import TENANT
 from tests.batches.conftest import Clock
 from tests.batches.given import SPENT, claimed, draft, queued, valid, work_off
@@ -36,11 +37,17 @@ def rows(transaction: Transaction) -> dict[str, int]:
     return {name: number for name, number in numbers.items() if number}
 
 
+def noted(transaction: Transaction, batch_id: str) -> None:
+    """Note a retry, as one that was asked for with a key leaves it."""
+    transaction.execute(retries.insert().values(batch=batch_id, key="k", statuses="UNKNOWN"))
+
+
 async def full(store: Store) -> Batch:
     """Return a batch that has rows in every table."""
     batch = await draft(store, 3, 2, new=NewBatch(webhook="https://example.com/hook"))
     await store.append(TENANT, batch.id, [], errors=[RowError(1, "empty")])
     batch = await store.move(TENANT, batch.id, Move.START)
+    await store.database.write(noted, batch.id)
     of = await claimed(store, batch)
     await store.finish(of.claim, b"all", valid(3), SPENT)
     other = await claimed(store, batch, 1)
@@ -90,7 +97,7 @@ async def test_a_deletion_that_was_cut_short_is_finished_later(store: Store) -> 
     assert left.keys() == {chunks.name, given.name, deletions.name}
     with pytest.raises(NoSuchBatch):
         await store.batch(TENANT, batch.id)
-    while (await store.expire(NEVER, NEVER)).more:
+    while (await store.expire(Kept(NEVER, NEVER))).more:
         pass
     assert await store.database.read(rows) == {}
 
@@ -99,7 +106,7 @@ async def test_what_was_given_goes_before_what_was_found(store: Store, clock: Cl
     batch = await work_off(store, await queued(store, 3, 2), unknown=[1])
     running = await queued(store, 3)
     clock.pass_s(7 * DAY.total_seconds() + 1)
-    expired = await store.expire(7 * DAY, 30 * DAY)
+    expired = await store.expire(Kept(7 * DAY, 30 * DAY))
     assert (expired.given, expired.batches, expired.more) == (2, 0, False)
     (first, _) = await store.chunk_results(TENANT, batch.id, -1, 9)
     assert (first.given, first.results) == (None, b"all results")
@@ -107,17 +114,17 @@ async def test_what_was_given_goes_before_what_was_found(store: Store, clock: Cl
     with pytest.raises(MoveRefused, match="not kept"):
         await store.retry(TENANT, batch.id, [Status.UNKNOWN])
     clock.pass_s(23 * DAY.total_seconds())
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 1
     with pytest.raises(NoSuchBatch):
         await store.batch(TENANT, batch.id)
     assert (await store.batch(TENANT, running.id)).state is State.QUEUED
-    assert await store.expire(7 * DAY, 30 * DAY) == stores.Expired(0, 0, more=False)
+    assert await store.expire(Kept(7 * DAY, 30 * DAY)) == stores.Expired(0, 0, more=False)
 
 
 async def test_a_draft_that_nobody_starts_is_not_kept_for_ever(store: Store, clock: Clock) -> None:
     await draft(store, 3)
     clock.pass_s(30 * DAY.total_seconds() + 1)
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 1
     assert await store.database.read(rows) == {}
 
 
@@ -131,16 +138,16 @@ async def test_nor_is_what_was_capped_or_paused_and_forgotten(store: Store, cloc
     why = PauseReason.QUOTA_EXHAUSTED
     await store.move(TENANT, waits.id, Move.PAUSE, reason=why, retry_at=quota)
     clock.pass_s(30 * DAY.total_seconds() - 1)
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 0
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 0
     await store.amend(TENANT, paused.id, Amendment(name="still wanted"))
     clock.pass_s(2)
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 1
     left = {one.id for one in (await store.batches(TENANT, 9)).batches}
     assert left == {waits.id, paused.id}
     clock.pass_s(2 * DAY.total_seconds())
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 1
     clock.pass_s(30 * DAY.total_seconds())
-    assert (await store.expire(7 * DAY, 30 * DAY)).batches == 1
+    assert (await store.expire(Kept(7 * DAY, 30 * DAY))).batches == 1
     assert await store.database.read(rows) == {}
 
 
@@ -148,10 +155,10 @@ async def test_one_call_removes_so_much_at_most(store: Store, clock: Clock) -> N
     for _ in range(3):
         await draft(store, *[1] * 100)
     clock.pass_s(2 * DAY.total_seconds())
-    first = await store.expire(DAY, DAY)
+    first = await store.expire(Kept(DAY, DAY))
     assert (first.given, first.batches, first.more) == (0, 3, True)
     assert (await store.database.read(rows))["chunks"] == 100
-    assert not (await store.expire(DAY, DAY)).more
+    assert not (await store.expire(Kept(DAY, DAY))).more
     assert await store.database.read(rows) == {}
 
 
@@ -193,10 +200,31 @@ async def test_what_was_begun_again_meanwhile_is_kept(
 
     def late(transaction: Transaction) -> object:
         late = Late(transaction.connection, transaction.dialect, clock)
-        return expire(late, 1, results_ms, 100)
+        return expire(
+            late, Kept(timedelta(milliseconds=1), timedelta(milliseconds=results_ms)), 100
+        )
 
     batch = await work_off(store, await queued(store, 3))
     clock.pass_s(DAY.total_seconds())
     await store.database.write(late)
     kept = await store.batch(TENANT, batch.id)
     assert (kept.state, kept.given_kept) == (State.QUEUED, True)
+
+
+async def test_what_holds_for_one_tenant_holds_for_no_other(store: Store, clock: Clock) -> None:
+    kept = Kept(7 * DAY, 30 * DAY, {"acme": Kept(DAY, 2 * DAY), "slow": Kept(60 * DAY, 60 * DAY)})
+    mine, acme, slow = [
+        await work_off(store, await queued(store, 3, new=NewBatch(tenant=tenant)))
+        for tenant in (TENANT, "acme", "slow")
+    ]
+    clock.pass_s(1.5 * 86_400)
+    assert await store.expire(kept) == stores.Expired(1, 0, more=False)
+    assert not (await store.batch("acme", acme.id)).given_kept
+    clock.pass_s(86_400)
+    assert (await store.expire(kept)).batches == 1
+    with pytest.raises(NoSuchBatch):
+        await store.batch("acme", acme.id)
+    assert (await store.batch(TENANT, mine.id)).given_kept
+    clock.pass_s(30 * 86_400)
+    assert (await store.expire(kept)).batches == 1
+    assert (await store.batch("slow", slow.id)).given_kept

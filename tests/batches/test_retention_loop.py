@@ -8,8 +8,9 @@ import pytest
 
 from batches.chunk import Expired
 from batches.errors import NoSuchBatch, StoreUnavailable
+from batches.kept import Kept
 from batches.oldest import Oldest
-from batches.retention import Kept, Retention, kept_of
+from batches.retention import Retention, kept_of
 from batches.settings import RetentionSettings
 from batches.steady import Steady
 from batches.store import DELETED_PER_TRIP_MAX, Store
@@ -76,7 +77,7 @@ async def test_one_look_removes_however_much_there_is(store: Store, clock: Clock
         await retention.look()
     assert retention.removed.batches == 1
     assert [line["batches"] for line in lines] == [1]
-    expired = await store.expire(KEPT.given, KEPT.results)
+    expired = await store.expire(KEPT)
     assert (expired.given, expired.batches, expired.more) == (0, 0, False)
 
 
@@ -93,11 +94,11 @@ async def test_a_store_that_was_away_does_not_end_the_loop(
             self.real = real
             self.calls = 0
 
-        async def expire(self, given_after: timedelta, results_after: timedelta) -> Expired:
+        async def expire(self, kept: Kept) -> Expired:
             self.calls += 1
             if self.calls == 1:
                 raise StoreUnavailable("busy")
-            return await self.real.expire(given_after, results_after)
+            return await self.real.expire(kept)
 
     running = await started(store, ROWS)
     await running.finish_all([Status.VALID])
@@ -121,3 +122,7 @@ async def test_a_store_that_was_away_does_not_end_the_loop(
 
 def test_usually_what_was_given_goes_after_a_week_and_all_after_a_month() -> None:
     assert Kept(timedelta(days=7), timedelta(days=30)) == KEPT
+    acme = RetentionSettings.model_validate(
+        {"given_days": 3, "tenants": {"acme": {"results_days": 9}}}
+    )
+    assert kept_of(acme).apart == {"acme": Kept(timedelta(days=3), timedelta(days=9))}

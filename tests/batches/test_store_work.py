@@ -16,7 +16,6 @@ from batches.chunk import (
     Standing,
 )
 from batches.counts import NO_COST, NOTHING, Spent, Tally
-from batches.errors import MoveRefused
 from batches.store import Store
 from providers.priority import TENANT
 from tests.batches.conftest import Clock, OpenStore
@@ -277,29 +276,6 @@ async def test_a_given_up_chunk_may_still_be_finished(store: Store) -> None:
     assert (batch.state, batch.counts) == (State.COMPLETED, counts({Status.UNKNOWN: 3}))
 
 
-async def test_records_of_a_status_are_opened_again(store: Store) -> None:
-    batch = await work_off(store, await queued(store, 4, 4, 4), unknown=[1, 0, 4])
-    before = batch.counts.statuses
-    assert (before[Status.VALID], before[Status.UNKNOWN]) == (7, 5)
-    batch = await store.retry(TENANT, batch.id, [Status.UNKNOWN])
-    assert (batch.state, batch.counts, batch.chunks_done) == (State.QUEUED, valid(7), 1)
-    assert batch.finished_at is None
-    assert await store.next_chunks(9) == [ChunkRef(batch.id, 0), ChunkRef(batch.id, 2)]
-    of = await claimed(store, batch)
-    assert (of.results, of.parts) == (b"all results", ())
-    assert (of.reopened, of.reopened_parts) == ({Status.UNKNOWN}, 0)
-    await store.flush(of.claim, 0, b"again", valid(1), SPENT)
-    await finish(store, of)
-    await finish(store, await claimed(store, batch, 2), unknown=1)
-    batch = await store.batch(TENANT, batch.id)
-    assert (batch.state, batch.counts) == (
-        State.COMPLETED,
-        counts({Status.VALID: 11, Status.UNKNOWN: 1}),
-    )
-    chunk = (await store.chunk_results(TENANT, batch.id, -1, 1))[0]
-    assert (chunk.reopened, chunk.parts) == (frozenset(), ())
-
-
 async def test_a_dead_chunk_is_opened_again_with_its_parts(store: Store) -> None:
     batch = await queued(store, 3)
     for attempt in range(ATTEMPTS_MAX + LAST_RITES_MAX):
@@ -340,14 +316,6 @@ async def test_a_chunk_that_gets_on_is_not_given_up(store: Store) -> None:
         assert of.attempts == min(part, 1)
         await store.flush(of.claim, part, b"one", valid(1), SPENT)
         await store.release(of.claim, failed=True)
-
-
-async def test_where_there_is_nothing_to_retry_nothing_happens(store: Store) -> None:
-    running = await queued(store, 3)
-    with pytest.raises(MoveRefused):
-        await store.retry(TENANT, running.id, [Status.UNKNOWN])
-    batch = await work_off(store, running)
-    assert await store.retry(TENANT, batch.id, [Status.UNKNOWN]) == batch
 
 
 async def test_results_come_as_they_are_decided(store: Store) -> None:

@@ -204,6 +204,8 @@ async def test_pause_resume_and_cancel_follow_the_moves(tmp_path: Path) -> None:
         assert codes(await change(assay, "retryBatch", "(batchId: $id)", id=batch_id)) == [
             "NOT_NOW"
         ]
+        keyed = '(batchId: $id, idempotencyKey: "two words")'
+        assert codes(await change(assay, "retryBatch", keyed, id=batch_id)) == ["BAD_INPUT"]
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,9 @@ def test_every_variable_that_the_page_shows_is_read(
         "text": {"gateway.currency": "EUR", "batches.broker": "a.module:Broker"}.get(
             setting.key, "WARNING"
         ),
-        "table": '{"subject": "hints"}',
+        "table": '{"acme": {"given_days": 1}}'
+        if setting.key == "batches.tenants"
+        else '{"subject": "hints"}',
         "secret": "whsec_" + "A" * 32
         if "webhooks" in setting.key
         else "A" * 43 + "="
