@@ -150,6 +150,11 @@ class Allowance:
             if abs(self._unsaid) * 100 > self.limits.cost_per_day_millionths:
                 await self._say()
 
+    def spent_late(self, millionths: int) -> None:
+        """Count what was asked on for an answer that has gone out; it is said with the next."""
+        if self.limits.cost_per_day_millionths is not None:
+            self._unsaid += millionths
+
     async def give_back(self) -> None:
         """Say what is unsaid, and give back records that were taken in advance."""
         unused, self._records_ahead = self._records_ahead, 0

@@ -368,7 +368,8 @@ class Desk:
         if bill.calls:
             for usage, count in openers:
                 usage.values_asked += count
-                usage.cost += cost * count
+                if cost:
+                    usage.charge(cost * count)
             for usage, _ in openers[:1]:
                 usage.calls_made += bill.calls
 

@@ -1,5 +1,6 @@
 """What an operation asked for, and what it did not have to pay for."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ class Usage(Struct):
     calls carried for it. `saved_by_*`: questions that no call was needed for, because a local
     check decided (`local_checks`), because the same question was already being asked by this or
     another request (`dedupe`), or because the outcome was known (`cache`). `cost`: of the calls
-    made, in `currency`.
+    made, in `currency`. `tell_later` hears what asking costs after the operation was answered.
     """
 
     records: int = 0
@@ -23,3 +24,10 @@ class Usage(Struct):
     saved_by_cache: int = 0
     cost: Decimal = Decimal(0)
     currency: str = ""
+    tell_later: Callable[[Decimal], None] | None = None
+
+    def charge(self, cost: Decimal) -> None:
+        """Add `cost` of calls that this operation opened."""
+        self.cost += cost
+        if self.tell_later is not None:
+            self.tell_later(cost)

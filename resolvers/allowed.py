@@ -49,8 +49,14 @@ async def afford(allowance: Allowance) -> None:
 
 
 async def spend(allowance: Allowance, usage: Usage) -> None:
-    """Count what an answer has cost."""
-    await allowance.spend(round(usage.cost * MILLION))
+    """Count what an answer has cost, and what it will cost yet: asking outlasts its deadline."""
+
+    def later(cost: Decimal) -> None:
+        allowance.spent_late(round(cost * MILLION))
+
+    usage.tell_later = later
+    if usage.cost:
+        await allowance.spend(round(usage.cost * MILLION))
 
 
 async def reserve_cap(context: Context, batch: Batch, cap_millionths: int | None) -> int:

@@ -85,7 +85,7 @@ async def validate(
             f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
         ) from None
     finally:
-        if context.allowance is not None and usage.cost:
+        if context.allowance is not None:
             await spend(context.allowance, usage)
     return Validated(results, usage)
 

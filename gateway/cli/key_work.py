@@ -32,6 +32,18 @@ from resolvers.keys import BadWish, KeyRoom, new_key
 T = TypeVar("T")
 
 
+OPTIONS = {
+    "name": "--name",
+    "scopes": "--scope",
+    "expiresAt": "--expires",
+    "networks": "--network",
+    "requestsPerSecond": "--rate",
+    "recordsPerDay": "--records-per-day",
+    "costPerDay": "--cost-per-day",
+}
+"""What a person has written for each field of a wish."""
+
+
 class Wish(Struct, frozen=True, kw_only=True):
     """A key as its options wish it; satisfies `resolvers.keys.KeyWish`."""
 
@@ -69,7 +81,8 @@ def create(config: Path | None, data_dir: Path | None, tenant: str, wish: Wish) 
     try:
         new = new_key(tenant, wish)
     except BadWish as error:
-        raise CommandError(f"{error.field}: {error}", WRONG_USAGE) from None
+        option = OPTIONS.get(error.field, error.field)
+        raise CommandError(f"{option}: {error}", WRONG_USAGE) from None
     key, text = _done(config, data_dir, lambda room: room.keys.create(new, actor()))
     _tell(
         f"Key {key.id} of {key.tenant} may {', '.join(names(key.scopes))}. It is shown this once:"

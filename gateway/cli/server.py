@@ -212,5 +212,5 @@ def _announce(assembly: Assembly, where: str) -> None:
     if assembly.settings.access.open:
         print("  open to everybody without a key, as access.open says")
     elif is_local(assembly.settings.gateway.host):
-        print("  without a key (`assay keys create`) everybody on this machine may ask")
+        print("  while there is no key (`assay keys create`) everybody on this machine may ask")
     print("Ctrl-C stops it, a second one at once.", flush=True)

@@ -1,5 +1,6 @@
 """A key asks no more than it may, whichever way; and is told how much that is."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from access.key import Limits
 from batches.batch import State
 from tests.promises.guarded import JSON, OURS, Guarded, bearer, guarded
 from tests.sandbox_process import RunningSandbox
+from tests.waiting import WAIT_S
 
 VALIDATE = "mutation ($records: [RecordInput!]!) { validate(records: $records) { SELECTED } }"
 LOCAL = VALIDATE.replace("SELECTED", "results { email { normalized } }")
@@ -87,6 +89,25 @@ async def test_records_are_counted_however_they_come(house: Guarded) -> None:
         assert told["errors"][0]["extensions"]["code"] == "QUOTA_EXHAUSTED"
         assert int(answer.headers["retry-after"]) <= 86_400
     assert (await house.post(key, LOCAL, records(10)))[1]["data"]["validate"]["results"]
+
+
+async def test_what_is_asked_on_after_a_deadline_is_spent_too(
+    house: Guarded, sandbox: RunningSandbox
+) -> None:
+    await sandbox.latency("zerobounce", 400)
+    key = await house.key(limits=Limits(cost_per_day_millionths=25_000))
+    hurried = records(3, "late")
+    document = PAID.replace("records: $records", "records: $records, options: {deadlineMs: 50}", 1)
+    said = (await house.post(key, document, hurried))[1]["data"]["validate"]
+    assert said["usage"]["cost"] == "0"
+    await sandbox.latency("zerobounce", 0)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            _, told = await house.post(key, PAID, records(1, "c"))
+            if "errors" in told:
+                break
+            await asyncio.sleep(0.1)
+    assert told["errors"][0]["extensions"]["code"] == "QUOTA_EXHAUSTED"
 
 
 async def test_who_has_spent_what_a_day_allows_is_refused(house: Guarded) -> None:
