@@ -41,6 +41,7 @@ class CsvResults:
         """`mark` begins the file with a byte order mark, which Excel needs to read UTF-8."""
         self._fields = fields
         self._mark = mark
+        self._columns = columns
         self._header = [*columns, *our_columns(columns, fields)]
         self._text = io.StringIO()
         self._writer = csv.writer(self._text, delimiter=delimiter, lineterminator="\n")
@@ -54,7 +55,9 @@ class CsvResults:
     ) -> bytes:
         """Return one row."""
         del line
-        own = [given.get("ref") or ""] if isinstance(given, Mapping) else given
+        own = given
+        if isinstance(given, Mapping):
+            own = [_cell(given.get(name)) for name in self._columns]
         cells = [*own, result["status"] if result else ""]
         for name in self._fields:
             verdict = result.get(name) if result else None
@@ -71,6 +74,13 @@ class CsvResults:
         self._text.seek(0)
         self._text.truncate()
         return row
+
+
+def _cell(value: object) -> str:
+    """Return a value of JSON as it stands in one cell: a text as itself, null as nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return orjson.dumps(value).decode()
 
 
 class NdjsonResults:

@@ -14,17 +14,25 @@ from batches.source.record import FIELDS, GivenRecord, record_class
 from batches.source.table import COLUMNS_MAX, FIELD_CHARACTERS_MAX, Unreadable
 from verdicts.facts import attribute_of
 
+RecordDecoder: TypeAlias = msgspec.json.Decoder[GivenRecord]
+Carried: TypeAlias = Mapping[str, str]
+"""The fields of an object that no record has, each with its value as JSON."""
+
 
 class Given(Struct, frozen=True):
     """One record as it was given; `line` is its number in the file, the first being 1."""
 
     line: int
     record: dict[str, Any]
+    carried: Carried = {}
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """The record with what is carried beside it."""
+        carried = {name: msgspec.json.decode(value) for name, value in self.carried.items()}
+        return self.record | carried
 
 
-RecordDecoder: TypeAlias = msgspec.json.Decoder[GivenRecord]
-Carried: TypeAlias = Mapping[str, str]
-"""The fields of an object that no record has, each with its value as JSON."""
 NAMES_CHARACTERS_MAX = 65_536
 """Of all names in `Carried` together: they stand in the layout, which is kept with each portion."""
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -33,11 +41,11 @@ UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 class Objects:
     """The records of NDJSON lines, in constant memory. `blank` counts empty lines."""
 
-    def __init__(self, lines: Lines, fields: Iterable[str] = ()) -> None:
+    def __init__(self, lines: Lines, fields: Sequence[str] = ()) -> None:
         """Read `lines`; `fields` of a record that are not built in are texts."""
         self.lines = lines
         self.blank = 0
-        self._decoder = msgspec.json.Decoder(record_class(fields, strict=True))
+        self._reader = CarryingReader(fields)
 
     def __iter__(self) -> Iterator[Given | Unreadable]:
         """Yield every record, and every line that is none."""
@@ -47,14 +55,21 @@ class Objects:
             elif not line.text.strip():
                 self.blank += 1
             else:
-                yield _given(line.number, line.text, self._decoder)
+                yield self._given(line.number, line.text)
 
+    def carried_ahead(self, count: int) -> list[str]:
+        """Return the names of the fields beside records in the `count` lines that come next."""
+        for line in self.lines.ahead(count):
+            if line.flaw is None and line.text.strip():
+                self._reader.read(line.number, line.text)
+        return list(self._reader.carried)
 
-def _given(number: int, text: str, decoder: RecordDecoder) -> Given | Unreadable:
-    record = read_record(number, text, decoder)
-    if isinstance(record, Unreadable):
-        return record
-    return Given(number, msgspec.to_builtins(record))
+    def _given(self, number: int, text: str) -> Given | Unreadable:
+        found = self._reader.read(number, text)
+        if isinstance(found, Unreadable):
+            return found
+        record, carried = found
+        return Given(number, msgspec.to_builtins(record), carried)
 
 
 def read_record(number: int, text: str, decoder: RecordDecoder) -> GivenRecord | Unreadable:

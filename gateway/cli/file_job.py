@@ -34,6 +34,8 @@ from gateway.results_out import CsvResults, NdjsonResults, Output, Results, outp
 
 NDJSON_SUFFIXES = {".ndjson", ".jsonl"}
 DASH = "-"
+LINES_AHEAD = 100
+"""Of objects that become a table: the fields beside records in so many have columns there."""
 
 
 class Wishes(Struct, frozen=True):
@@ -115,9 +117,13 @@ def _objects(lines: Lines, wishes: Wishes) -> FileJob:
     chosen = wishes.format or Format.ndjson
     full = chosen is Format.ndjson
     fields = wishes.fields
-    results = NdjsonResults() if full else CsvResults(["ref"], fields, ",")
+    objects = Objects(lines, fields)
+    results: Results = NdjsonResults()
+    if not full:
+        own = ["ref", *objects.carried_ahead(LINES_AHEAD)]
+        results = CsvResults(own, fields, ",")
     plan = Plan(None, fields, full, wishes.deadline_s, wishes.options, wishes.declared)
-    return FileJob(lines, Objects(lines, fields), plan, results, chosen)
+    return FileJob(lines, objects, plan, results, chosen)
 
 
 def _table(lines: Lines, name: str, wishes: Wishes, console: Console) -> FileJob:

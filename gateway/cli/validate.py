@@ -33,7 +33,8 @@ A column is mapped to: ref, email, phone.number, phone.region, vatNumber, iban, 
 company.number, company.name, company.jurisdiction, address.lines, address.locality,
 address.administrativeArea, address.postalCode, address.country, postcode.code, postcode.country,
 and to each kind that the configuration declares, by its name.
-NDJSON has one object a line, its fields named as in RecordInput of the GraphQL schema.
+NDJSON has one object a line, its fields named as in RecordInput of the GraphQL schema; other
+fields come back with the results (as columns of a CSV, if they are in the first 100 lines).
 
 \b
 Exit status:

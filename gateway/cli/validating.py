@@ -112,8 +112,8 @@ def _chunks(
             continue
         if isinstance(row, Given):
             record = row.record if row.record.keys() - {"ref"} else {}
-            chunk.append(Taken(row.line, row.record, record or None))
-            characters += len(str(record))
+            chunk.append(Taken(row.line, row.whole, record or None))
+            characters += len(str(record)) + sum(map(len, row.carried.values()))
         else:
             assert mapping is not None, "rows of a table have a mapping"
             chunk.append(Taken(row.line, row.cells, mapping.record(row.cells) or None))

@@ -80,6 +80,20 @@ def test_a_pipe_in_and_a_pipe_out(gateway: Serving, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_fields_of_the_clients_own_come_back_with_the_results(
+    gateway: Serving, tmp_path: Path
+) -> None:
+    (tmp_path / "a.ndjson").write_text(
+        '{"email":"valid@example.com","customer":7,"tags":["a","b"]}\n{"ref":"2","iban":"DE1"}\n'
+    )
+    shared = ("validate", "a.ndjson", "--url", gateway.url, "--out", "-")
+    full = assay(*shared, cwd=tmp_path).stdout.splitlines()
+    assert json.loads(full[0])["given"]["tags"] == ["a", "b"]
+    header, *rows = csv.reader(assay(*shared, "--format", "csv", cwd=tmp_path).stdout.splitlines())
+    assert header[:4] == ["ref", "customer", "tags", "status"]
+    assert [row[:4] for row in rows] == [["", "7", '["a","b"]', "VALID"], ["2", "", "", "INVALID"]]
+
+
 def test_it_works_alone_with_a_gateway_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("email\tname\nvalid@example.com\tZoë\n", "utf-8")
     done = assay("validate", "a.csv", "--sandbox", "--out", "-", cwd=tmp_path)
