@@ -21,6 +21,7 @@ from aiocache.serializers import NullSerializer
 from msgspec import Struct
 from redis.exceptions import RedisError
 
+from cache.bounded import Bounded
 from cache.claims import Claims, Run, Taken
 from cache.encryption import OutcomeSeal
 from cache.keys import DIGEST_BYTES
@@ -29,6 +30,8 @@ from verdicts.outcome import Outcome
 ENVELOPE_VERSION, SEALED_VERSION = b"\x02", b"\x03"
 """The first byte of an envelope; the digest follows, then the outcome as MessagePack, or sealed."""
 NAMESPACE = b"outcome:"
+READ_KEPT_MAX = 8_192
+"""Outcomes that are known by their bytes: a value comes again long after others of its call."""
 
 _log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
@@ -90,6 +93,7 @@ class Outcomes:
         self._seal = seal
         self._claims = claims
         self._store = EnvelopeCache(claims.look if apart is None else apart.read)
+        self._read: Bounded[bytes, Outcome] = Bounded(READ_KEPT_MAX)
 
     async def look(self, digests: Sequence[bytes], now: datetime) -> list[Outcome | Taken]:
         """Return for each digest its outcome, if it is fresh at `now`, or what claiming it gave.
@@ -107,7 +111,7 @@ class Outcomes:
             packs = [None] * len(digests)
             if self.apart is None:
                 return [_OURS] * len(digests)
-        found, missing = _opened(packs, digests, now, self._seal)
+        found, missing = self._opened(packs, digests, now)
         if missing:
             taken = await self._taken([digests[at] for at in missing])
             for at, one in zip(missing, taken, strict=True):
@@ -124,8 +128,12 @@ class Outcomes:
             packs = await (self._claims.peek if self.apart is None else self.apart.read)(digests)
         except RedisError as error:
             raise OSError(type(error).__name__) from None
-        found, _ = _opened(packs, digests, now, self._seal)
+        found, _ = self._opened(packs, digests, now)
         return [one if isinstance(one, Outcome) else None for one in found]
+
+    def drop(self) -> None:
+        """Remember nothing of what was read."""
+        self._read.clear()
 
     def packed(self, outcomes: Mapping[bytes, Outcome], now: datetime) -> bytes:
         """Return those of `outcomes`, by digest, that have an expiry, as the scripts take them.
@@ -160,6 +168,49 @@ class Outcomes:
             _log.warning("outcome store away", extra={"error": type(error).__name__})
         return b""
 
+    def _opened(
+        self, packs: Sequence[object], digests: Sequence[bytes], now: datetime
+    ) -> tuple[list[object], list[int]]:
+        """Return what the envelopes hold, and where there is none that is ours and fresh.
+
+        What is no envelope stays: it says what claiming gave. Values that one call answered often
+        have the same outcome, to the byte: it is read once, and they share it.
+        """
+        found: list[object] = list(packs)
+        missing: list[int] = []
+        known: dict[bytes, Outcome | None] = {}
+        for at, pack in enumerate(packs):
+            if pack.__class__ is not bytes:
+                if pack is None:
+                    missing.append(at)
+                continue
+            envelope = cast("bytes", pack)
+            body: bytes | None = envelope[_HEAD_BYTES:]
+            if not envelope.startswith(ENVELOPE_VERSION + digests[at]):
+                body = None if self._seal is None else _unsealed(self._seal, envelope, digests[at])
+                if body is None:
+                    missing.append(at)
+                    continue
+            if body in known:
+                outcome = known[body]
+            else:
+                outcome = known[body] = self._outcome_in(body, now)
+            if outcome is None:
+                missing.append(at)
+            found[at] = outcome
+        return found, missing
+
+    def _outcome_in(self, body: bytes, now: datetime) -> Outcome | None:
+        """Return the outcome in `body`; None when it has expired, or is not as we write it."""
+        outcome = self._read.get(body)
+        if outcome is None:
+            try:
+                outcome = _unpack(body)
+            except (msgspec.DecodeError, ValueError):
+                return None
+            self._read.put(body, outcome)
+        return None if outcome.expires_at is not None and outcome.expires_at <= now else outcome
+
     async def _taken(self, digests: Sequence[bytes]) -> Sequence[Taken]:
         """Claim what is not known; what stands there and can't be used is no reason to wait."""
         try:
@@ -178,54 +229,11 @@ def _sealed(
     return length, SEALED_VERSION, digest, sealed
 
 
-def _opened(
-    packs: Sequence[object], digests: Sequence[bytes], now: datetime, seal: OutcomeSeal | None
-) -> tuple[list[object], list[int]]:
-    """Return what the envelopes hold, and where there is none that is ours and fresh.
-
-    What is no envelope stays: it says what claiming gave. Values that one call answered often have
-    the same outcome, to the byte: it is read once.
-    """
-    found: list[object] = list(packs)
-    missing: list[int] = []
-    known: dict[bytes, Outcome | None] = {}
-    for at, pack in enumerate(packs):
-        if pack.__class__ is not bytes:
-            if pack is None:
-                missing.append(at)
-            continue
-        envelope = cast("bytes", pack)
-        body = envelope[_HEAD_BYTES:]
-        if not envelope.startswith(ENVELOPE_VERSION + digests[at]):
-            opened = None if seal is None else _unsealed(seal, envelope, digests[at])
-            if opened is None:
-                missing.append(at)
-                continue
-            body = opened
-        if body in known:
-            outcome = known[body]
-        else:
-            outcome = known[body] = _outcome_in(body, now)
-        if outcome is None:
-            missing.append(at)
-        found[at] = outcome
-    return found, missing
-
-
 def _unsealed(seal: OutcomeSeal, envelope: bytes, digest: bytes) -> bytes | None:
     """Return the outcome in a sealed envelope; None when it is none of ours."""
     if not envelope.startswith(SEALED_VERSION + digest):
         return None
     return seal.open(envelope[_HEAD_BYTES:], digest)
-
-
-def _outcome_in(body: bytes, now: datetime) -> Outcome | None:
-    """Return the outcome in `body`; None when it has expired, or is not as we write it."""
-    try:
-        outcome = _unpack(body)
-    except (msgspec.DecodeError, ValueError):
-        return None
-    return None if outcome.expires_at is not None and outcome.expires_at <= now else outcome
 
 
 def _packed(outcome: Outcome, now: datetime) -> tuple[bytes, bytes]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from cache.bounded import Bounded
 from verdicts.outcome import Outcome
 
-KEPT_MAX = 100_000
+KEPT_MAX = 50_000
 
 
 class Recent:

@@ -124,6 +124,7 @@ class Builder:
     def _drop(self) -> None:
         for memory in self.memories:
             memory.drop()
+        self._outcomes.drop()
 
     async def close(self) -> None:
         """Close all desks side by side: none sends on while another one hears out."""

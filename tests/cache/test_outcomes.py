@@ -124,6 +124,21 @@ async def test_values_with_the_same_outcome_each_get_it(valkey: Valkey) -> None:
     assert await Outcomes(Claims(valkey)).look(digests, NOW) == [same, other, same]
 
 
+async def test_what_one_call_found_is_one_object_however_far_apart_its_values_come(
+    valkey: Valkey,
+) -> None:
+    found = outcome(for_s=0.3)
+    first, second = await keep(valkey, found, found)
+    outcomes = Outcomes(Claims(valkey))
+    (one,), (other,) = await outcomes.look([first], NOW), await outcomes.look([second], NOW)
+    assert one == found
+    assert one is other
+    outcomes.drop()
+    assert (await outcomes.look([first], NOW))[0] is not one
+    later = NOW + timedelta(seconds=1)
+    assert await outcomes.peek([second], later) == [None], "it is no longer fresh, though known"
+
+
 async def test_looking_claims_what_is_missing_in_the_same_trip(valkey: Valkey) -> None:
     digests = [*await keep(valkey, outcome()), *digests_of("new")]
     one, other = Outcomes(Claims(valkey)), Outcomes(Claims(valkey))
