@@ -106,6 +106,7 @@ class Erasing:
         ends = loop.time() + self._busy_wait_s
         while busy and loop.time() < ends:
             await asyncio.sleep(BUSY_AGAIN_S)
+            await self._store.sweep()  # what a dead worker has left is open then
             busy = [
                 (batch, ref)
                 for batch, ref in busy

@@ -15,6 +15,7 @@ from batches.source.record import Address, Company, GivenRecord, Phone
 from batches.store import Store
 from checks.kinds import KINDS
 from providers.priority import TENANT
+from tests.batches.conftest import Clock
 from tests.batches.ended import CODEC, Row, decode, started
 from tests.batches.house import Place, emails
 from tests.questions.house import TableProvider
@@ -150,6 +151,13 @@ async def test_what_somebody_works_on_is_erased_when_he_has_done_with_it(store: 
     assert [one and one.status for one in chunk.results] == [V, V, None, None, None]
     (flushed,) = (await store.chunk_results(TENANT, running.batch.id, -1, 1))[0].parts
     assert b"ada" not in flushed.lower()
+
+
+async def test_what_a_dead_worker_has_left_is_erased(store: Store, clock: Clock) -> None:
+    running = await started(store, ROWS, per_chunk=5)
+    await running.claim(0)
+    clock.pass_s(3600)
+    assert await erase(store, ADA) == Erased(records=3)
 
 
 async def test_what_is_erased_before_it_is_decided_is_asked_of_nobody(at: Place) -> None:
