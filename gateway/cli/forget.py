@@ -17,6 +17,8 @@ A record of a batch that holds it, in a field or in a column of its own, is eras
 was given, and what was found. Its place, its status and its reasons stay, so that counts and row
 numbers hold.
 
+What the stand-ins of a sandbox said is kept apart: --sandbox forgets that.
+
 That something was forgotten is kept in the audit log; what it was is not.
 
 \b
