@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from schema.lane.errors import origin
 
 # What the logging library itself puts on every record; the rest came with `extra`.
@@ -38,3 +40,22 @@ def configure_logs(level: str) -> None:
     root.setLevel(level)
     for noisy in ("aiocache", "alembic", "asyncio", "taskiq"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # at DEBUG the server writes each frame of a WebSocket, and the address of its handshake
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(max(server.getEffectiveLevel(), logging.INFO))
+
+
+class NoQueryStrings:
+    """Stands before the app, and takes the query string off each handshake of a WebSocket.
+
+    Nothing of ours reads it there, and the server writes it to its log, however it is answered.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "websocket":
+            scope["query_string"] = b""
+        await self._app(scope, receive, send)

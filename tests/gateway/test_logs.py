@@ -1,9 +1,15 @@
 import json
 import logging
 
+import aiohttp
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
-from gateway.logs import JSONLines, configure_logs
+from gateway.logs import JSONLines, NoQueryStrings, configure_logs
+from tests.gateway.http_client import served
 from tests.logged import logged
 
 LOGGER = "tests.gateway.logs"
@@ -54,3 +60,42 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
         root.setLevel(level)
         root.handlers[:] = handlers
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+async def test_no_log_holds_the_query_string_of_a_handshake() -> None:
+    """Neither of one that is taken nor of one that is refused: the server would log both."""
+
+    async def greet(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.close()
+
+    app = Starlette(
+        routes=[WebSocketRoute("/graphql", greet)], middleware=[Middleware(NoQueryStrings)]
+    )
+    async with served(app) as client, aiohttp.ClientSession() as session:
+        with logged("uvicorn.error") as logs:
+            base = f"ws://localhost:{client.port}"
+            async with session.ws_connect(f"{base}/graphql?key={SECRET}"):
+                pass
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await session.ws_connect(f"{base}/nowhere?key={SECRET}")
+    assert len([entry for entry in logs if "WebSocket" in entry["event"]]) == 2
+    assert SECRET not in str(logs)
+
+
+def test_the_server_never_says_what_was_sent() -> None:
+    """At DEBUG it writes each frame of a WebSocket."""
+    root, server = logging.getLogger(), logging.getLogger("uvicorn.error")
+    before = root.level, root.handlers[:], server.level
+    try:
+        server.setLevel(logging.DEBUG)
+        configure_logs("DEBUG")
+        assert root.level == logging.DEBUG
+        assert server.getEffectiveLevel() == logging.INFO
+        server.setLevel(logging.ERROR)
+        configure_logs("DEBUG")
+        assert server.level == logging.ERROR
+    finally:
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
+        server.setLevel(before[2])
