@@ -83,6 +83,41 @@ class Case(Struct, frozen=True):
         return code_of(self.said) == self.wanted
 
 
+class Pair(Struct, frozen=True):
+    """What is answered about another tenant's object, and about one that is not there."""
+
+    field: str
+    how: str
+    anothers: Said
+    nobodys: Said
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both are the same, to the byte, and show nothing."""
+        shows_nothing = code_of(self.anothers) or _is_nothing(self.anothers)
+        return self.anothers == self.nobodys and bool(shows_nothing)
+
+
+def _is_nothing(said: Said) -> bool:
+    (found,) = said[1]["data"].values()
+    return found is None or [error["code"] for error in found["errors"]] == ["NOT_FOUND"]
+
+
+async def asked_for_anothers(house: Guarded, batch: Batch, key: str) -> AsyncGenerator[Pair]:
+    """Ask for another tenant's `batch` and `key`, and for such as nobody has."""
+    ours = await house.key(OURS)
+    (key_id,) = [one.id for one in await house.keys.listed(batch.tenant) if one.id in key]
+    for field, document in DOCUMENTS.items():
+        if "$id" not in document:
+            continue
+        id_, other = (key_id, "x" * len(key_id)) if "Key" in field else (batch.id, NOBODYS)
+        for how in TRANSPORTS:
+            one = await ask(house, how, ours, field, id_)
+            two = await ask(house, how, ours, field, other)
+            renamed = orjson.loads(orjson.dumps(one).replace(id_.encode(), other.encode()))
+            yield Pair(field, how, tuple(renamed), tuple(orjson.loads(orjson.dumps(two))))
+
+
 async def asked_by_strangers(house: Guarded, id_: str) -> AsyncGenerator[Case]:
     """Ask for each field over each transport, as each sort of stranger."""
     scopes = (None, *Scope)
