@@ -34,32 +34,30 @@ SENT_OUT_S_MAX = 5.0
 SENT_OUT_WAIT_S = 20.0
 
 
+async def _prepared(settings: Settings, file: Path) -> None:
+    """Make a first key: with none this machine would be let in."""
+    kept = await open_store(StoreSettings(), file)
+    try:
+        keys = Keys(kept.database, pepper_of(settings, HASH_KEY.encode()))
+        await keys.create(NewKey(tenant=OURS, name="first", scopes=EVERYTHING), WHO)
+    finally:
+        await kept.close()
+
+
 @asynccontextmanager
-async def _closed() -> AsyncGenerator[Guarded]:
-    """Run a process of Assay that lets nobody in without a key."""
-    with TemporaryDirectory(prefix="assay-") as name, store() as shared:
-        file = Path(name) / "batches.db"
-        given = {
-            "gateway": {"data_dir": name, "log_level": "ERROR"},
-            "access": {"open": False},
-            "redis": {"url": shared.url},
-            "cache": {"hash_key": HASH_KEY},
-            "store": {"url": f"sqlite:///{file}"},
-        }
-        settings = Settings.model_validate(given)
-        kept = await open_store(StoreSettings(), file)
-        try:
-            keys = Keys(kept.database, pepper_of(settings, HASH_KEY.encode()))
-            await keys.create(NewKey(tenant=OURS, name="first", scopes=EVERYTHING), WHO)
-            with assay(given) as server:
-                async with aiohttp.ClientSession() as session:
-                    yield Guarded(server.port, session, kept, keys)
-        finally:
-            await kept.close()
+async def _door(settings: Settings, file: Path, port: int) -> AsyncGenerator[Guarded]:
+    """Open the store of what runs at `port`, to make and revoke keys for it."""
+    kept = await open_store(StoreSettings(), file)
+    try:
+        keys = Keys(kept.database, pepper_of(settings, HASH_KEY.encode()))
+        async with aiohttp.ClientSession() as session:
+            yield Guarded(port, session, kept, keys)
+    finally:
+        await kept.close()
 
 
-async def _asked(rounds: int) -> Kept:
-    async with _closed() as house:
+async def _asked(settings: Settings, file: Path, port: int, rounds: int) -> Kept:
+    async with _door(settings, file, port) as house:
         mine = (await house.store.create(NewBatch(tenant=OURS))).batch
         cases = [case async for case in matrix.asked_by_strangers(house, mine.id)]
         theirs, their_key = await matrix.started(house, THEIRS), await house.key(THEIRS)
@@ -68,7 +66,7 @@ async def _asked(rounds: int) -> Kept:
         took = await asyncio.gather(
             *(matrix.sent_out_s(house, how, SENT_OUT_WAIT_S) for how in ways)
         )
-        may = await matrix.ask(house, "post", await house.key(), "Query.kinds", "")
+        may = await matrix.ask(house, "post", their_key, "Query.kinds", "")
         untouched = await house.store.batch(THEIRS, theirs.id) == theirs
     let_in = sum(not case.is_refused for case in cases)
     shown = sum(not pair.is_same for pair in pairs)
@@ -81,8 +79,8 @@ async def _asked(rounds: int) -> Kept:
     return Kept(
         f"{len(NEEDED)} operations, {callers} sorts of callers, {len(matrix.TRANSPORTS)}"
         f" transports: {len(cases)} asked, {let_in} let in; another tenant's: {len(pairs)} asked,"
-        f" {shown} told apart from none; of {len(ways)} subscriptions whose key is revoked the last ends after:"
-        f" {told}",
+        f" {shown} told apart from none; of {len(ways)} subscriptions whose key is revoked the"
+        f" last ends after: {told}",
         (let_in, shown) == (0, 0)
         and untouched
         and matrix.code_of(may) is None
@@ -96,7 +94,19 @@ def authorisation(seed: int, quick: bool) -> Kept:  # noqa: FBT001
     The quick form tells how soon what is followed ends, and judges that it does.
     """
     del seed
-    return asyncio.run(_asked(1 if quick else REVOKED))
+    with TemporaryDirectory(prefix="assay-") as name, store() as shared:
+        file = Path(name) / "batches.db"
+        given = {
+            "gateway": {"data_dir": name, "log_level": "ERROR"},
+            "access": {"open": False},
+            "redis": {"url": shared.url},
+            "cache": {"hash_key": HASH_KEY},
+            "store": {"url": f"sqlite:///{file}"},
+        }
+        settings = Settings.model_validate(given)
+        asyncio.run(_prepared(settings, file))
+        with assay(given) as server:
+            return asyncio.run(_asked(settings, file, server.port, 1 if quick else REVOKED))
 
 
 async def _searched(seed: int, *, quick: bool) -> Kept:
