@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -13,6 +14,10 @@ from schema.lane.errors import origin
 _NOT_EXTRA = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "color_message"}
 
 
+_ASYNCIO = re.compile(r"[^\n(<]*")
+"""How asyncio begins: what follows represents whatever was under way, with its values."""
+
+
 class JSONLines(logging.Formatter):
     """Writes `event`, whatever came with `extra`, then `level`, `logger` and `timestamp` (UTC).
 
@@ -21,7 +26,10 @@ class JSONLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, without its end."""
-        entry: dict[str, object] = {"event": record.getMessage()}
+        event = record.getMessage()
+        if record.name == "asyncio" and (plain := _ASYNCIO.match(event)):
+            event = plain[0].rstrip()
+        entry: dict[str, object] = {"event": event}
         entry |= {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
         if record.exc_info:
             entry |= origin(record.exc_info[1])
@@ -40,9 +48,13 @@ def configure_logs(level: str) -> None:
     root.setLevel(level)
     for noisy in ("aiocache", "alembic", "asyncio", "taskiq"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # at DEBUG the server writes each frame of a WebSocket, and the address of its handshake
+    # At DEBUG the server writes each frame of a WebSocket, and the address of its handshake; and
+    # the handlers that it has, or is given by gunicorn, write what an exception says.
     server = logging.getLogger("uvicorn.error")
     server.setLevel(max(server.getEffectiveLevel(), logging.INFO))
+    for ours in (server, logging.getLogger("uvicorn")):
+        ours.handlers[:] = []
+        ours.propagate = True
 
 
 class NoQueryStrings:
