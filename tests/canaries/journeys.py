@@ -38,7 +38,7 @@ SOME_MODES = ("status_500", "status_400", "status_401", "html_200", "malformed",
               "redirect", "reset_mid_body", "truncated", "hang")  # fmt: skip
 assert set(SOME_MODES) <= set(MODES)
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "CAPPED")
-ENDS_S_MAX = 40.0
+ENDS_S_MAX = 60.0
 PACE_S = 0.1
 STATE = "query S($id: ID!) { batch(id: $id) { status { state } } }"
 START = "mutation S($id: ID!) { startBatch(batchId: $id) { errors { code message } } }"
