@@ -6,6 +6,7 @@ more.
 
 import base64
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from batches.given import packed_records
 from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.source.record import record_class
-from tests.canaries.house import deployed
+from tests.canaries.house import deployed, run
 from tests.canaries.journeys import everything
 from tests.canaries.marks import Canary, Marks, Sort
 from tests.canaries.sinks import Seen, Sink, entries, files, leaks, rows
@@ -127,6 +128,43 @@ def test_the_search_finds_it_in_what_a_process_starts(where: str) -> None:
 def _looked(seen: Seen, pid: int) -> list[str]:
     seen.look((pid,))
     return leaks([CANARY], seen.sinks())
+
+
+WRONG = {
+    "ASSAY_ACCESS": f'{{"pepper": {{"a": "{MARK}"}}}}',
+    "ASSAY_CACHE__HASH_KEY": MARK[:10],
+    "ASSAY_CACHE__ENCRYPTION_KEY": MARK,
+    "ASSAY_STORE__ENCRYPTION_KEY": MARK,
+    "ASSAY_WEBHOOKS__SECRET": f"whsec_{MARK}",
+    "ASSAY_PROVIDERS": f'{{"zerobounce": {{"api_key": ["{MARK}"], "key": "{MARK}"}}}}',
+}
+AWAY = {
+    "ASSAY_CACHE__HASH_KEY": MARK,
+    "ASSAY_REDIS__URL": f"redis://u:{MARK}@127.0.0.1:9/0",
+    "ASSAY_STORE__URL": f"postgresql://u:{MARK}@127.0.0.1:9/x",
+}
+
+
+@pytest.mark.parametrize(
+    "settings, command, named",
+    [
+        (WRONG, "keys list", b"ASSAY_CACHE__HASH_KEY"),
+        (WRONG, "serve --port 0", b"ASSAY_CACHE__HASH_KEY"),
+        (WRONG, "worker", b"ASSAY_CACHE__HASH_KEY"),
+        (AWAY, "keys list", b"PostgreSQL"),
+        (AWAY, "forget x@example.com", b"127.0.0.1"),
+    ],
+)
+async def test_a_mistake_in_the_configuration_is_told_without_its_secrets(
+    tmp_path: Path, settings: dict[str, str], command: str, named: bytes
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+    kept |= {"ASSAY_GATEWAY__DATA_DIR": str(tmp_path), "ASSAY_GATEWAY__LOG_LEVEL": "DEBUG"}
+    done = await run(kept | settings, *command.split())
+    assert done.status != 0
+    told = done.out + done.err
+    assert named in told
+    assert leaks([Canary("a secret", Sort.SECRET, MARK[:10])], [Sink("the screen", told)]) == []
 
 
 def test_no_two_marks_are_alike() -> None:
