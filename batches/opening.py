@@ -59,7 +59,7 @@ async def open_store(settings: StoreSettings, path: Path, clock: Clock | None = 
 def _url_of(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise StoreUnreadable(
             "store.url is no address of a database: write sqlite:///PATH or"
             " postgresql://USER:PASSWORD@HOST/NAME"

@@ -13,8 +13,10 @@ from secrets import randbelow
 from benchmarks.batch_promises import BATCH_PROMISES
 from benchmarks.batch_sharing import BATCH_SHARING
 from benchmarks.edge_promises import EDGE_PROMISES
+from benchmarks.egress_promises import EGRESS_PROMISES
 from benchmarks.failures import FAILURES
 from benchmarks.faults import FAULTS
+from benchmarks.guard_promises import GUARD_PROMISES
 from benchmarks.kills import KILLS_PROMISES
 from benchmarks.limit_promises import LIMIT_PROMISES
 from benchmarks.machine import described
@@ -36,6 +38,8 @@ EVERY: Mapping[str, Promise] = {
     **TORN_FILES,
     **BATCH_SHARING,
     **EDGE_PROMISES,
+    **GUARD_PROMISES,
+    **EGRESS_PROMISES,
 }
 SCOREBOARD = ROOT / "benchmarks" / "SCOREBOARD.md"
 SEED_MAX = 10_000

@@ -41,7 +41,7 @@ from gateway.feeds import Feeds
 from gateway.garbage import collect_less
 from gateway.hosts import HostCheck, Origins
 from gateway.load import LoadCheck
-from gateway.logs import configure_logs
+from gateway.logs import NoQueryStrings, configure_logs
 from gateway.policies import policies_of
 from gateway.registered import Registered
 from gateway.settings import Settings, load_settings
@@ -97,6 +97,7 @@ def app_of(assembly: Assembly) -> Starlette:
 def before(settings: Settings, assembly: Callable[[], Assembly]) -> list[Middleware]:
     """Return what every request passes before it comes to a route."""
     checks = [
+        Middleware(NoQueryStrings),
         Middleware(LoadCheck, load=lambda: assembly().doorkeeper.load),
         Middleware(HostCheck, names=_names(settings)),
         *cors(settings.gateway.origins),

@@ -29,6 +29,7 @@ from typing import TypedDict, cast
 from urllib.parse import quote
 
 from gateway import valkey_file, valkey_keeper
+from gateway.inherited import inherited
 
 SOCKET_PATH_MAX_BYTES = 107 if sys.platform == "linux" else 103
 """`sun_path` without its closing NUL: 108 bytes on Linux, 104 on macOS."""
@@ -161,6 +162,7 @@ class PrivateValkey:
         self.socket.unlink(missing_ok=True)
         return subprocess.Popen(
             [sys.executable, "-IS", valkey_keeper.__file__, json.dumps(order)],
+            env=inherited(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             pass_fds=(lock_fd,),

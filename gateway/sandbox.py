@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from gateway.inherited import inherited
 from providers.errors import ProviderError
 from providers.exchange import Call
 from providers.transport import Transport
@@ -85,6 +86,7 @@ async def _started(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sandbox", *where),
         cwd=ROOT,
+        env=inherited(),
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for us; the stand-ins answer our last call
     )

@@ -98,7 +98,6 @@ class Sockets:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak with one client until one side closes."""
-        scope["query_string"] = b""  # the server would log it
         await receive()  # websocket.connect
         if not self._origins.allow(scope["headers"]):
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})

@@ -107,7 +107,10 @@ class Valkey:
         Raises:
             ValueError: `url` is none of these.
         """
-        parse_url(url)
+        try:
+            parse_url(url)
+        except ValueError:  # which may repeat a part of it, such as a password
+            raise ValueError("no address that begins with redis://, rediss:// or unix://") from None
         self.url = url
         self.client = self._client(url, timeout_s, probe_every_s=0)
         self._listeners = self._client(url, None, probe_every_s=LISTENER_PROBE_S)

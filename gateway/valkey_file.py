@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from gateway.inherited import inherited
+
 REFUSAL = "Bad file format reading the append only file"
 TAIL_MAX_BYTES = 1024 * 1024
 """More than this is no torn end but a damaged file, and a person decides."""
@@ -57,6 +59,7 @@ def check(binary: Path, file: Path, *options: str) -> str:
     done = subprocess.run(
         ["valkey-check-aof", *options, str(file)],  # noqa: S607 - a name; `executable` is run
         executable=binary,
+        env=inherited(),
         input="y\n",
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 """What a client is told of an error, and what the log is told: never the same."""
 
 import logging
+import re
 import traceback
 from pathlib import Path
 from secrets import token_hex
@@ -23,6 +24,13 @@ LOGGED_MAX = 10
 FRAMES_MAX = 6
 """Innermost frames of a traceback that are logged, as file, line and function."""
 
+_VALUES = (
+    (re.compile(r"[,;] found: .*", re.DOTALL), "."),
+    (re.compile(r"(cannot represent [^:]*): .*", re.DOTALL), r"\1."),
+    (re.compile(r"Value '.*' does not exist in", re.DOTALL), "The value does not exist in"),
+    (re.compile(r"\b((?:Block)?String|Int|Float) (['\"]).*\2", re.DOTALL), r"\1"),
+)
+"""How graphql-core and Strawberry write the value that is wrong, and what is told instead."""
 _REFUSED = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 _log = logging.getLogger(__name__)
@@ -35,7 +43,8 @@ def present(
 
     Every error gets an `extensions.code`. What a client can act on (a document that is wrong, a
     variable that does not fit, one of the `public` exceptions, whose `code` is used) keeps its
-    message, without suggestions of names. Anything else becomes INTERNAL with an id, under which
+    message, without suggestions of names and without the value: it knows what it sent, and its own
+    logs are not the place for that. Anything else becomes INTERNAL with an id, under which
     the log has the exception's type and where it came from. Messages are never logged: they may
     hold values.
     """
@@ -61,9 +70,17 @@ def present(
             )
         else:
             error.message = error.message.partition(" Did you mean")[0]
+            if not isinstance(error.original_error, public):
+                error.message = _without_values(error.message)
             error.extensions = {**(error.extensions or {}), "code": code}
     if len(errors) > LOGGED_MAX:
         _log.info("more errors of the operation", extra={"count": len(errors) - LOGGED_MAX})
+
+
+def _without_values(message: str) -> str:
+    for written, instead in _VALUES:
+        message = written.sub(instead, message)
+    return message
 
 
 def _code(error: GraphQLError, public: tuple[type[Exception], ...]) -> str:

@@ -172,7 +172,9 @@ async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         await open_store(StoreSettings(), tmp_path / "batches.db")
 
 
-@pytest.mark.parametrize("url", ["", "no url", "mysql://here/x", "redis://here"])
+@pytest.mark.parametrize(
+    "url", ["", "no url", "mysql://here/x", "redis://here", "postgresql://here:port/x"]
+)
 async def test_an_address_of_no_database_we_know_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(StoreUnreadable, match=r"store\.url"):
         await open_store(at(url), tmp_path)

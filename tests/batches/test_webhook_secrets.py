@@ -7,7 +7,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from batches.settings import WebhookSettings
 from batches.webhooks import Signer, signer_of
-from tests.batches.test_webhooks import OLDER, SECRET
+from tests.batches.hooked import OLDER, SECRET
 
 
 def test_both_secrets_sign_while_one_takes_the_place_of_the_other() -> None:

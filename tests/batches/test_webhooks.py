@@ -4,24 +4,12 @@ A real store, a real receiver over HTTP, and a clock that the test moves.
 """
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from random import Random
-from typing import Any
 
-import orjson
 import pytest
-from msgspec import Struct
 from standardwebhooks import Webhook
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from batches.batch import Move
 from batches.delivery import Delivery, DeliveryState
@@ -40,102 +28,27 @@ from batches.webhooks import (
 )
 from providers.egress import Gate
 from providers.priority import TENANT
-from providers.transport import Transport
-from tests.assay_process import ROOT
-from tests.batches.ended import Clock, Row, opened, started
-from tests.gateway.http_client import served
+from tests.batches.ended import opened, started
+from tests.batches.hooked import (
+    OLDER,
+    ROWS,
+    SECRET,
+    World,
+    looped,
+    receiving,
+    told_over_a_kill,
+    world_in,
+)
 from tests.waiting import eventually_async
 from verdicts.verdict import Status
 
-SECRET = "whsec_" + "c2VjcmV0" * 5
-OLDER = "whsec_" + "b2xkZXJz" * 5
 DAY_S = 86_400
-ROWS: list[Row] = [("1", "canary-value@x.example", "canary-note")]
-
-
-class Told(Struct):
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def id(self) -> str:
-        return self.headers["webhook-id"]
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401
-        return orjson.loads(self.body)
-
-
-class Receiver(Struct):
-    """Somebody who is told, and answers as the test says."""
-
-    port: int
-    told: list[Told] = []
-    status: int = 204
-    headers: dict[str, str] = {}
-    body: bytes = b""
-    hold: asyncio.Event | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook?tenant=a%20b"
-
-
-@asynccontextmanager
-async def receiving() -> AsyncGenerator[Receiver]:
-    made: list[Receiver] = []
-
-    async def hook(request: Request) -> Response:
-        receiver = made[0]
-        target = f"{request.url.path}?{request.url.query}"
-        receiver.told.append(Told(target, dict(request.headers), await request.body()))
-        if receiver.hold is not None:
-            await receiver.hold.wait()
-        return Response(receiver.body, receiver.status, receiver.headers)
-
-    async with served(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as client:
-        made.append(Receiver(client.port))
-        yield made[0]
-
-
-class World(Struct):
-    store: Store
-    clock: Clock
-    receiver: Receiver
-    webhooks: Webhooks
-    transport: Transport
-
-    async def attempt(self) -> list[Delivery]:
-        """Make every attempt that is due now; return them."""
-        found = await self.store.due(IN_FLIGHT_MAX, LEASE_S)
-        for one in found:
-            await self.webhooks.deliver(one)
-        return found
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncGenerator[World]:
-    clock, gate = Clock(), Gate(local=True)
-    async with opened(tmp_path, clock) as store, receiving() as receiver:
-        transport = Transport(gate, answer_bytes_max=ANSWER_BYTES_MAX)
-        webhooks = Webhooks(store, transport, gate, Signer(SECRET), random=Random(7))
-        try:
-            yield World(store, clock, receiver, webhooks, transport)
-        finally:
-            await transport.close()
-
-
-@asynccontextmanager
-async def looped(webhooks: Webhooks) -> AsyncGenerator[None]:
-    """Run the loop for the time of the block."""
-    loop = asyncio.create_task(webhooks.run())
-    try:
-        yield
-    finally:
-        loop.cancel()
-        with suppress(asyncio.CancelledError):
-            await loop
+    async with world_in(tmp_path) as found:
+        yield found
 
 
 async def test_every_state_is_told_and_the_reference_library_believes_it(world: World) -> None:
@@ -271,32 +184,8 @@ async def test_an_end_half_way_loses_nothing(world: World) -> None:
 
 async def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     """Kill -9 while the receiver thinks: whoever comes next tells it again, under the same id."""
-    async with receiving() as receiver:
-        receiver.hold = asyncio.Event()
-        async with opened(tmp_path) as store:
-            running = await started(store, ROWS, webhook=receiver.url)
-            command = [sys.executable, "-m", "tests.batches.webhook_process"]
-            process = subprocess.Popen([*command, str(tmp_path / "batches.db")], cwd=ROOT)
-            try:
-                assert await eventually_async(lambda: len(receiver.told) == 1)
-            finally:
-                process.kill()
-                process.wait()
-            receiver.hold.set()
-            (one,) = await store.deliveries(TENANT, running.batch.id)
-            assert (one.state, one.attempts) == (DeliveryState.DUE, 0)
-        clock = Clock()
-        clock.now = datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
-        async with opened(tmp_path, clock) as store:
-            transport = Transport(Gate(local=True))
-            webhooks = Webhooks(store, transport, Gate(local=True), Signer(SECRET))
-            try:
-                async with looped(webhooks):
-                    assert await eventually_async(lambda: len(receiver.told) == 2)
-            finally:
-                await transport.close()
-        first, second = receiver.told
-        assert (first.id, first.body) == (second.id, second.body)
+    first, second = await told_over_a_kill(tmp_path)
+    assert (first.id, first.body) == (second.id, second.body)
 
 
 async def test_two_processes_share_the_work(world: World) -> None:

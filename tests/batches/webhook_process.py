@@ -9,7 +9,7 @@ from batches.settings import StoreSettings
 from batches.webhooks import Signer, Webhooks
 from providers.egress import Gate
 from providers.transport import Transport
-from tests.batches.test_webhooks import SECRET
+from tests.batches.hooked import SECRET
 
 
 async def main(path: Path) -> None:

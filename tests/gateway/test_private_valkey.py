@@ -72,6 +72,22 @@ async def test_a_server_answers_on_a_socket_of_ours_and_on_no_port(data_dir: Pat
     assert is_gone(server)
 
 
+def test_what_it_starts_inherits_no_setting(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_CACHE__HASH_KEY", "a secret")
+    monkeypatch.setenv("LC_ALL", "C")
+    valkey = PrivateValkey(data_dir)
+    try:
+        keeper = server_of(valkey.start()).parent()
+        assert keeper is not None
+        found = keeper.environ()
+        assert found["LC_ALL"] == "C"
+        assert "ASSAY_CACHE__HASH_KEY" not in found
+    finally:
+        valkey.stop()
+
+
 async def test_data_survives_a_stop(data_dir: Path) -> None:
     async with private_valkey(data_dir) as url:
         assert ask_valkey(url, "SET kept yes") == "+OK"

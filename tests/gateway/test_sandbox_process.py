@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 import psutil
+import pytest
 
 from gateway.sandbox import Sandbox, running_sandbox
 from tests.waiting import eventually_async, is_gone
@@ -43,3 +44,12 @@ async def test_a_sandbox_that_was_killed_comes_back_where_it_was() -> None:
         second = await asyncio.to_thread(_process, sandbox)
         assert second.pid != first.pid
     assert is_gone(second)
+
+
+async def test_it_inherits_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_CACHE__HASH_KEY", "a secret")
+    async with running_sandbox() as sandbox:
+        process = await asyncio.to_thread(_process, sandbox)
+        found = await asyncio.to_thread(process.environ)
+    assert "PATH" in found
+    assert "ASSAY_CACHE__HASH_KEY" not in found

@@ -314,12 +314,3 @@ async def test_a_server_that_stops_says_so_and_ends_the_source() -> None:
         assert await socket.closed() == RESTART
         await socket.opened.close()
     assert here.source.closed == 1
-
-
-async def test_no_log_holds_a_query_string() -> None:
-    async with house() as here:
-        with logged("uvicorn.error") as logs:
-            url = f"ws://localhost:{here.client.port}/graphql?key=canary"
-            async with here.session.ws_connect(url, protocols=[PROTOCOL]):
-                pass
-        assert "canary" not in str(logs)

@@ -126,7 +126,8 @@ async def test_messages_arrive_until_the_connection_ends(valkey_url: str) -> Non
     await valkey.close()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "valkey", ""])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "valkey", "", "redis://u:sesame/@here/0"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="redis"):
+    with pytest.raises(ValueError, match="redis") as refusal:
         Valkey(url, TIMEOUT_S)
+    assert "sesame" not in str(refusal.value)

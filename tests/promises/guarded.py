@@ -130,24 +130,28 @@ def bearer(key: str | None) -> dict[str, str]:
 
 async def strangers(house: Guarded, needed: Scope | None) -> dict[str, str | None]:
     """Return credentials that must not be let in, or not to what needs `needed`, by their names."""
-    revoked = await house.key()
-    key = next(one for one in await house.keys.listed(OURS) if one.id in revoked)
-    await house.keys.revoke(key.id, WHO)
-    await house.until_known(revoked, known=False)
-    expired = await house.key(expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    found: dict[str, str | None] = {
+    lacking = [one for one in Scope if needed and needed not in scopes_of([one.value])]
+    revoked, expired, *others = await asyncio.gather(
+        _revoked(house),
+        house.key(expires_at=datetime.now(UTC) - timedelta(seconds=1)),
+        *(house.key(scopes=scopes_of([scope.value])) for scope in lacking),
+    )
+    named = zip(lacking, others, strict=True)
+    return {
         "no key": None,
         "a made-up key": new_text(new_id()),
         "no key at all": "let me in",
         "a revoked key": revoked,
         "an expired key": expired,
-    }
-    if needed is not None:
-        for scope in Scope:
-            scopes = scopes_of([scope.value])
-            if needed not in scopes:
-                found[f"a key with {scope.value} alone"] = await house.key(scopes=scopes)
-    return found
+    } | {f"a key with {scope.value} alone": text for scope, text in named}
+
+
+async def _revoked(house: Guarded) -> str:
+    text = await house.key()
+    key = next(one for one in await house.keys.listed(OURS) if one.id in text)
+    await house.keys.revoke(key.id, WHO)
+    await house.until_known(text, known=False)
+    return text
 
 
 @asynccontextmanager

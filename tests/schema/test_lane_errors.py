@@ -66,6 +66,10 @@ async def test_a_public_error_keeps_its_message_and_code() -> None:
         ("{ nope }", {}, REFUSED),
         (PUT, {"r": {"colour": SECRET}}, "BAD_USER_INPUT"),
         (PUT, {"r": {"since": SECRET}}, "BAD_USER_INPUT"),
+        (PUT, {"r": SECRET}, "BAD_USER_INPUT"),
+        (PUT, {"r": {"nothing": SECRET}}, "BAD_USER_INPUT"),
+        (PUT, {"r": {"ref": [SECRET]}}, "BAD_USER_INPUT"),
+        ('{ shelf(record: "a" "alice@example.com") { ref } }', {}, "GRAPHQL_PARSE_FAILED"),
         (PUT, {}, "BAD_USER_INPUT"),
         (
             '{ shelf(record: {since: "alice@example.com"}) { ref } }',
@@ -84,6 +88,7 @@ async def test_a_clients_mistake_is_told_to_it_and_only_its_code_to_the_log(
     assert {log["code"] for log in logs} == {code}
     assert {log["level"] for log in logs} == {"info"}
     assert SECRET not in str(logs)
+    assert SECRET not in str([answer.errors for answer in found])
 
 
 @pytest.mark.parametrize(
