@@ -13,6 +13,7 @@ PYTHON ?=
 # Many tests wait, for processes and for limits: fewer than four at a time leave two CPUs idle.
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && echo $$n || echo 4)
 PYTEST_ARGS ?=
+GRAPHQLER_PYTHON ?= 3.12
 SERVE_ARGS ?=
 comma := ,
 
@@ -21,7 +22,7 @@ sum = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 INSTALLED := .venv/.installed-$(call sum,pyproject.toml requirements/dev.txt)
 BUILT := console/assets/.built-$(call sum,package-lock.json console/build.py)
 
-.PHONY: help setup demo serve test lint types schema schema-check bench scoreboard format lock clean
+.PHONY: help setup demo serve test fuzz lint types schema schema-check bench scoreboard format lock clean
 
 help:  ## explain the targets
 	@echo "Assay: records in, verdicts out."
@@ -40,10 +41,22 @@ serve: setup  ## serve the API and GraphiQL on 127.0.0.1:8000, with sandbox serv
 test: setup  ## run every test (PYTEST_ARGS="tests/cache -k name" runs some, JOBS=0 in one process)
 	@$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
+fuzz: setup .venv-graphqler/.installed  ## send many operations that nobody would write (needs a Python 3.12 as well)
+	@ASSAY_FUZZ_EXAMPLES=150 $(PY) -m pytest tests/promises/test_fuzzed.py
+	@$(PY) -m tests.promises.chained .venv-graphqler/bin/python
+
+# GraphQLer runs with this version of Python alone, and pins libraries that ours are newer than.
+.venv-graphqler/.installed: requirements/graphqler.txt | setup
+	@rm -rf .venv-graphqler
+	@$(BIN)/uv venv --quiet --python "$(GRAPHQLER_PYTHON)" .venv-graphqler
+	@VIRTUAL_ENV=.venv-graphqler $(BIN)/uv pip sync --quiet --require-hashes requirements/graphqler.txt
+	@touch $@
+
 lint: setup  ## check style, format and who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
+	@$(BIN)/zizmor --quiet --offline --persona pedantic .github
 	@$(BIN)/bandit --quiet --severity-level medium --recursive $(filter-out tests/ benchmarks/,$(dir $(wildcard */__init__.py)))
 
 types: setup  ## check the types of the whole tree, strictly
@@ -76,10 +89,12 @@ lock: setup  ## resolve the dependencies of pyproject.toml and package.json anew
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile $$from -o requirements/$$part.txt --quiet --upgrade \
 	    --universal --python-version $(OLDEST) --generate-hashes --no-emit-index-url --no-emit-find-links || exit 1; \
 	done
+	@echo graphqler | UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile - -o requirements/graphqler.txt --quiet --upgrade \
+	  --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-emit-find-links
 	@$(PY) console/build.py --lock
 
 clean:  ## remove the environment and everything that was built
-	rm -rf .venv node_modules console/assets checks/data/role_accounts.json build dist
+	rm -rf .venv .venv-graphqler node_modules console/assets checks/data/role_accounts.json build dist
 
 .venv/bin/uv: requirements/setup.txt
 	@python=; for name in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \

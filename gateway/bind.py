@@ -8,6 +8,7 @@ from gateway.settings import Settings
 VARIABLE = "ASSAY_BIND"
 """What gunicorn binds to: an address with a port, or `unix:/path`."""
 UNIX = "unix:"
+ANY_IPV4 = "0.0.0.0"  # nosec B104  # noqa: S104 - only compared with
 NO_KEYS = (
     "others than this machine can reach that address, and there is no key to keep them out. Make"
     " one with `assay keys create`, listen on 127.0.0.1, or say access.open = true"

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from rich.console import Console
 
+from gateway.bind import ANY_IPV4
 from gateway.cli.asking import RemoteGateway
 from gateway.cli.credential import credential
 from gateway.cli.errors import SOMETHING_FAILED, WRONG_USAGE, CommandError
@@ -26,7 +27,7 @@ IDLE_S = 60.0
 AWAY_S_MAX = 300.0
 """How long an Assay that has answered before may be away."""
 AGAIN_S_MIN, AGAIN_S_MAX = 0.25, 5.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # nosec B104  # noqa: S104 - looked up
+EVERYWHERE = {ANY_IPV4: "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 ANSWER_BYTES_MAX = 1 << 20
 
 STATUS = """

@@ -14,7 +14,7 @@ from uvicorn import Server
 from gateway.admission import KEYS_WAIT_S
 from gateway.app import app_of
 from gateway.assembly import Assembly
-from gateway.bind import NO_KEYS, is_local
+from gateway.bind import ANY_IPV4, NO_KEYS, is_local
 from gateway.cli.errors import CommandError
 from gateway.cli.opening import opened
 from gateway.logs import configure_logs
@@ -189,7 +189,7 @@ async def _guarded(assembly: Assembly) -> None:
 
 def _url(settings: Settings, taken: socket.socket) -> str:
     host = settings.gateway.host
-    if host in {"0.0.0.0", "::"}:  # nosec B104  # noqa: S104 - not bound
+    if host in {ANY_IPV4, "::"}:
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{taken.getsockname()[1]}"
 
