@@ -39,7 +39,8 @@ async function ask<Data, Variables>(
 
 /** Wait for the verdicts. */
 async function validate(): Promise<void> {
-  for (const { ref, status, email } of (await ask(ValidateDocument, { records })).validate.results) {
+  const { results } = (await ask(ValidateDocument, { records })).validate;
+  for (const { ref, status, email } of results) {
     const reasons = email?.reasons.map(({ code }) => code) ?? [];
     console.log(ref, status, email?.normalized ?? "-", ...reasons);
   }
