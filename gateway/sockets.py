@@ -35,6 +35,7 @@ REASON_BYTES_MAX = 120
 """Of a close frame, which holds 125 bytes with its code (RFC 6455, section 5.5)."""
 
 MESSAGE_TOO_BIG = 1009  # RFC 6455, section 7.4.1
+TRY_AGAIN_LATER = 1013  # IANA's registry of close codes
 BAD_REQUEST = 4400
 UNAUTHORIZED = 4401
 FORBIDDEN = 4403
@@ -250,7 +251,8 @@ class _Connection:
         try:
             context = await self._of.context_for(self._scope, self._params)
         except Refusal as refusal:
-            raise _Closing(FORBIDDEN, refusal.message) from None
+            code = FORBIDDEN if refusal.status in {401, 403} else TRY_AGAIN_LATER
+            raise _Closing(code, refusal.message) from None
         self._left = self._of.callers.stay(context, self._send_out)
         await self._tell({"type": "connection_ack"})
 

@@ -26,26 +26,29 @@ class Npm(Struct):
         """Return the next thing that it received, connections left out; None at its end."""
         assert self.process.stdout is not None
         while line := await asyncio.wait_for(self.process.stdout.readline(), WAIT_S):
-            if b"connect" not in line and b"closed" not in line:
-                return orjson.loads(line)
+            said = orjson.loads(line)
+            if said not in ("connecting", "connected") and "closed" not in said:
+                return said
         assert await self.process.wait() == 0
         return None
 
 
 @asynccontextmanager
 async def npm(
-    name: str, url: str, query: str, *events: str, here: str | None = None
+    name: str, url: str, query: str, *events: str, here: str | None = None, key: str | None = None
 ) -> AsyncGenerator[Npm]:
     """Run a client until the block is left; `here` is a name that stands for this machine.
 
-    It ends its subscription after so many `events`. Certificates are not looked at.
+    It shows `key`, and ends its subscription after so many `events`. Certificates are not looked
+    at.
     """
     variables = {**os.environ, "NODE_TLS_REJECT_UNAUTHORIZED": "0", "NODE_NO_WARNINGS": "1"}
+    variables |= {name: value for name, value in (("HERE", here), ("KEY", key)) if value}
     process = await asyncio.create_subprocess_exec(
         *(NODE, SCRIPT, name, url, query, *events),
         stdout=asyncio.subprocess.PIPE,
         cwd=SCRIPT.parents[1],
-        env=variables | ({} if here is None else {"HERE": here}),
+        env=variables,
     )
     try:
         yield Npm(process)

@@ -8,25 +8,32 @@ from pathlib import Path
 
 import pytest
 
+from access.key import NewKey
+from access.keys import Keys
+from access.scope import scopes_of
+from access.secret import Pepper
 from batches.batch import Move, NewBatch
 from batches.chunk import NewChunk
 from batches.opening import open_store
 from batches.settings import StoreSettings
 from batches.store import Store
+from gateway.sockets import FORBIDDEN
 from providers.priority import TENANT
+from tests.assay_process import HASH_KEY
 from tests.deploy.gunicorn_process import Gunicorn, running_gunicorn
 from tests.deploy.nginx_process import SERVER_NAME, Nginx, running_nginx
 from tests.npm_client import CLIENTS, Npm, npm
 
 STOP_MAX_S = 10.0
 """Far below the patience with requests in flight: no stream is waited for."""
+WHO = "local:test"
 SNAPSHOT = 'subscription { batchStatus(id: "%s") { state __typename } }'
 
 
 @contextmanager
-def serving(file: Path) -> Generator[tuple[Gunicorn, Nginx]]:
+def serving(file: Path, **environment: str) -> Generator[tuple[Gunicorn, Nginx]]:
     """Run two workers that keep batches in `file`, and nginx before them."""
-    environment = {"ASSAY_STORE__URL": f"sqlite:///{file}"}
+    environment["ASSAY_STORE__URL"] = f"sqlite:///{file}"
     with (
         running_gunicorn(environment, app=None) as (gunicorn, path),
         running_nginx(path) as nginx,
@@ -85,3 +92,45 @@ async def test_every_client_follows_a_batch_through_nginx_and_over_a_restart(
             for name, client in clients.items():
                 assert await client.says() == snapshot("CANCELLED"), name
                 assert await client.says() == "complete", name
+
+
+@pytest.mark.timeout(180)
+async def test_a_key_lets_every_client_in_and_nobody_else_through_nginx(tmp_path: Path) -> None:
+    file = tmp_path / "batches.db"
+    async with stored(file) as store, AsyncExitStack() as running:
+        keys = Keys(store.database, Pepper(HASH_KEY.encode()))
+
+        async def made() -> tuple[str, str]:
+            new = NewKey(tenant=TENANT, name="a test", scopes=scopes_of(["batch:read"]))
+            key, text = await keys.create(new, WHO)
+            return key.id, text
+
+        (good_id, good), (id_, revoked) = await made(), await made()
+        await keys.revoke(id_, WHO)
+        batch = (await store.create(NewBatch(), [NewChunk(1, b"given")])).batch
+        guarded = {"ASSAY_ACCESS__OPEN": "false", "ASSAY_CACHE__HASH_KEY": HASH_KEY}
+        _, nginx = running.enter_context(serving(file, **guarded))
+        url = f"https://{SERVER_NAME}:{nginx.https_port}/graphql"
+
+        async def begun(name: str, key: str | None) -> Npm:
+            client = npm(name, url, SNAPSHOT % batch.id, here=SERVER_NAME, key=key)
+            return await running.enter_async_context(client)
+
+        for key in (None, revoked):
+            for name in CLIENTS:
+                assert_refused(name, await (await begun(name, key)).says())
+        clients = {name: await begun(name, good) for name in CLIENTS}
+        for name, client in clients.items():
+            assert await client.says() == snapshot("DRAFT"), name
+        await store.move(TENANT, batch.id, Move.START)
+        for name, client in clients.items():
+            assert await client.says() == snapshot("QUEUED"), name
+        await keys.revoke(good_id, WHO)
+        for name, client in clients.items():
+            assert_refused(name, await client.says())
+
+
+def assert_refused(name: str, said: object) -> None:
+    """Hold what a client was told against the table of docs/subscriptions.md."""
+    told = f"'status': {FORBIDDEN}" if name == "graphql-ws" else "UNAUTHENTICATED"
+    assert told in str(said), (name, said)

@@ -20,6 +20,7 @@ from gateway.sockets import (
     OPERATIONS_MAX,
     PROTOCOL,
     TOO_MANY_INITS,
+    TRY_AGAIN_LATER,
     UNAUTHORIZED,
 )
 from tests.gateway.subscribed import CHANGES, DONE, LATEST, Socket, Source, house
@@ -206,16 +207,18 @@ async def test_pages_of_our_own_may_connect_and_foreign_ones_may_not() -> None:
             assert refused.value.status == 403
 
 
-async def test_whom_the_context_refuses_is_sent_away() -> None:
+async def test_whom_the_context_refuses_is_sent_away_for_good_or_for_now() -> None:
     async def context_for(_scope: Scope, init: dict[str, Any]) -> World | None:
-        if init.get("key") != "k":
-            raise Refusal(401, "UNAUTHENTICATED", "Send a key.")
+        if init["key"] != "k":
+            raise Refusal(init["key"], "UNAUTHENTICATED", "Send a key.")
         return None
 
     async with house(context_for) as here:
-        async with here.socket(init=False) as socket:
-            await socket.send(type="connection_init", payload={"key": "wrong"})
-            assert await socket.closed() == FORBIDDEN
+        for status in (401, 403, 429, 503):
+            async with here.socket(init=False) as socket:
+                await socket.send(type="connection_init", payload={"key": status})
+                code = FORBIDDEN if status in {401, 403} else TRY_AGAIN_LATER
+                assert await socket.closed() == code, status
         async with here.socket(init=False) as socket:
             await socket.send(type="connection_init", payload={"key": "k"})
             assert await socket.receive() == {"type": "connection_ack"}

@@ -116,6 +116,21 @@ async def test_what_is_wrong_is_told_in_the_stream() -> None:
         assert told["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
+@pytest.mark.parametrize(
+    "accept, told",
+    [
+        (EVENT_STREAM, "application/json"),
+        (APOLLO, "application/json"),
+        (f"{APOLLO},application/graphql-response+json", "application/graphql-response+json"),
+    ],
+)
+async def test_a_refusal_comes_in_the_type_that_its_client_reads(accept: str, told: str) -> None:
+    async with house() as here, asked(here, LATEST, accept, content_type="text/csv") as response:
+        assert (response.status, response.content_type) == (415, told)
+        (error,) = orjson.loads(await response.read())["errors"]
+        assert error["extensions"]["code"] == "UNSUPPORTED_MEDIA_TYPE"
+
+
 async def test_a_browser_may_subscribe_by_get_and_mutate_by_post_only() -> None:
     async with house() as here:
         url = f"http://localhost:{here.client.port}/graphql"

@@ -48,17 +48,25 @@ def test_tests_run_what_is_deployed(lock: str) -> None:
     assert {name: v for name, v in pins(lock).items() if dev.get(name) != v} == {}
 
 
-@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "setup.txt"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        *("requirements/runtime.txt", "requirements/dev.txt", "requirements/setup.txt"),
+        "examples/python_client/requirements.txt",
+    ],
+)
 def test_every_pin_has_hashes_and_no_address(lock: str) -> None:
-    text = (ROOT / "requirements" / lock).read_text("utf-8")
+    text = (ROOT / lock).read_text("utf-8")
     assert "://" not in text
     for entry in re.split(r"\n(?=[A-Za-z0-9])", text.partition("\n")[2].partition("\n")[2]):
         assert "--hash=sha256:" in entry, entry
 
 
-def test_npm_lock_agrees_with_package_json_and_names_no_address() -> None:
-    asked = json.loads((ROOT / "package.json").read_text("utf-8"))["dependencies"]
-    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+@pytest.mark.parametrize("folder", [".", "examples/typescript_client"])
+def test_npm_lock_agrees_with_package_json_and_names_no_address(folder: str) -> None:
+    package = json.loads((ROOT / folder / "package.json").read_text("utf-8"))
+    asked = package["dependencies"] | package["devDependencies"]
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))
     packages = lock["packages"]
     assert {name: packages[f"node_modules/{name}"]["version"] for name in asked} == asked
     assert [name for name, package in packages.items() if "resolved" in package] == []

@@ -22,7 +22,13 @@ FOREIGN = {
     "dist",
     "node_modules",
 }
-FOREIGN_PATHS = {"console/assets", "checks/data", "data", "benchmarks/out"}
+FOREIGN_PATHS = {
+    "benchmarks/out",
+    "checks/data",
+    "console/assets",
+    "data",
+    "examples/python_client/assay_client",
+}
 NOT_ROOMS = {"benchmarks", "deploy", "docs", "examples", "requirements", "tests"}
 
 
@@ -37,7 +43,7 @@ def files() -> Iterator[Path]:
             and not name.endswith(".egg-info")
             and (here / name).relative_to(ROOT).as_posix() not in FOREIGN_PATHS
         ]
-        yield from (here / name for name in names)
+        yield from (here / name for name in names if name not in FOREIGN)
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:

@@ -160,9 +160,10 @@ async def guarded(
     valkey_url: str,
     *,
     sandbox: RunningSandbox | None = None,
+    working: bool = False,
     **more: Mapping[str, Any],
 ) -> AsyncGenerator[Guarded]:
-    """Run Assay on a port of the loopback, with access control."""
+    """Run Assay on a port of the loopback, with access control; `working` on batches, or not."""
     file = folder / "batches.db"
     given = sections(
         sandbox,
@@ -176,7 +177,7 @@ async def guarded(
         keys = Keys(store.database, pepper_of(settings, HASH_KEY.encode()))
         await keys.create(NewKey(tenant=OURS, name="first", scopes=EVERYTHING), WHO)
         async with assembled(settings) as assembly:
-            assembly.batches.start(working=False)
+            assembly.batches.start(working=working)
             app = await asyncio.to_thread(app_of, assembly)  # it reads files, as a start does
             async with served(app) as client, aiohttp.ClientSession() as session:
                 yield Guarded(client.port, session, store, keys)
