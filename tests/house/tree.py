@@ -17,6 +17,7 @@ FOREIGN = {
     ".pytest_cache",
     ".ruff_cache",
     ".venv",
+    ".venv-graphqler",
     "__pycache__",
     "build",
     "dist",
