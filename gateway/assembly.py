@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from cache.first_use import FirstUses
 from cache.forgetting import Forgetting
 from checks.kinds import load
 from gateway.batch_assembly import Batches
@@ -95,7 +96,8 @@ async def assembled(
         stack.push_async_callback(batches.close)
         await loading
         room, busy = doorkeeper.room, doorkeeper.is_busy
-        context = replace(context, room=batches.room, key_room=room, busy=busy)
+        first = FirstUses(valkey, secret)
+        context = replace(context, room=batches.room, key_room=room, busy=busy, first_uses=first)
         yield Assembly(
             settings=settings,
             declarations=declarations,

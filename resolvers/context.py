@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from access.allowance import Allowance
 from access.principal import ANYBODY, Principal
+from cache.first_use import FirstUses
 from providers.daily import Daily
 from providers.panel import Panel
 from questions.judging import Judge
@@ -41,7 +42,7 @@ class Context:
     request which names none. `principal` is who asks, `allowance` how much it still
     may, None where nothing bounds that. `busy` tells whether new batch work is to wait. `room`
     returns what keeps batches, `key_room` what keeps keys; they raise StoreError while the store
-    is not open.
+    is not open. `first_uses` knows idempotency keys of what is kept nowhere else.
     """
 
     judge: Judge
@@ -60,6 +61,7 @@ class Context:
     busy: Callable[[], bool] = _never
     room: "Callable[[], Awaitable[BatchRoom]] | None" = None
     key_room: "Callable[[], Awaitable[KeyRoom]] | None" = None
+    first_uses: FirstUses | None = None
 
     @property
     def tenant(self) -> str:

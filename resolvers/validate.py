@@ -16,6 +16,7 @@ from questions.usage import Usage
 from resolvers.allowed import afford, count_records, spend
 from resolvers.context import Context
 from resolvers.errors import PublicError
+from resolvers.idempotent import max_age_of_first
 from resolvers.max_age import max_age_s_of
 from verdicts.record import Record
 from verdicts.verdict import RecordResult
@@ -34,6 +35,8 @@ class Options(Protocol):
     def priority(self) -> Priority | None: ...
     @property
     def sandbox(self) -> bool | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
 
 
 class Validated(Struct, frozen=True, gc=False):
@@ -61,6 +64,8 @@ async def validate(
         if options.deadline_ms is not None:
             deadline_ms = options.deadline_ms
         max_age_s = max_age_s_of(options.max_age)
+        if options.idempotency_key is not None:
+            max_age_s = await max_age_of_first(context, records, options, max_age_s)
         priority = options.priority or priority
         if options.sandbox:
             if context.rehearsal is None:

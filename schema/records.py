@@ -100,3 +100,11 @@ class ValidateOptions:
         default=None,
         description="Ask the sandbox's stand-ins alone: free, and with made-up answers.",
     )
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description=(
+            "1 to 200 printable ASCII characters without spaces, of your choice: the same call sent"
+            " again with it, within a day, asks nothing anew that the first one has found, whatever"
+            " its `maxAge`."
+        ),
+    )
