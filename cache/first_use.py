@@ -48,6 +48,8 @@ class FirstUses:
         fingerprint.update(asked)
         used = round(now.timestamp() * 1000).to_bytes(_MS_BYTES, "big") + fingerprint.digest()
         first = cast("bytes", await self._first((NAMESPACE + name.digest(),), (used, KEPT_S)))
+        if first == used:
+            return now
         if first[_MS_BYTES:] != fingerprint.digest():
             raise KeyUsedError
         return datetime.fromtimestamp(int.from_bytes(first[:_MS_BYTES], "big") / 1000, UTC)
