@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import access.door
 from access.scope import scopes_of
 from tests.promises.guarded import OURS, THEIRS, Guarded, guarded
 from tests.sandbox_process import RunningSandbox
@@ -19,6 +20,13 @@ VALIDATE = """mutation ($records: [RecordInput!]!, $key: String, $maxAge: Durati
   }
 }"""
 RECORDS = [{"email": f"user{at}@example.com"} for at in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the door look more often for new keys."""
+    monkeypatch.setattr(access.door, "LOOK_S", 0.05)
+    monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
 
 
 @pytest.fixture
