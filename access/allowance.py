@@ -9,6 +9,7 @@ time. While that store is away everybody goes on, and each process counts for it
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Protocol, cast
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from access.key import UNLIMITED, Limits
 from access.principal import Principal
+from verdicts.outcome import MILLION
 
 REQUESTS_AHEAD_S = 0.1
 RECORDS_AHEAD_SHARE = 0.01
@@ -115,6 +117,18 @@ class Allowance:
         self._ahead, self._ahead_until = granted - 1, now + LEASE_S
         self.left.requests = left / 1000 + self._ahead
 
+    def counts_records(self, count: int) -> bool:
+        """Count `count` records of those taken in advance; tell whether there were so many."""
+        if self.limits.records_per_day is None or count == 0:
+            return True
+        if asyncio.get_running_loop().time() >= self.left.day_ends_at:
+            self._records_ahead = 0
+        if self._records_ahead < count:
+            return False
+        self._records_ahead -= count
+        self.left.records -= count
+        return True
+
     async def records(self, count: int) -> None:
         """Count `count` records.
 
@@ -122,15 +136,9 @@ class Allowance:
             OverLimit: so many are not left today; none is counted.
         """
         limit = self.limits.records_per_day
-        if limit is None or count == 0:
+        if limit is None or self.counts_records(count):
             return
         now = asyncio.get_running_loop().time()
-        if now >= self.left.day_ends_at:
-            self._records_ahead = 0
-        if self._records_ahead >= count:
-            self._records_ahead -= count
-            self.left.records -= count
-            return
         held, self._records_ahead = self._records_ahead, 0
         more = count - held
         ahead = min(RECORDS_AHEAD_MAX, int(limit * RECORDS_AHEAD_SHARE))
@@ -150,10 +158,10 @@ class Allowance:
             if abs(self._unsaid) * 100 > self.limits.cost_per_day_millionths:
                 await self._say()
 
-    def spent_late(self, millionths: int) -> None:
+    def spent_late(self, cost: Decimal) -> None:
         """Count what was asked on for an answer that has gone out; it is said with the next."""
         if self.limits.cost_per_day_millionths is not None:
-            self._unsaid += millionths
+            self._unsaid += round(cost * MILLION)
 
     async def give_back(self) -> None:
         """Say what is unsaid, and give back records that were taken in advance."""
@@ -196,6 +204,14 @@ class Allowance:
             records = f'"records";r={max(0, left.records)};t={ends_s}'
             said = f"{said}, {records}" if said else records
         return [(b"ratelimit-policy", self._policy), (b"ratelimit", said.encode())]
+
+    def affords(self) -> bool:
+        """Tell whether it is known that something may still be spent today."""
+        limit = self.limits.cost_per_day_millionths
+        if limit is None:
+            return True
+        known_s = asyncio.get_running_loop().time() - self._said_at
+        return known_s < SPENT_AGAIN_S and self._spent < limit
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""

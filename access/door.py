@@ -120,6 +120,8 @@ class Door:
         Raises:
             NotAdmitted: one of its subclasses, each a reason.
         """
+        if credential is not None and credential.startswith(PREFIX) and self._known.is_set():
+            return self._with_key(credential, address)  # the usual case, by itself
         if credential is None and self._open:
             return ANYBODY
         if not self._known.is_set() and not await self.known(wait_s):

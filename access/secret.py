@@ -52,14 +52,17 @@ class Pepper:
         """
         if len(secret) < PEPPER_BYTES_MIN:
             raise ValueError(f"the pepper needs {PEPPER_BYTES_MIN} bytes or more")
-        self._key = blake2b(secret, digest_size=blake2b.MAX_KEY_SIZE, person=b"assay keys").digest()
+        key = blake2b(secret, digest_size=blake2b.MAX_KEY_SIZE, person=b"assay keys").digest()
+        self._begun = blake2b(key=key, digest_size=DIGEST_BYTES)
 
     def digest(self, text: str) -> bytes:
         """Return what is kept of the text of a key: keyed BLAKE2b (RFC 7693).
 
         A quick hash is right where what is hashed cannot be guessed.
         """
-        return blake2b(text.encode(), key=self._key, digest_size=DIGEST_BYTES).digest()
+        hasher = self._begun.copy()
+        hasher.update(text.encode())
+        return hasher.digest()
 
 
 def _chance(count: int) -> str:

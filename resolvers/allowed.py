@@ -50,11 +50,7 @@ async def afford(allowance: Allowance) -> None:
 
 async def spend(allowance: Allowance, usage: Usage) -> None:
     """Count what an answer has cost, and what it will cost yet: asking outlasts its deadline."""
-
-    def later(cost: Decimal) -> None:
-        allowance.spent_late(round(cost * MILLION))
-
-    usage.tell_later = later
+    usage.tell_later = allowance.spent_late
     if usage.cost:
         await allowance.spend(round(usage.cost * MILLION))
 

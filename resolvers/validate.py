@@ -77,8 +77,11 @@ async def validate(
         raise PublicError(
             "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
         )
-    if context.allowance is not None:
-        await _counted(context, context.allowance, records, needs)
+    allowance = context.allowance
+    if allowance is not None and not (
+        (allowance.affords() or not any(needs.values())) and allowance.counts_records(len(records))
+    ):  # what was taken in advance does not do
+        await _counted(context, allowance, records, needs)
     usage = Usage(currency=context.currency)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
     terms = Terms(deadline, max_age_s, usage, priority, context.tenant)
@@ -90,8 +93,8 @@ async def validate(
             f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
         ) from None
     finally:
-        if context.allowance is not None:
-            await spend(context.allowance, usage)
+        if allowance is not None and allowance.limits.cost_per_day_millionths is not None:
+            await spend(allowance, usage)
     return Validated(results, usage)
 
 
