@@ -196,14 +196,13 @@ class Allowance:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
         if not self._policy:
             return []
-        left, said = self.left, ""
+        left, parts = self.left, list[bytes]()
         if self._window_s:
-            said = f'"requests";r={int(left.requests)};t={self._window_s}'
+            parts.append(b'"requests";r=%d;t=%d' % (left.requests, self._window_s))
         if self.limits.records_per_day is not None:
             ends_s = max(0, math.ceil(left.day_ends_at - asyncio.get_running_loop().time()))
-            records = f'"records";r={max(0, left.records)};t={ends_s}'
-            said = f"{said}, {records}" if said else records
-        return [(b"ratelimit-policy", self._policy), (b"ratelimit", said.encode())]
+            parts.append(b'"records";r=%d;t=%d' % (max(0, left.records), ends_s))
+        return [(b"ratelimit-policy", self._policy), (b"ratelimit", b", ".join(parts))]
 
     def affords(self) -> bool:
         """Tell whether it is known that something may still be spent today."""
