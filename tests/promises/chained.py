@@ -48,7 +48,7 @@ async def chained(python: str, house: Guarded, folder: Path) -> list[str]:
     process = await asyncio.create_subprocess_exec(
         *(python, "-P", str(CHAINING), house.url("/graphql"), str(out)),
         cwd=folder,
-        env={**os.environ, "ASSAY_API_KEY": await house.key()},
+        env={**os.environ, "PYTHONHASHSEED": "0", "ASSAY_API_KEY": await house.key()},
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:

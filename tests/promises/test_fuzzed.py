@@ -22,7 +22,7 @@ from tests.promises.guarded import Guarded, bearer, guarded
 from tests.promises.judged import ANSWER_S, judged
 from tests.sandbox_process import RunningSandbox
 
-EXAMPLES = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "16"))
 """Operations of each root field; `make fuzz` takes more."""
 # Without a strategy of ours it only sends null for them.
 SCALARS = {
