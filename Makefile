@@ -46,10 +46,11 @@ fuzz: setup .venv-graphqler/.installed  ## send many operations that nobody woul
 	@ASSAY_FUZZ_EXAMPLES=150 $(PY) -m pytest tests/promises/test_fuzzed.py
 	@$(PY) -m tests.promises.chained .venv-graphqler/bin/python
 
-# GraphQLer runs with this version of Python alone, and pins libraries that ours are newer than.
+# GraphQLer runs with this version of Python alone, and pins libraries that ours are newer than. uv takes the Python
+# that is there: one that it downloads is in no lock file.
 .venv-graphqler/.installed: requirements/graphqler.txt | setup
 	@rm -rf .venv-graphqler
-	@$(BIN)/uv venv --quiet --python "$(GRAPHQLER_PYTHON)" .venv-graphqler
+	@$(BIN)/uv venv --quiet --no-python-downloads --python "$(GRAPHQLER_PYTHON)" .venv-graphqler
 	@VIRTUAL_ENV=.venv-graphqler $(BIN)/uv pip sync --quiet --require-hashes requirements/graphqler.txt
 	@touch $@
 

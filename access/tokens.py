@@ -82,7 +82,10 @@ class Tokens:
             raise BadCredential
         if not isinstance(subject, str) or len(subject) > SUBJECT_CHARS_MAX:
             raise BadCredential
-        ends_at = datetime.fromtimestamp(claims["exp"] + LEEWAY_S, UTC)
+        try:  # an issuer may write milliseconds, or a text
+            ends_at = datetime.fromtimestamp(int(claims["exp"]) + LEEWAY_S, UTC)
+        except (OverflowError, ValueError):
+            raise BadCredential from None
         return Principal(tenant, f"token:{subject}", self._scopes(claims), ends_at=ends_at)
 
     def _scopes(self, claims: Mapping[str, Any]) -> Scopes:

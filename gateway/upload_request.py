@@ -19,9 +19,9 @@ from batches.source.unpacking import PLAIN
 from gateway.asked import Refusal
 from gateway.endpoint import QUERY_STRING_BYTES_MAX
 from providers.egress import AddressRefused, Gate
-from resolvers.batch_changes import NO_WEBHOOKS, zoned
+from resolvers.batch_changes import NO_WEBHOOKS
 from resolvers.max_age import max_age_s_of
-from schema.scalars import parse_duration
+from schema.scalars import in_utc, parse_duration
 
 MAPS_MAX = 1000
 PARAMETERS = (
@@ -226,7 +226,7 @@ def _priority(told: str | None) -> int:
 
 def _moment(told: str | None) -> datetime | None:
     try:
-        return zoned(None if told is None else datetime.fromisoformat(told))
+        return None if told is None else in_utc(datetime.fromisoformat(told))
     except ValueError:
         raise _bad("startAfter", "a moment such as 2026-12-24T22:00:00Z") from None
 

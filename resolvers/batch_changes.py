@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Protocol
@@ -137,7 +137,7 @@ async def create(context: Context, wish: Creation) -> Changed:
             tenant=context.tenant,
             name=wish.name,
             priority=wish.priority,
-            start_after=zoned(wish.start_after),
+            start_after=wish.start_after,
             cost_cap_millionths=_millionths(wish.cost_cap),
             currency=context.currency,
             webhook=wish.webhook,
@@ -215,7 +215,7 @@ async def change(context: Context, batch_id: str, wish: Change) -> Changed:
             name=wish.name,
             priority=UNSET if wish.priority is UNSET else priority,
             cost_cap_millionths=UNSET if wish.cost_cap is UNSET else _millionths(cap),
-            start_after=wish.start_after if wish.start_after is UNSET else zoned(wish.start_after),
+            start_after=wish.start_after,
             webhook=wish.webhook,
         )
         taken = 0
@@ -378,13 +378,6 @@ def _check(
 
 def _millionths(amount: Decimal | None) -> int | None:
     return None if amount is None else bounds.millionths(amount)
-
-
-def zoned(given: datetime | None) -> datetime | None:
-    """Return a moment with its time zone: UTC where none is named."""
-    if given is None:
-        return None
-    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
 
 
 def _fingerprint(new: NewBatch, chunks: Sequence[NewChunk], *, start: bool) -> bytes:

@@ -172,7 +172,7 @@ def new_key(tenant: str, wish: KeyWish) -> NewKey:
         raise BadWish("name", f"Give {NAME}.")
     if not wish.scopes:
         raise BadWish("scopes", f"Give a scope or more: {', '.join(names(EVERYTHING))}.")
-    if wish.expires_at is not None and _utc(wish.expires_at) <= datetime.now(UTC):
+    if wish.expires_at is not None and wish.expires_at <= datetime.now(UTC):
         raise BadWish("expiresAt", "That is past already.")
     try:
         networks = tuple(networks_of(wish.networks or ()))
@@ -185,7 +185,7 @@ def new_key(tenant: str, wish: KeyWish) -> NewKey:
         tenant=tenant,
         name=name,
         scopes=scopes_of(scope.value for scope in wish.scopes),
-        expires_at=None if wish.expires_at is None else _utc(wish.expires_at),
+        expires_at=wish.expires_at,
         networks=networks,
         limits=_limits(wish),
         idempotency_key=said,
@@ -222,10 +222,6 @@ def _limits(wish: KeyWish) -> Limits:
             raise BadWish("costPerDay", f"Give 0 to {COST_PER_DAY_MAX}.")
         millionths = int(cost * MILLION)
     return Limits(rate, records, millionths)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _actor(context: Context) -> str:

@@ -1,6 +1,7 @@
 """The roots: what clients can ask and do, one line a field."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 import strawberry
@@ -20,7 +21,7 @@ from schema.lane.schema import FastSchema
 from schema.lane.selecting import selected
 from schema.permissions import check_complete, permit
 from schema.records import ValidateOptions
-from schema.scalars import DURATION, Duration
+from schema.scalars import DURATION, MOMENT, Duration
 from schema.spending import SpendOnce
 from schema.subscriptions import subscription_root
 
@@ -115,7 +116,7 @@ def build_schema(kinds: Sequence[KindModule] = KINDS) -> FastSchema:
         _mutation(types, of_batches),
         subscription_root(types.result),
         types=types.verdict_types,
-        config=StrawberryConfig(scalar_map={Duration: DURATION}),
+        config=StrawberryConfig(scalar_map={Duration: DURATION, datetime: MOMENT}),
         public=(PublicError,),
         permit=permit,
         rules=(SpendOnce,),

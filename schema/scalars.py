@@ -1,10 +1,12 @@
 """Scalars of our own."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 
 import strawberry
 from pydantic import TypeAdapter, ValidationError
+from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 
 Duration = NewType("Duration", timedelta)
 """A length of time; ISO 8601 in the schema."""
@@ -40,3 +42,38 @@ DURATION = strawberry.scalar(
     parse_value=parse_duration,
     serialize=serialize_duration,
 )
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return `moment` in UTC, which is meant where it names no zone, in whole milliseconds.
+
+    Raises:
+        ValueError: there it is outside of the years 1 to 9999.
+    """
+    try:
+        utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC it is outside of the years 1 to 9999") from None
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+_STOCK = DEFAULT_SCALAR_REGISTRY[datetime]
+
+
+def parse_moment(value: object) -> datetime:
+    """Return the ISO 8601 date and time `value` as `in_utc` does.
+
+    Raises:
+        ValueError: it is outside of the years 1 to 9999.
+        StrawberryInputCoercionError: it is none.
+    """
+    assert _STOCK.parse_value is not None
+    try:
+        moment: datetime = _STOCK.parse_value(value)
+    except OverflowError:  # midnight after the last day
+        raise ValueError("it is outside of the years 1 to 9999") from None
+    return in_utc(moment)
+
+
+MOMENT = replace(_STOCK, parse_value=parse_moment)
+"""Strawberry's `DateTime`, of moments that UTC has, too: what a table holds can be read again."""

@@ -32,7 +32,7 @@ def moment_of(option: str, given: str | None) -> str | None:
         return None
     try:
         return datetime.fromisoformat(given).astimezone(UTC).isoformat()
-    except ValueError:
+    except (OverflowError, ValueError):
         raise CommandError(
             f"{option} {given!r}: write a moment such as 2026-12-24T22:00 or"
             " 2026-12-24T22:00+01:00.",

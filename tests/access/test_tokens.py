@@ -70,6 +70,8 @@ async def test_a_token_says_tenant_subject_and_scopes() -> None:
     listed = token(EC_KEY, "two", "ES256", scope=["admin", 7, "other"])
     assert (await tokens.principal(listed)).scopes == {Scope.ADMIN}
     assert (await tokens.principal(token(scope=None))).scopes == frozenset()
+    late = str(int(time.time()) + 600)
+    assert (await tokens.principal(token(exp=late))).ends_at is not None
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,8 @@ async def test_a_token_says_tenant_subject_and_scopes() -> None:
         pytest.param({"exp": int(time.time()) - 600}, id="expired"),
         pytest.param({"nbf": int(time.time()) + 600}, id="not yet"),
         pytest.param({"exp": None}, id="for ever"),
+        pytest.param({"exp": int(time.time() + 600) * 1000}, id="in milliseconds"),
+        pytest.param({"exp": 10**400}, id="for longer than there are years"),
         pytest.param({"sub": None}, id="of nobody"),
         pytest.param({"org": None}, id="for no tenant"),
         pytest.param({"org": ["acme"]}, id="for a list of tenants"),

@@ -166,6 +166,7 @@ async def test_fields_that_no_record_has_are_told_and_carried_through(here: Runn
         (CONTENT, "priority=101", {}, 400, "BAD_INPUT"),
         (CONTENT, "priority=1e1", {}, 400, "BAD_INPUT"),
         (CONTENT, "startAfter=tomorrow", {}, 400, "BAD_INPUT"),
+        (CONTENT, "startAfter=9999-12-31T23:59:59-14:00", {}, 400, "BAD_INPUT"),
         (CONTENT, "maxAge=2d", {}, 400, "BAD_INPUT"),
         (CONTENT, "maxAge=-P2D", {}, 400, "BAD_INPUT"),
         (CONTENT, "webhook=https://10.0.0.1/hook", {}, 400, "BAD_INPUT"),

@@ -52,6 +52,7 @@ def test_tests_run_what_is_deployed(lock: str) -> None:
     "lock",
     [
         *("requirements/runtime.txt", "requirements/dev.txt", "requirements/setup.txt"),
+        "requirements/graphqler.txt",
         "examples/python_client/requirements.txt",
     ],
 )

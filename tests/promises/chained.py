@@ -7,29 +7,48 @@ status 0 when no answer was a fault of ours.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
+import msgspec
+from graphql import build_schema
+from msgspec import Struct
 
+from tests.house.tree import ROOT
 from tests.promises.guarded import Guarded, guarded
+from tests.promises.judged import ANSWER_S, judged
 from tests.sandbox_process import running_sandbox
 from tests.valkey_process import throwaway_valkey
 
 LONGEST_S = 300.0
-STATUSES = {"200", "400", "401", "403", "429"}
-ANSWERED_MIN = 20
+CHAINING = Path(__file__).with_name("chaining.py")
+SCHEMA = build_schema((ROOT / "schema.graphql").read_text("utf-8"))
+FIELDS = {
+    field for root in (SCHEMA.query_type, SCHEMA.mutation_type) if root for field in root.fields
+}
+
+
+class Answer(Struct):
+    """What one operation got."""
+
+    asked: str
+    status: int
+    media_type: str
+    seconds: float
+    body: str
 
 
 async def chained(python: str, house: Guarded, folder: Path) -> list[str]:
     """Let GraphQLer ask `house`, writing into `folder`; return what is wrong with its answers."""
     out = folder / "graphqler"
-    key = await house.key()
     process = await asyncio.create_subprocess_exec(
-        *(python, "-m", "graphqler", "--mode", "run", "--url", house.url("/graphql")),
-        *("--path", str(out), "--auth", f"Bearer {key}"),
+        *(python, "-P", str(CHAINING), house.url("/graphql"), str(out)),
         cwd=folder,
+        env={**os.environ, "PYTHONHASHSEED": "0", "ASSAY_API_KEY": await house.key()},
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
@@ -41,18 +60,22 @@ async def chained(python: str, house: Guarded, folder: Path) -> list[str]:
             await process.wait()
     if status:
         return [f"GraphQLer ended with status {status}"]
-    told = orjson.loads((out / "stats.json").read_bytes())
-    statuses = {code: sum(by.values()) for code, by in told["http_status_codes"].items()}
-    sys.stdout.write(
-        f"GraphQLer: {told['number_of_successes']} operations were answered with data,"
-        f" {told['number_of_failures']} were not; by status: {statuses}\n"
-    )
-    wrong = [f"status {code}" for code in set(told["http_status_codes"]) - STATUSES]
-    if told["number_of_successes"] < ANSWERED_MIN:
-        wrong.append("hardly anything was answered")
-    said = b"".join(path.read_bytes() for path in out.rglob("*.txt"))
-    if b"'INTERNAL'" in said:
-        wrong.append("an INTERNAL error")
+    lines = (out / "answers.jsonl").read_bytes().splitlines()
+    return weighed([msgspec.json.decode(line, type=Answer) for line in lines])
+
+
+def weighed(answers: Sequence[Answer]) -> list[str]:
+    """Tell how many answers had data, by root field; return what is wrong with any of them."""
+    wrong: list[str] = []
+    data: Counter[str] = Counter()
+    for answer in answers:
+        faults, with_data = judged(answer.status, answer.media_type, answer.body.encode())
+        if answer.seconds > ANSWER_S:
+            faults = [*faults, f"{answer.seconds:.0f} s"]
+        wrong.extend(f"{fault}: {answer.asked}" for fault in faults)
+        data.update(with_data)
+    sys.stdout.write(f"GraphQLer: {len(answers)} answers; with data: {dict(data.most_common())}\n")
+    wrong.extend(f"{name} was never answered with data" for name in sorted(FIELDS - data.keys()))
     return wrong
 
 

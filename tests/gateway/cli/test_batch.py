@@ -313,6 +313,11 @@ def test_ctrl_c_does_not_wait_for_a_pipe_that_says_nothing(
         ("email\na@b.example\n", ("--priority", "500"), "--priority"),
         ("email\na@b.example\n", ("--cost-cap", "much"), "12.50"),
         ("email\na@b.example\n", ("--start-after", "soon"), "2026-12-24T22:00"),
+        (
+            "email\na@b.example\n",
+            ("--start-after", "9999-12-31T23:59:59-14:00"),
+            "2026-12-24T22:00",
+        ),
         ("email\na@b.example\n", ("--max-age", "2d"), "PT12H or P30D"),
         ("email\na@b.example\n", ("--webhook", "https://a.example"), "webhooks.secret"),
         ("email\na@b.example\n", ("--no-start", "--follow"), "--no-start"),
