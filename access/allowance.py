@@ -81,6 +81,9 @@ class Allowance:
         self._day = 0
         self._unsaid = self._on_its_way = 0
         self._said_at = -math.inf
+        self._saying = asyncio.Lock()
+        self._heard = False
+        """Whether the shared store has ever said what was spent."""
         rate, records = limits.requests_per_second, limits.records_per_day
         self._burst = 0.0 if rate is None else max(1.0, rate * BURST_S)
         self._window_s = 0 if rate is None else max(1, math.ceil(self._burst / rate))
@@ -189,7 +192,8 @@ class Allowance:
         return self.left.spent + self._unsaid + self._on_its_way
 
     async def _refresh(self) -> None:
-        if asyncio.get_running_loop().time() - self._said_at >= SPENT_AGAIN_S:
+        known_s = asyncio.get_running_loop().time() - self._said_at
+        if not self._heard or known_s >= SPENT_AGAIN_S:
             await self._say()
 
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -210,7 +214,7 @@ class Allowance:
         if limit is None:
             return True
         known_s = asyncio.get_running_loop().time() - self._said_at
-        return known_s < SPENT_AGAIN_S and self._spent < limit
+        return self._heard and known_s < SPENT_AGAIN_S and self._spent < limit
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""
@@ -234,20 +238,26 @@ class Allowance:
         return cast("list[int]", found)
 
     async def _say(self, unused: int = 0) -> None:
-        """Tell what was spent here, and learn what was spent altogether."""
-        now = asyncio.get_running_loop().time()
-        said, self._unsaid, self._said_at = self._unsaid, 0, now
-        self._on_its_way += said
-        try:
-            keys = self._cost_key, self._records_key
-            found = await self._spend(keys, (said, unused, self._day))
-        except OSError:
-            self._unsaid += said
-            return
-        finally:
-            self._on_its_way -= said
-        spent, ends_s = cast("list[int]", found)
-        self.left.spent, self.left.day_ends_at = spent, now + ends_s
+        """Tell what was spent here, and learn what was spent altogether.
+
+        One at a time: of two on their way the answer to the first could come last, and would take
+        back what the other has learnt.
+        """
+        async with self._saying:
+            now = asyncio.get_running_loop().time()
+            said, self._unsaid, self._said_at = self._unsaid, 0, now
+            self._on_its_way += said
+            try:
+                keys = self._cost_key, self._records_key
+                found = await self._spend(keys, (said, unused, self._day))
+            except OSError:
+                self._unsaid += said
+                return
+            finally:
+                self._on_its_way -= said
+            spent, ends_s = cast("list[int]", found)
+            self.left.spent, self.left.day_ends_at = spent, now + ends_s
+            self._heard = True
 
 
 class Allowances:
