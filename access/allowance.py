@@ -192,9 +192,14 @@ class Allowance:
         return self.left.spent + self._unsaid + self._on_its_way
 
     async def _refresh(self) -> None:
-        known_s = asyncio.get_running_loop().time() - self._said_at
-        if not self._heard or known_s >= SPENT_AGAIN_S:
+        if not self._is_told:
             await self._say()
+
+    @property
+    def _is_told(self) -> bool:
+        """Whether the shared store has said what was spent, and not long ago."""
+        ago_s = asyncio.get_running_loop().time() - self._said_at
+        return self._heard and ago_s < SPENT_AGAIN_S
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
@@ -211,10 +216,7 @@ class Allowance:
     def affords(self) -> bool:
         """Tell whether it is known that something may still be spent today."""
         limit = self.limits.cost_per_day_millionths
-        if limit is None:
-            return True
-        known_s = asyncio.get_running_loop().time() - self._said_at
-        return self._heard and known_s < SPENT_AGAIN_S and self._spent < limit
+        return limit is None or (self._is_told and self._spent < limit)
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""

@@ -18,6 +18,7 @@ from batches.chunk import ChunkRef, ChunkResults, Written
 from batches.errors import NoSuchBatch
 from batches.given import Given, Records
 from batches.packing import ChunkPacking
+from batches.shapes import cell_text
 from batches.store import Store
 from checks.kinds import KindModule, forms_of
 from verdicts.record import Record
@@ -66,7 +67,8 @@ class Sought:
             for column in given.columns or ():
                 places |= {at for at, cell in enumerate(column) if cell.strip() in self._anywhere}
             for at, beside in enumerate(given.carried or ()):
-                if any(_text(json) in self._anywhere for json in beside.values()):
+                texts = map(cell_text, beside.values())
+                if any(text is not None and text.strip() in self._anywhere for text in texts):
                     places.add(at)
         return places
 
@@ -191,8 +193,3 @@ def _texts(value: Any) -> set[str]:  # noqa: ANN401 - each kind has its own
     for part in msgspec.structs.astuple(value):
         texts += cast("list[str]", part) if isinstance(part, list) else [part or ""]
     return {one.strip() for one in texts} - {""}
-
-
-def _text(json: str) -> str:
-    """Return a value of JSON as a text."""
-    return msgspec.json.decode(json, type=str).strip() if json[:1] == '"' else json

@@ -46,7 +46,7 @@ class Own(Struct, frozen=True):
             beside = None if given is None else given.carried
             refs: list[Sequence[str | None]] = [[result.ref for result in results]]
             return refs + [
-                [None if beside is None else _text(beside[place].get(name)) for place in places]
+                [None if beside is None else cell_text(beside[place].get(name)) for place in places]
                 for name in self.carried
             ]
         if given is None or given.columns is None:
@@ -62,7 +62,7 @@ def own_of(layout: Layout) -> Own:
     return Own(None, layout.carried) if mapping is None else Own(tuple(mapping.columns))
 
 
-def _text(json: str | None) -> str | None:
+def cell_text(json: str | None) -> str | None:
     """Return a value of JSON as it stands in one cell: a string as itself, null as nothing."""
     if json is None or json == "null":
         return None

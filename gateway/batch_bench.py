@@ -55,11 +55,12 @@ class BatchBench:
             for module in self._kinds
         }
         # no sandbox runs here: never would what is meant for it be asked of the real services
-        rehearsing = clerk if pair.rehearsal is None else pair.rehearsal.judge
-        unsaved = pair.live.memory.unsaved
+        rehearsal = pair.rehearsal
+        rehearsing = clerk if rehearsal is None else rehearsal.judge
+        memory = (rehearsal or pair.live).memory
         return (
-            Court(judge, clerk, needs, prices, foresight, unsaved),
-            Court(rehearsing, clerk, needs, {}, foresight, unsaved),
+            Court(judge, clerk, needs, prices, foresight, pair.live.memory.unsaved),
+            Court(rehearsing, clerk, needs, {}, foresight, memory.unsaved),
         )
 
     async def again_in_s(self, blocked: Blocked) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+import access.door
 from tests.assay_process import (
     EVERY_MOUNT,
     MOUNTS,
@@ -40,6 +41,13 @@ async def sandbox(sandbox_process: tuple[str, str, int]) -> AsyncGenerator[Runni
         for mount in EVERY_MOUNT:
             await running.limit(mount)
         yield running
+
+
+@pytest.fixture
+def quick_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let doors look more often for new keys."""
+    monkeypatch.setattr(access.door, "LOOK_S", 0.05)
+    monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
 
 
 @pytest.fixture

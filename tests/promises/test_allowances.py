@@ -7,12 +7,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-import access.door
 from access.key import Limits
 from batches.batch import State
 from tests.promises.guarded import JSON, OURS, Guarded, bearer, guarded
 from tests.sandbox_process import RunningSandbox
 from tests.waiting import WAIT_S
+
+pytestmark = pytest.mark.usefixtures("quick_door")
 
 VALIDATE = "mutation ($records: [RecordInput!]!) { validate(records: $records) { SELECTED } }"
 LOCAL = VALIDATE.replace("SELECTED", "results { email { normalized } }")
@@ -23,13 +24,6 @@ CREATE = """mutation ($input: CreateBatchInput!) {
 CHANGE = """mutation ($id: ID!, $input: ChangeBatchInput!) {
   changeBatch(batchId: $id, input: $input) { errors { code } }
 }"""
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the door look more often for new keys."""
-    monkeypatch.setattr(access.door, "LOOK_S", 0.05)
-    monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-import access.door
 from access.scope import Scope, scopes_of
 from batches.batch import Move, NewBatch
 from gateway.sockets import FORBIDDEN
@@ -37,12 +36,11 @@ SENT_OUT_S_MAX = 5.0
 
 @pytest.fixture
 async def house(
-    tmp_path: Path, valkey_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, valkey_url: str, request: pytest.FixtureRequest
 ) -> AsyncGenerator[Guarded]:
     """Run a gateway; its door looks more often where nothing is said of how soon it must."""
     if "revoked" not in request.node.name:
-        monkeypatch.setattr(access.door, "LOOK_S", 0.05)
-        monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
+        request.getfixturevalue("quick_door")
     async with guarded(tmp_path, valkey_url) as found:
         yield found
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-import access.door
 from access.scope import scopes_of
 from tests.promises.guarded import OURS, THEIRS, Guarded, guarded
 from tests.sandbox_process import RunningSandbox
 from tests.waiting import WAIT_S
+
+pytestmark = pytest.mark.usefixtures("quick_door")
 
 VALIDATE = """mutation ($records: [RecordInput!]!, $key: String, $maxAge: Duration) {
   validate(records: $records, options: { idempotencyKey: $key, maxAge: $maxAge }) {
@@ -20,13 +21,6 @@ VALIDATE = """mutation ($records: [RecordInput!]!, $key: String, $maxAge: Durati
   }
 }"""
 RECORDS = [{"email": f"user{at}@example.com"} for at in range(3)]
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the door look more often for new keys."""
-    monkeypatch.setattr(access.door, "LOOK_S", 0.05)
-    monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import access.door
 from batches.batch import NewBatch
 from gateway.batch_bench import BatchBench
 from tests.assay_process import living, sections
@@ -25,10 +24,9 @@ async def house(
     tmp_path: Path,
     valkey_url: str,
     sandbox: RunningSandbox,
-    monkeypatch: pytest.MonkeyPatch,
+    quick_door: None,
 ) -> AsyncGenerator[tuple[Guarded, bool]]:
-    monkeypatch.setattr(access.door, "LOOK_S", 0.05)
-    monkeypatch.setattr(access.door, "TOLD_WITHIN_S", 0.02)
+    del quick_door
     cache = {"isolated": request.param, "hash_key": "a key for tests, of 32 bytes...."}
     async with guarded(tmp_path, valkey_url, sandbox=sandbox, cache=cache) as found:
         yield found, request.param
