@@ -16,6 +16,7 @@ _NOT_EXTRA = vars(logging.makeLogRecord({})).keys() | {"message", "asctime", "co
 
 _ASYNCIO = re.compile(r"[^\n(<]*")
 """How asyncio begins: what follows represents whatever was under way, with its values."""
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 class JSONLines(logging.Formatter):
@@ -30,6 +31,9 @@ class JSONLines(logging.Formatter):
         if record.name == "asyncio" and (plain := _ASYNCIO.match(event)):
             event = plain[0].rstrip()
         entry: dict[str, object] = {"event": event}
+        if event.startswith(_TRACEBACK):  # a text, as Starlette's lifespan hands it to the server
+            last = event.rstrip().rpartition("\n")[2]
+            entry = {"event": "fault at a start or stop", "types": [last.partition(":")[0]]}
         entry |= {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
         if record.exc_info:
             entry |= origin(record.exc_info[1])

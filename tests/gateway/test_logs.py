@@ -2,6 +2,7 @@ import asyncio
 import gc
 import json
 import logging
+import traceback
 from collections.abc import Generator
 
 import aiohttp
@@ -146,4 +147,16 @@ async def test_what_nobody_waited_for_is_told_without_its_values() -> None:
     assert called["event"].startswith("Exception in callback")
     assert waited["event"] == "Task exception was never retrieved"
     assert called["types"] == waited["types"] == ["builtins.ValueError"]
+    assert SECRET not in str(entries)
+
+
+def test_a_traceback_that_is_handed_over_as_a_text_is_told_by_its_type() -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        text = traceback.format_exc()
+    with logged("uvicorn.error") as entries:
+        logging.getLogger("uvicorn.error").error(text)
+    (entry,) = entries
+    assert (entry["event"], entry["types"]) == ("fault at a start or stop", ["ValueError"])
     assert SECRET not in str(entries)
