@@ -72,11 +72,12 @@ async def test_snapshots_are_whole_never_go_back_and_the_last_one_says_how_it_en
 ) -> None:
     async with house(valkey_url, tmp_path) as at:
         batch = await started(at.store, 4)
-        async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(at.all_of(STATUS, id=batch.id))
-            await asyncio.sleep(0.1)
-            tasks.create_task(worked(at, batch))
-        answers = following.result()
+        answers: list[Response] = []
+        async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
+            async for answer in at.follow(STATUS, id=batch.id):
+                if not answers:  # it is seen before anything is done
+                    tasks.create_task(worked(at, batch))
+                answers.append(answer)
         assert [one.errors for one in answers] == [None] * len(answers)
         told: list[dict[str, Any]] = [(one.data or {})["batchStatus"] for one in answers]
         assert told[0]["state"] == "QUEUED"
