@@ -58,7 +58,6 @@ class OverLimit(Exception):
 class Left(Struct):
     """What a caller has left, as far as this process knows."""
 
-    requests: float
     records: int
     spent: int = 0
     day_ends_at: float = 0.0
@@ -80,24 +79,30 @@ class Allowance:
         self._records_ahead = 0
         self._day = 0
         self._unsaid = self._on_its_way = 0
-        self._said_at = -math.inf
         self._saying = asyncio.Lock()
         self._heard = False
         """Whether the shared store has ever said what was spent."""
+        self._told_until = -math.inf
+        """Until then what it said does."""
+        self._now = asyncio.get_running_loop().time
         rate, records = limits.requests_per_second, limits.records_per_day
         self._burst = 0.0 if rate is None else max(1.0, rate * BURST_S)
         self._window_s = 0 if rate is None else max(1, math.ceil(self._burst / rate))
-        self.left = Left(self._burst, records or 0)
+        self.left = Left(records or 0)
+        self._counts_days = records is not None
+        self._said = ""
+        """What the header says, up to the records that are left."""
+        self._say_requests(int(self._burst))
         policies: list[str] = []
         if rate is not None:
             policies.append(f'"requests";q={int(self._burst)};w={self._window_s}')
         if records is not None:
             policies.append(f'"records";q={records};w={DAY_S}')
-        self._policy = ", ".join(policies).encode()
+        self._policy = b"ratelimit-policy", ", ".join(policies).encode()
 
     def counts_request(self) -> bool:
         """Count one request of those taken in advance; tell whether there was one."""
-        if self._ahead > 0 and asyncio.get_running_loop().time() < self._ahead_until:
+        if self._ahead > 0 and self._now() < self._ahead_until:
             self._ahead -= 1
             return True
         return self.limits.requests_per_second is None
@@ -111,25 +116,34 @@ class Allowance:
         rate = self.limits.requests_per_second
         if rate is None or self.counts_request():
             return
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         block = max(1, int(rate * REQUESTS_AHEAD_S))
-        granted, left, wait_ms, *_ = await self._taken(1, block, 0, 0)
+        granted, thousandths, wait_ms, *_ = await self._taken(1, block, 0, 0)
         if granted < 1:
-            self.left.requests = 0.0
+            self._say_requests(0)
             raise OverLimit("requests", wait_ms / 1000)
         self._ahead, self._ahead_until = granted - 1, now + LEASE_S
-        self.left.requests = left / 1000 + self._ahead
+        self._say_requests(thousandths // 1000 + self._ahead)
 
-    def counts_records(self, count: int) -> bool:
-        """Count `count` records of those taken in advance; tell whether there were so many."""
-        if self.limits.records_per_day is None or count == 0:
-            return True
-        if asyncio.get_running_loop().time() >= self.left.day_ends_at:
+    def covers(self, count: int) -> bool:
+        """Count `count` records of those taken in advance; tell whether that will do.
+
+        It does not where there are fewer, or it is not known that something may still be spent
+        today. Nothing is counted then: `afford` and `records` know more.
+        """
+        now, limit = self._now(), self.limits.cost_per_day_millionths
+        if limit is not None and (now >= self._told_until or self._spent >= limit):
+            return False
+        return not self._counts_days or self._counts_records(count, now)
+
+    def _counts_records(self, count: int, now: float) -> bool:
+        left = self.left
+        if now >= left.day_ends_at:
             self._records_ahead = 0
         if self._records_ahead < count:
             return False
         self._records_ahead -= count
-        self.left.records -= count
+        left.records -= count
         return True
 
     async def records(self, count: int) -> None:
@@ -138,10 +152,9 @@ class Allowance:
         Raises:
             OverLimit: so many are not left today; none is counted.
         """
-        limit = self.limits.records_per_day
-        if limit is None or self.counts_records(count):
+        limit, now = self.limits.records_per_day, self._now()
+        if limit is None or self._counts_records(count, now):
             return
-        now = asyncio.get_running_loop().time()
         held, self._records_ahead = self._records_ahead, 0
         more = count - held
         ahead = min(RECORDS_AHEAD_MAX, int(limit * RECORDS_AHEAD_SHARE))
@@ -149,22 +162,27 @@ class Allowance:
         self.left.day_ends_at = now + ends_s
         if granted < more:
             self._records_ahead += held
-            self.left.records = left + self._records_ahead
+            self.left.records = max(0, left) + self._records_ahead
             raise OverLimit("records", ends_s)
         self._records_ahead += granted - more
         self.left.records = left + self._records_ahead
 
-    async def spend(self, millionths: int) -> None:
-        """Count what an answer has cost; less than 0 is what was counted and is not spent."""
-        if self.limits.cost_per_day_millionths is not None and millionths:
-            self._unsaid += millionths
-            if abs(self._unsaid) * 100 > self.limits.cost_per_day_millionths:
-                await self._say()
-
-    def spent_late(self, cost: Decimal) -> None:
-        """Count what was asked on for an answer that has gone out; it is said with the next."""
+    def charge(self, cost: Decimal) -> None:
+        """Count what asking has cost; `settle` tells the others."""
         if self.limits.cost_per_day_millionths is not None:
             self._unsaid += round(cost * MILLION)
+
+    async def spend(self, millionths: int) -> None:
+        """Count so much as spent; less than 0 is what was counted and is not spent."""
+        if self.limits.cost_per_day_millionths is not None:
+            self._unsaid += millionths
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Tell the others what was spent, if it is much; a little is told with the next look."""
+        limit = self.limits.cost_per_day_millionths
+        if limit is not None and abs(self._unsaid) * 100 > limit:
+            await self._say()
 
     async def give_back(self) -> None:
         """Say what is unsaid, and give back records that were taken in advance."""
@@ -192,31 +210,17 @@ class Allowance:
         return self.left.spent + self._unsaid + self._on_its_way
 
     async def _refresh(self) -> None:
-        if not self._is_told:
+        if self._now() >= self._told_until:
             await self._say()
-
-    @property
-    def _is_told(self) -> bool:
-        """Whether the shared store has said what was spent, and not long ago."""
-        ago_s = asyncio.get_running_loop().time() - self._said_at
-        return self._heard and ago_s < SPENT_AGAIN_S
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
-        if not self._policy:
-            return []
-        left, parts = self.left, list[bytes]()
-        if self._window_s:
-            parts.append(b'"requests";r=%d;t=%d' % (left.requests, self._window_s))
-        if self.limits.records_per_day is not None:
-            ends_s = max(0, math.ceil(left.day_ends_at - asyncio.get_running_loop().time()))
-            parts.append(b'"records";r=%d;t=%d' % (max(0, left.records), ends_s))
-        return [(b"ratelimit-policy", self._policy), (b"ratelimit", b", ".join(parts))]
-
-    def affords(self) -> bool:
-        """Tell whether it is known that something may still be spent today."""
-        limit = self.limits.cost_per_day_millionths
-        return limit is None or (self._is_told and self._spent < limit)
+        said = self._said
+        if self._counts_days:
+            left = self.left
+            ends_s = int(left.day_ends_at - self._now()) + 1
+            said = f"{said}{left.records};t={max(0, ends_s)}"
+        return [self._policy, (b"ratelimit", said.encode())] if said else []
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""
@@ -225,8 +229,14 @@ class Allowance:
             return
         await self._refresh()
         if self._spent >= limit:
-            ends_s = self.left.day_ends_at - asyncio.get_running_loop().time()
+            ends_s = self.left.day_ends_at - self._now()
             raise OverLimit("cost", max(1.0, ends_s))
+
+    def _say_requests(self, left: int) -> None:
+        requests = f'"requests";r={left};t={self._window_s}' if self._window_s else ""
+        between = ", " if requests and self._counts_days else ""
+        records = '"records";r=' if self._counts_days else ""
+        self._said = requests + between + records
 
     async def _taken(self, requests: int, block: int, records: int, of_day: int) -> list[int]:
         limits = self.limits
@@ -246,9 +256,11 @@ class Allowance:
         back what the other has learnt.
         """
         async with self._saying:
-            now = asyncio.get_running_loop().time()
-            said, self._unsaid, self._said_at = self._unsaid, 0, now
+            now = self._now()
+            said, self._unsaid = self._unsaid, 0
             self._on_its_way += said
+            if self._heard:  # others need not ask meanwhile, nor at once again if it is away
+                self._told_until = now + SPENT_AGAIN_S
             try:
                 keys = self._cost_key, self._records_key
                 found = await self._spend(keys, (said, unused, self._day))
@@ -259,7 +271,7 @@ class Allowance:
                 self._on_its_way -= said
             spent, ends_s = cast("list[int]", found)
             self.left.spent, self.left.day_ends_at = spent, now + ends_s
-            self._heard = True
+            self._heard, self._told_until = True, now + SPENT_AGAIN_S
 
 
 class Allowances:

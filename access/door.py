@@ -7,9 +7,13 @@ last holds.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from access.errors import BadCredential, CannotTell, NoCredential, WrongNetwork
 from access.key import Key
@@ -47,6 +51,14 @@ class Tokens(Protocol):
         ...
 
 
+class Admitted(Struct, frozen=True):
+    """Who comes in with a secret, and until when (seconds since 1970) it is good."""
+
+    key: Key
+    principal: Principal
+    until_s: float
+
+
 class Door:
     """Lets callers of this process in, and tells those who have to leave.
 
@@ -69,7 +81,7 @@ class Door:
         self._local = local
         self._tokens = tokens
         self._keys: Mapping[str, Key] = {}
-        self._admitted: Mapping[bytes, tuple[Key, Principal, datetime | None]] = {}
+        self._admitted: Mapping[bytes, Admitted] = {}
         self._version: int | None = None
         self._watched: dict[Principal, set[Ended]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -151,15 +163,11 @@ class Door:
     def _with_key(self, text: str, address: str | None) -> Principal:
         # Looked up by what nobody can make without the pepper: how long it takes tells nothing.
         found = self._admitted.get(self._pepper.digest(text))
-        if found is None:
+        if found is None or found.until_s <= time.time():
             raise BadCredential
-        key, principal, until = found
-        now = datetime.now(UTC)
-        if not key.is_live(now) or (until is not None and until <= now):
-            raise BadCredential
-        if not key.is_from(address):
+        if found.key.networks and not found.key.is_from(address):
             raise WrongNetwork
-        return principal
+        return found.principal
 
     async def _keep_looking(self, kept: Kept) -> None:
         loop = asyncio.get_running_loop()
@@ -202,14 +210,21 @@ class Door:
         return key is not None and key.is_live(now)
 
 
-def _by_digest(
-    keys: Iterable[Key],
-) -> dict[bytes, tuple[Key, Principal, datetime | None]]:
-    """Return each key, who calls with it, and until when, by the digests of its secrets."""
-    found: dict[bytes, tuple[Key, Principal, datetime | None]] = {}
+def _by_digest(keys: Iterable[Key]) -> dict[bytes, Admitted]:
+    """Return who calls with each secret that is good, by its digest."""
+    found: dict[bytes, Admitted] = {}
     for key in keys:
+        if key.revoked_at is not None:
+            continue
         principal = principal_of(key)
-        found[key.digest] = key, principal, None
+        until_s = _seconds(key.expires_at)
+        found[key.digest] = Admitted(key, principal, until_s)
         if key.digest_before is not None:
-            found[key.digest_before] = key, principal, key.before_until
+            before_until_s = min(until_s, _seconds(key.before_until))
+            found[key.digest_before] = Admitted(key, principal, before_until_s)
     return found
+
+
+def _seconds(moment: datetime | None) -> float:
+    """Return `moment` as seconds since 1970; None is never."""
+    return math.inf if moment is None else moment.timestamp()

@@ -48,13 +48,13 @@ class Admission:
             Refusal: 401, 403, 429 or 503.
         """
         credential = _credential(scope["headers"], init)
-        client = scope.get("client")
+        client, guard = scope.get("client"), self._guard()
         try:
             address = client[0] if client else None
-            principal = await self._guard().door.admit(credential, address, KEYS_WAIT_S)
+            principal = await guard.door.admit(credential, address, KEYS_WAIT_S)
         except NotAdmitted as reason:
             raise _refusal(reason) from None
-        allowance = self.allowance(principal)
+        allowance = guard.allowances.of(principal)
         if allowance is not None and not allowance.counts_request():
             try:
                 await allowance.request()

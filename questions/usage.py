@@ -13,7 +13,8 @@ class Usage(Struct):
     calls carried for it. `saved_by_*`: questions that no call was needed for, because a local
     check decided (`local_checks`), because the same question was already being asked by this or
     another request (`dedupe`), or because the outcome was known (`cache`). `cost`: of the calls
-    made, in `currency`. `tell_later` hears what asking costs after the operation was answered.
+    made, in `currency`. `tell` hears of each cost at once, also after the operation was answered:
+    asking outlasts its deadline.
     """
 
     records: int = 0
@@ -24,10 +25,10 @@ class Usage(Struct):
     saved_by_cache: int = 0
     cost: Decimal = Decimal(0)
     currency: str = ""
-    tell_later: Callable[[Decimal], None] | None = None
+    tell: Callable[[Decimal], None] | None = None
 
     def charge(self, cost: Decimal) -> None:
         """Add `cost` of calls that this operation opened."""
         self.cost += cost
-        if self.tell_later is not None:
-            self.tell_later(cost)
+        if self.tell is not None:
+            self.tell(cost)

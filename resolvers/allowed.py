@@ -5,7 +5,6 @@ from decimal import Decimal
 from access.allowance import Allowance, OverLimit
 from access.errors import Exhausted
 from batches.batch import Batch, State
-from questions.usage import Usage
 from resolvers.context import Context
 from verdicts.outcome import MILLION
 
@@ -46,13 +45,6 @@ async def afford(allowance: Allowance) -> None:
             " ask for what is known locally.",
             over.retry_after_s,
         ) from None
-
-
-async def spend(allowance: Allowance, usage: Usage) -> None:
-    """Count what an answer has cost, and what it will cost yet: asking outlasts its deadline."""
-    usage.tell_later = allowance.spent_late
-    if usage.cost:
-        await allowance.spend(round(usage.cost * MILLION))
 
 
 async def reserve_cap(context: Context, batch: Batch, cap_millionths: int | None) -> int:

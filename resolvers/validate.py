@@ -10,10 +10,10 @@ from msgspec import Struct
 from access.allowance import Allowance
 from access.errors import Exhausted
 from providers.priority import Priority
-from questions.judging import EmptyRecordError, Needs
+from questions.judging import EmptyRecordError, Judge, Needs
 from questions.terms import Terms
 from questions.usage import Usage
-from resolvers.allowed import afford, count_records, spend
+from resolvers.allowed import afford, count_records
 from resolvers.context import Context
 from resolvers.errors import PublicError
 from resolvers.idempotent import max_age_of_first
@@ -68,21 +68,17 @@ async def validate(
             max_age_s = await max_age_of_first(context, records, options, max_age_s)
         priority = options.priority or priority
         if options.sandbox:
-            if context.rehearsal is None:
-                raise PublicError(
-                    "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."
-                )
-            judge = context.rehearsal
+            judge = _rehearsal(context)
     if not 1 <= deadline_ms <= DEADLINE_MS_MAX:
         raise PublicError(
             "BAD_OPTION", f"deadlineMs is {deadline_ms}; give 1 to {DEADLINE_MS_MAX} milliseconds."
         )
     allowance = context.allowance
-    if allowance is not None and not (
-        (allowance.affords() or not any(needs.values())) and allowance.counts_records(len(records))
-    ):  # what was taken in advance does not do
-        await _counted(context, allowance, records, needs)
     usage = Usage(currency=context.currency)
+    if allowance is not None:
+        usage.tell = allowance.charge
+        if not allowance.covers(len(records)):
+            await _counted(context, allowance, records, needs)
     deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
     terms = Terms(deadline, max_age_s, usage, priority, context.tenant)
     try:
@@ -93,9 +89,17 @@ async def validate(
             f"records[{error.index}] has no field to validate; give at least one, or leave it out.",
         ) from None
     finally:
-        if allowance is not None and allowance.limits.cost_per_day_millionths is not None:
-            await spend(allowance, usage)
+        if usage.cost and allowance is not None:
+            await allowance.settle()
     return Validated(results, usage)
+
+
+def _rehearsal(context: Context) -> Judge:
+    if context.rehearsal is None:
+        raise PublicError(
+            "SANDBOX_OFF", "No sandbox runs here; start Assay with --sandbox, or leave it."
+        )
+    return context.rehearsal
 
 
 async def _counted(
