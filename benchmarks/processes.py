@@ -17,7 +17,9 @@ import psutil
 from gateway.private_valkey import server_binary
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "benchmarks" / "out"
+OUT_VARIABLE = "BENCHMARKS_OUT"
+OUT = Path(os.environ.get(OUT_VARIABLE) or ROOT / "benchmarks" / "out")
+"""Where logs and data of a measurement go: one at a time may run in a folder."""
 TESTED_CPU = 0
 OTHER_CPU = 1
 READY_WAIT_S = 20.0
@@ -90,7 +92,7 @@ def started(
 
     What it says on standard error is kept in `OUT`, under its name.
     """
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     with (OUT / "processes.log").open("ab") as log:
         process = subprocess.Popen(
             pinned(command, cpu),
@@ -175,7 +177,7 @@ def upstream_binary() -> Path:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         raise NotHere("there is no C compiler (gcc) for the yardstick's upstream")
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     subprocess.run([compiler, "-O2", "-o", binary, source, "-lm"], check=True)
     return binary
 

@@ -117,8 +117,6 @@ def test_deliveries_are_measured_beside_a_raw_websocket() -> None:
         "R14 malformed",
         "R15 hostile",
         "R17 progress",
-        "R18 authorisation",
-        "R19 canaries",
         "R20 addresses",
         "R21 webhooks",
         "batch once",
