@@ -39,8 +39,9 @@ demo: setup  ## start Assay and its sandbox, validate examples/contacts.csv, sho
 serve: setup  ## serve the API and GraphiQL on 127.0.0.1:8000, with sandbox services, until Ctrl-C
 	@$(BIN)/assay serve --sandbox $(SERVE_ARGS)
 
+# Hundreds of processes start: bytecode that none of them may keep costs a minute.
 test: setup  ## run every test (PYTEST_ARGS="tests/cache -k name" runs some, JOBS=0 in one process)
-	@$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 fuzz: setup .venv-graphqler/.installed  ## send many operations that nobody would write (needs a Python 3.12 as well)
 	@ASSAY_FUZZ_EXAMPLES=150 $(PY) -m pytest tests/promises/test_fuzzed.py

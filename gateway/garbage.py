@@ -15,6 +15,11 @@ def hold_off() -> None:
     gc.disable()
 
 
+def collect_seldom() -> None:
+    """Look as `THRESHOLDS` say from now on: for a command, which mostly imports and is done."""
+    gc.set_threshold(*THRESHOLDS)
+
+
 def collect_less() -> None:
     """Leave alone what is there for good, and look for the rest as `THRESHOLDS` say.
 

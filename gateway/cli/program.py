@@ -20,6 +20,7 @@ from gateway.cli import (
     worker,
 )
 from gateway.cli.errors import INTERRUPTED, SOMETHING_FAILED, CommandError, InterruptedCommand
+from gateway.garbage import collect_seldom
 
 HELP = """Records in, verdicts out.
 
@@ -88,6 +89,7 @@ def assay(
 
 def main() -> None:
     """Run the command of the arguments; exit with its status, having told any error."""
+    collect_seldom()
     status: str | int | None = None
     try:
         app(prog_name="assay")
