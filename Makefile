@@ -39,7 +39,7 @@ demo: setup  ## start Assay and its sandbox, validate examples/contacts.csv, sho
 serve: setup  ## serve the API and GraphiQL on 127.0.0.1:8000, with sandbox services, until Ctrl-C
 	@$(BIN)/assay serve --sandbox $(SERVE_ARGS)
 
-# Hundreds of processes start: bytecode that none of them may keep costs a minute.
+# Each process of the tests collects all of them, which takes twice as long where no bytecode may be kept.
 test: setup  ## run every test (PYTEST_ARGS="tests/cache -k name" runs some, JOBS=0 in one process)
 	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 

@@ -83,16 +83,16 @@ class Allowance:
         self._heard = False
         """Whether the shared store has ever said what was spent."""
         self._told_until = -math.inf
-        """Until then what it said does."""
+        """Until then what it said will do, by the clock of the loop."""
         self._now = asyncio.get_running_loop().time
         rate, records = limits.requests_per_second, limits.records_per_day
         self._burst = 0.0 if rate is None else max(1.0, rate * BURST_S)
         self._window_s = 0 if rate is None else max(1, math.ceil(self._burst / rate))
         self.left = Left(records or 0)
         self._counts_days = records is not None
-        self._said = ""
-        """What the header says, up to the records that are left."""
-        self._say_requests(int(self._burst))
+        self._header = ""
+        """What `RateLimit` says, up to the number of records."""
+        self._begin_header(int(self._burst))
         policies: list[str] = []
         if rate is not None:
             policies.append(f'"requests";q={int(self._burst)};w={self._window_s}')
@@ -120,10 +120,10 @@ class Allowance:
         block = max(1, int(rate * REQUESTS_AHEAD_S))
         granted, thousandths, wait_ms, *_ = await self._taken(1, block, 0, 0)
         if granted < 1:
-            self._say_requests(0)
+            self._begin_header(0)
             raise OverLimit("requests", wait_ms / 1000)
         self._ahead, self._ahead_until = granted - 1, now + LEASE_S
-        self._say_requests(thousandths // 1000 + self._ahead)
+        self._begin_header(thousandths // 1000 + self._ahead)
 
     def covers(self, count: int) -> bool:
         """Count `count` records of those taken in advance; tell whether that will do.
@@ -137,14 +137,17 @@ class Allowance:
         return not self._counts_days or self._counts_records(count, now)
 
     def _counts_records(self, count: int, now: float) -> bool:
-        left = self.left
-        if now >= left.day_ends_at:
-            self._records_ahead = 0
+        self._forget_yesterday(now)
         if self._records_ahead < count:
             return False
         self._records_ahead -= count
-        left.records -= count
+        self.left.records -= count
         return True
+
+    def _forget_yesterday(self, now: float) -> None:
+        """Drop records that were taken in advance of a day that has ended."""
+        if now >= self.left.day_ends_at:
+            self._records_ahead = 0
 
     async def records(self, count: int) -> None:
         """Count `count` records.
@@ -215,12 +218,12 @@ class Allowance:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
-        said = self._said
+        header = self._header
         if self._counts_days:
             left = self.left
             ends_s = int(left.day_ends_at - self._now()) + 1
-            said = f"{said}{left.records};t={max(0, ends_s)}"
-        return [self._policy, (b"ratelimit", said.encode())] if said else []
+            header = f"{header}{left.records};t={max(0, ends_s)}"
+        return [self._policy, (b"ratelimit", header.encode())] if header else []
 
     async def afford(self) -> None:
         """Return if something may still be spent today. Raise OverLimit if not."""
@@ -232,11 +235,13 @@ class Allowance:
             ends_s = self.left.day_ends_at - self._now()
             raise OverLimit("cost", max(1.0, ends_s))
 
-    def _say_requests(self, left: int) -> None:
-        requests = f'"requests";r={left};t={self._window_s}' if self._window_s else ""
-        between = ", " if requests and self._counts_days else ""
-        records = '"records";r=' if self._counts_days else ""
-        self._said = requests + between + records
+    def _begin_header(self, requests_left: int) -> None:
+        parts: list[str] = []
+        if self._window_s:
+            parts.append(f'"requests";r={requests_left};t={self._window_s}')
+        if self._counts_days:
+            parts.append('"records";r=')
+        self._header = ", ".join(parts)
 
     async def _taken(self, requests: int, block: int, records: int, of_day: int) -> list[int]:
         limits = self.limits
@@ -270,6 +275,7 @@ class Allowance:
             finally:
                 self._on_its_way -= said
             spent, ends_s = cast("list[int]", found)
+            self._forget_yesterday(now)
             self.left.spent, self.left.day_ends_at = spent, now + ends_s
             self._heard, self._told_until = True, now + SPENT_AGAIN_S
 

@@ -165,7 +165,7 @@ class Door:
         found = self._admitted.get(self._pepper.digest(text))
         if found is None or found.until_s <= time.time():
             raise BadCredential
-        if found.key.networks and not found.key.is_from(address):
+        if not found.key.is_from(address):
             raise WrongNetwork
         return found.principal
 

@@ -17,8 +17,7 @@ import psutil
 from gateway.private_valkey import server_binary
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT_VARIABLE = "BENCHMARKS_OUT"
-OUT = Path(os.environ.get(OUT_VARIABLE) or ROOT / "benchmarks" / "out")
+OUT = Path(os.environ.get("BENCHMARKS_OUT") or ROOT / "benchmarks" / "out")
 """Where logs and data of a measurement go: one at a time may run in a folder."""
 TESTED_CPU = 0
 OTHER_CPU = 1

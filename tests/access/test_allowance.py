@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from decimal import Decimal
 
 import pytest
 
-from access.allowance import Allowance, Allowances, OverLimit
+from access.allowance import Allowance, Allowances, OverLimit, Run
 from access.key import Limits
 from access.principal import ANYBODY, Principal
 from access.scope import EVERYTHING
@@ -162,3 +163,44 @@ async def test_what_is_reserved_at_once_is_never_more_than_there_is(
     found = await asyncio.gather(*(fresh.reserve(300_000) for _ in range(5)))
     assert found == [100_000] * 5, "a process that has just begun asks the store, for all of them"
     assert await fresh.reserve(None) == 100_000
+
+
+async def test_what_was_taken_in_advance_covers_so_many_and_while_something_may_be_spent(
+    two: tuple[Allowances, Allowances],
+) -> None:
+    limits = Limits(records_per_day=1_000, cost_per_day_millionths=1_000_000)
+    one, other = (of(allowances, limits) for allowances in two)
+    assert not one.covers(1), "nothing is known yet"
+    await one.afford()
+    await one.records(1)
+    assert not one.covers(11)
+    assert one.covers(10)
+    assert not one.covers(1)
+    await one.records(1)
+    assert b'"records";r=988;t=' in dict(one.headers())[b"ratelimit"]
+    one.charge(Decimal("0.4"))
+    assert one.covers(1)
+    one.charge(Decimal("0.6"))
+    assert not one.covers(1)
+    await one.settle()
+    with pytest.raises(OverLimit, match="cost"):
+        await other.afford()
+
+
+async def test_records_taken_in_advance_of_a_day_end_with_it() -> None:
+    class Midnight:
+        """A store whose day ends as soon as somebody has taken records of it."""
+
+        def script(self, source: str) -> Run:
+            takes = "records wanted" in source
+
+            async def run(_: Sequence[object], asked: Sequence[object]) -> list[object]:
+                return [1, 0, 0, asked[5], 900, 0, 1] if takes else [0, 86_400]
+
+            return run
+
+    limits = Limits(records_per_day=1_000, cost_per_day_millionths=1_000_000)
+    one = of(Allowances(Midnight()), limits)
+    await one.records(1)
+    await one.afford()
+    assert not one.covers(1)
