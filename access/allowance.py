@@ -8,6 +8,7 @@ time. While that store is away everybody goes on, and each process counts for it
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from importlib.resources import files
@@ -220,9 +221,8 @@ class Allowance:
         """Return `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers)."""
         header = self._header
         if self._counts_days:
-            left = self.left
-            ends_s = int(left.day_ends_at - self._now()) + 1
-            header = f"{header}{left.records};t={max(0, ends_s)}"
+            ends_s = DAY_S - int(time.time()) % DAY_S  # at midnight UTC, used or not
+            header = f"{header}{self.left.records};t={ends_s}"
         return [self._policy, (b"ratelimit", header.encode())] if header else []
 
     async def afford(self) -> None:

@@ -132,6 +132,10 @@ async def test_headers_say_the_policies_and_what_is_left(
     two: tuple[Allowances, Allowances],
 ) -> None:
     one = of(two[0], Limits(requests_per_second=10, records_per_day=500))
+    new = dict(one.headers())[b"ratelimit"]
+    assert new.startswith(b'"requests";r=10;t=1, "records";r=500;t=')
+    apart_s = (int(new.rpartition(b"=")[2]) + time.time()) % 86_400
+    assert min(apart_s, 86_400 - apart_s) <= 2, "it ends at midnight UTC"
     await one.request()
     await one.records(20)
     told = dict(one.headers())
